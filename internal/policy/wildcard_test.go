@@ -1,0 +1,163 @@
+package policy
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+func TestGlob(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		pattern, text string
+		want          bool
+	}{
+		{"", "", true}, {"", "a", false}, {"a", "", false},
+		{"*", "", true}, {"*", "anything", true}, {"**", "", true},
+		{"?", "", false}, {"?", "é", true}, {"??", "é", false}, {"*?", "é", true},
+		{"?*", "", false},
+		{"a*c", "abc", true}, {"a*c", "ac", true}, {"a*c", "acb", false}, {"a*c*", "acb", true},
+		{"*abc", "ababc", true}, {"*ab?", "abxabc", true}, {"*a?c", "abc", true},
+		{"a*b*c", "axbxbxc", true}, {"a*b*c", "axcxb", false}, {"a?c", "abbc", false},
+	} {
+		p, err := compile(c.pattern, syntax{wildcards: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := matchTokens(p.tokens, c.text); got != c.want {
+			t.Errorf("%q on %q: %v", c.pattern, c.text, got)
+		}
+	}
+}
+
+// TestGlobIsQuick gives a pattern on which trying every split would not end.
+func TestGlobIsQuick(t *testing.T) {
+	t.Parallel()
+	p, err := compile(strings.Repeat("*a?", 1000)+"b", syntax{wildcards: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	if matchTokens(p.tokens, strings.Repeat("a", maxString)) {
+		t.Error("matches")
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+// naive is the definition: each * tries every rest.
+func naive(pattern, s string) bool {
+	if pattern == "" {
+		return s == ""
+	}
+	if pattern[0] == '*' {
+		return naive(pattern[1:], s) || s != "" && naive(pattern, s[size(s):])
+	}
+	if s == "" {
+		return false
+	}
+	if pattern[0] == '?' {
+		return naive(pattern[1:], s[size(s):])
+	}
+	return pattern[0] == s[0] && naive(pattern[1:], s[1:])
+}
+
+func size(s string) int { _, n := utf8.DecodeRuneInString(s); return n }
+
+func FuzzGlob(f *testing.F) {
+	for _, seed := range [][2]string{{"a*b?c", "axxbyc"}, {"*é?", "aéb"}, {"**?*", ""}} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, pattern, s string) {
+		if len(pattern) > 24 || len(s) > 48 || !utf8.ValidString(pattern) || !utf8.ValidString(s) ||
+			strings.Count(pattern, "*") > 6 {
+			t.Skip()
+		}
+		p, err := compile(pattern, syntax{wildcards: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := matchTokens(p.tokens, s), naive(pattern, s); got != want {
+			t.Errorf("%q on %q: %v, want %v", pattern, s, got, want)
+		}
+	})
+}
+
+func TestVariables(t *testing.T) {
+	t.Parallel()
+	r := Request{Principal: testUser("111122223333", "al*ce"), Action: "s3:GetObject",
+		Resource: "arn:aws:s3:::b", ResourceAccount: "111122223333"}
+	r.Context.Add("aws:PrincipalTag/Team", "blue")
+	r.Context.Add("aws:TagKeys", "a", "b")
+	e := evaluation{request: &r}
+	e.prepare()
+	for _, c := range []struct {
+		pattern, text string
+		want          bool
+	}{
+		{"home/${aws:username}/*", "home/al*ce/x", true},
+		{"home/${aws:username}/*", "home/alice/x", false},
+		{"${AWS:principaltag/team}", "blue", true},
+		{"${aws:PrincipalTag/none}", "", false},
+		{"${aws:PrincipalTag/none, 'x'}", "x", true},
+		{"${ aws:PrincipalTag/none , 'it''s' }", "it's", true},
+		{"${aws:PrincipalTag/Team, 'x'}", "x", false},
+		{"${aws:TagKeys}", "a", false}, {"${aws:TagKeys, 'a'}", "a", false},
+		{"${*}${?}${$}", "*?$", true}, {"${*}", "x", false},
+		{"$", "$", true}, {"a$b", "a$b", true}, {"${$}{aws:username}", "${aws:username}", true},
+		{"${aws:PrincipalTag/none, '${aws:username}'}", "${aws:username}", true},
+	} {
+		p, err := compile(c.pattern, syntax{wildcards: true, variables: true})
+		if err != nil {
+			t.Errorf("%q: %v", c.pattern, err)
+			continue
+		}
+		if got := p.match(&e, c.text); got != c.want {
+			t.Errorf("%q on %q: %v", c.pattern, c.text, got)
+		}
+	}
+	for _, bad := range []string{"${", "${}", "${ }", "${a", "${a, b}", "${a, 'b}", "${a, 'b'",
+		"${${a}}"} {
+		if _, err := compile(bad, syntax{variables: true}); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
+
+func TestResourcePatterns(t *testing.T) {
+	t.Parallel()
+	r := Request{Principal: testUser("111122223333", "alice"), Action: "sqs:SendMessage",
+		Resource: "*"}
+	e := evaluation{request: &r}
+	e.prepare()
+	const queue = "arn:aws:sqs:us-east-1:111122223333:q"
+	for _, c := range []struct {
+		pattern, name string
+		narrow, wide  bool
+	}{
+		{"*", "*", true, true}, {"*", queue, true, true}, {queue, "*", false, false},
+		{"arn:aws:sqs", queue, true, true}, {"arn:aws:sqs:*", queue, true, true},
+		{"arn:aws:sqs:us-*:111122223333:?", queue, true, true},
+		{"arn:aws:sqs:us-*:111122223333:??", queue, false, false},
+		{"arn:aws:sqs:*:q", queue, false, true}, {"arn:aws:s*q", queue, false, true},
+		{"arn:aws:sqs:us-east-1:111122223333:Q", queue, false, false},
+		{"arn:aws:mq:*:*:broker:*:b-1", "arn:aws:mq:r:111122223333:broker:n:b-1", true, true},
+		{"arn:aws:iam::${aws:PrincipalAccount}:user/${aws:username}",
+			"arn:aws:iam::111122223333:user/alice", true, true},
+	} {
+		p, err := compileARN(c.pattern, syntax{variables: true})
+		if err != nil {
+			t.Errorf("%q: %v", c.pattern, err)
+			continue
+		}
+		name := splitARN(c.name)
+		if got := p.match(&e, &name); got != c.narrow {
+			t.Errorf("%q on %q: %v", c.pattern, c.name, got)
+		}
+		if got := p.matchWide(&e, &name); got != c.wide {
+			t.Errorf("%q on %q, wide: %v", c.pattern, c.name, got)
+		}
+	}
+}
