@@ -1,0 +1,50 @@
+package seal
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// A box: version (1), epoch (8), then nonce, ciphertext and tag. The associated
+// data is version, epoch and the caller's aad (the store key of the value).
+const (
+	boxVersion = 1
+	boxHeader  = 1 + 8
+)
+
+// BoxOverhead is what SealBox adds to a plaintext, in bytes.
+const BoxOverhead = boxHeader + Overhead
+
+// SealBox appends the sealed plaintext to dst. The plaintext must not overlap
+// dst's spare capacity.
+func (e *Epochs) SealBox(dst, aad, plaintext []byte) ([]byte, error) {
+	ep, err := e.use(len(plaintext))
+	if err != nil {
+		return dst, err
+	}
+	at := len(dst)
+	dst = append(dst, boxVersion)
+	dst = binary.BigEndian.AppendUint64(dst, ep.number)
+	full := e.aad(dst[at:], aad)
+	defer e.release(full)
+	return ep.aead.Seal(dst, nil, plaintext, *full), nil
+}
+
+// OpenBox appends the plaintext of box to dst: ErrFormat for other bytes,
+// ErrOpen for another key or aad.
+func (e *Epochs) OpenBox(dst, aad, box []byte) ([]byte, error) {
+	if len(box) < BoxOverhead || box[0] != boxVersion {
+		return dst, fmt.Errorf("box: %w", ErrFormat)
+	}
+	a, err := e.find(binary.BigEndian.Uint64(box[1:boxHeader]))
+	if err != nil {
+		return dst, err
+	}
+	full := e.aad(box[:boxHeader], aad)
+	defer e.release(full)
+	out, err := a.Open(dst, nil, box[boxHeader:], *full)
+	if err != nil {
+		return dst, ErrOpen
+	}
+	return out, nil
+}

@@ -1,0 +1,220 @@
+package embedded_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"coffer/internal/store"
+	"coffer/internal/store/embedded"
+	"coffer/internal/store/storetest"
+)
+
+const damageBatches = 60
+
+// filled gives a disk with a closed store in which every shard has damageBatches
+// batches, in tables and in a log.
+func filled(t *testing.T) *storetest.Disk {
+	disk := storetest.NewDisk()
+	e, err := open(disk, func(err error) { t.Errorf("fatal: %v", err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id := range store.ShardID(3) {
+		s, err := e.Open(context.Background(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range damageBatches {
+			b := new(store.Batch)
+			b.Set(fmt.Appendf(nil, "key%03d", n), []byte(strings.Repeat(fmt.Sprint(n, " "), 400)))
+			s.Propose(b, nil)
+		}
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return disk
+}
+
+// readAll gives the number of batches that a shard shows in full.
+func readAll(s store.Shard) (n int, err error) {
+	snap := s.Snapshot()
+	defer snap.Close()
+	it := snap.Iter(nil, nil)
+	for ; it.Next(); n++ {
+		want := strings.Repeat(fmt.Sprint(n, " "), 400)
+		if string(it.Key()) != fmt.Sprintf("key%03d", n) || string(it.Value()) != want {
+			it.Close()
+			return n, fmt.Errorf("key %d, %q, is wrong", n, it.Key())
+		}
+	}
+	return n, it.Close()
+}
+
+// found reports whether a store is whole, or the error that says it is not.
+func found(t *testing.T, disk *storetest.Disk) error {
+	e, err := open(disk, func(err error) { t.Logf("fatal: %v", err) })
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	for id := range store.ShardID(3) {
+		s, err := e.Open(context.Background(), id)
+		if err != nil {
+			return err
+		}
+		if n, err := readAll(s); err != nil {
+			return err
+		} else if n != damageBatches {
+			t.Errorf("shard %d lost %d batches in silence", id, damageBatches-n)
+		}
+	}
+	return nil
+}
+
+func readFile(t *testing.T, fs vfs.FS, name string) []byte {
+	t.Helper()
+	f, err := fs.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func writeFile(t *testing.T, fs vfs.FS, name string, text []byte) {
+	t.Helper()
+	f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
+	if err == nil {
+		_, err = f.Write(text)
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// everyFile lists the files of a store.
+func everyFile(t *testing.T, fs vfs.FS) []string {
+	t.Helper()
+	var all []string
+	for _, dir := range []string{"/store", "/store/data"} {
+		names, err := fs.List(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if name != "LOCK" && name != "data" {
+				all = append(all, path.Join(dir, name))
+			}
+		}
+	}
+	return all
+}
+
+// TestDamageIsFound damages each file in turn, in several ways. The store must
+// refuse with store.ErrDamaged or hold everything; batches never go in silence.
+func TestDamageIsFound(t *testing.T) {
+	t.Parallel()
+	whole := filled(t)
+	damages := map[string]func(text []byte) []byte{
+		"removed":          func([]byte) []byte { return nil },
+		"emptied":          func([]byte) []byte { return []byte{} },
+		"cut in half":      func(b []byte) []byte { return b[:len(b)/2] },
+		"cut at the end":   func(b []byte) []byte { return b[:len(b)-min(len(b), 30)] },
+		"flipped at first": func(b []byte) []byte { b[0] ^= 1; return b },
+		"flipped midway":   func(b []byte) []byte { b[len(b)/2] ^= 1; return b },
+		"flipped at last":  func(b []byte) []byte { b[len(b)-1] ^= 1; return b },
+		"zeroed behind":    func(b []byte) []byte { clear(b[len(b)*3/4:]); return b },
+	}
+	for _, name := range everyFile(t, whole) {
+		for how, damage := range damages {
+			disk := whole.Image(100, 0)
+			text := readFile(t, disk, name)
+			if len(text) == 0 {
+				continue
+			}
+			if text = damage(text); text == nil {
+				if err := disk.Remove(name); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				writeFile(t, disk, name, text)
+			}
+			err := found(t, disk)
+			if err != nil && !errors.Is(err, store.ErrDamaged) {
+				t.Errorf("%s %s: %v", name, how, err)
+			}
+			if err != nil && !strings.Contains(err.Error(), "/store") {
+				t.Errorf("%s %s: no file in %v", name, how, err)
+			}
+		}
+	}
+}
+
+// TestRefusalChangesNothing lets the log end below what was acknowledged.
+func TestRefusalChangesNothing(t *testing.T) {
+	t.Parallel()
+	disk := filled(t)
+	var log string
+	for _, name := range everyFile(t, disk) {
+		if strings.HasSuffix(name, ".log") && name > log {
+			log = name
+		}
+	}
+	text := readFile(t, disk, log)
+	writeFile(t, disk, log, text[:len(text)/2])
+	before := map[string]string{}
+	for _, name := range everyFile(t, disk) {
+		before[name] = string(readFile(t, disk, name))
+	}
+	err := found(t, disk)
+	if !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), log) {
+		t.Errorf("a log that lost its end: %v, want an error that names %s", err, log)
+	}
+	for _, name := range everyFile(t, disk) {
+		if before[name] != string(readFile(t, disk, name)) {
+			t.Errorf("%s was changed", name)
+		}
+		delete(before, name)
+	}
+	if len(before) > 0 {
+		t.Errorf("%d files were removed", len(before))
+	}
+}
+
+func TestMissingData(t *testing.T) {
+	t.Parallel()
+	disk := filled(t)
+	if err := disk.RemoveAll("/store/data"); err != nil {
+		t.Fatal(err)
+	}
+	if err := found(t, disk); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("a store without its data folder: %v", err)
+	}
+	if err := disk.Remove("/store/IDENTITY"); err != nil {
+		t.Fatal(err)
+	}
+	err := found(t, disk)
+	if !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), "IDENTITY") {
+		t.Errorf("a floor without identity: %v", err)
+	}
+}
+
+func TestOtherShardCount(t *testing.T) {
+	t.Parallel()
+	_, err := embedded.Open(embedded.Config{Dir: "/store", FS: filled(t), Shards: 5})
+	if err == nil || !strings.Contains(err.Error(), "has 4 shards") {
+		t.Errorf("another number of shards: %v", err)
+	}
+}

@@ -1,0 +1,109 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"coffer/internal/store"
+)
+
+// options gives Pebble's settings.
+func (e *Engine) options() *pebble.Options {
+	opts := &pebble.Options{
+		FS:            e.guard,
+		Logger:        logger{e},
+		EventListener: e.listener(),
+		CacheSize:     e.cfg.CacheBytes,
+		MaxOpenFiles:  1000,
+
+		// The first version whose log records say up to where it was synced, so
+		// that damage before that point is not taken for the end.
+		FormatMajorVersion: pebble.FormatWALSyncChunks,
+
+		// Log files are as large as these tables and are written again when
+		// theirs is flushed, which halves the cost of a sync.
+		MemTableSize:                e.cfg.MemTableBytes,
+		MemTableStopWritesThreshold: 4,
+
+		// A burst is taken in and compacted later: two compactions at most, so
+		// that the owner goroutines keep a core.
+		L0CompactionThreshold:      4,
+		L0StopWritesThreshold:      400,
+		LBaseMaxBytes:              64 << 20,
+		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 2 },
+
+		// Emptied ranges give their space back even when nothing else is written.
+		FlushDelayDeleteRange: 10 * time.Second,
+	}
+	// What is stored is sealed and does not shrink.
+	opts.ApplyCompressionSettings(func() pebble.DBCompressionSettings {
+		return pebble.DBCompressionNone
+	})
+	opts.Experimental.ReadSamplingMultiplier = -1 // reads cause no compactions
+	return opts
+}
+
+// listener takes the events that must not go unseen. The errors of writes have
+// failed the engine before they come here.
+func (e *Engine) listener() *pebble.EventListener {
+	return &pebble.EventListener{
+		BackgroundError: func(err error) {
+			if pebble.IsCorruptionError(err) {
+				e.cfg.Logger.Error("store is damaged", "error", damage(err, e.path(dataName)))
+				return
+			}
+			e.fail(fmt.Errorf("store in the background: %w", err))
+		},
+		DataCorruption: func(info pebble.DataCorruptionInfo) {
+			e.cfg.Logger.Error("stored file is damaged", "file", info.Path, "error", info.Details)
+		},
+		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
+			e.cfg.Logger.Warn("writes wait for compaction", "reason", info.Reason)
+		},
+		WriteStallEnd: func() { e.cfg.Logger.Info("writes go on") },
+	}
+}
+
+// logger takes what Pebble would print. Its Fatalf does not exit: it fails the
+// engine, which ends the process in the way that the process chose.
+type logger struct{ e *Engine }
+
+var _ pebble.Logger = logger{}
+
+func (l logger) Infof(format string, args ...any) { l.log(slog.LevelDebug, format, args) }
+
+func (l logger) Errorf(format string, args ...any) { l.log(slog.LevelError, format, args) }
+
+func (l logger) Fatalf(format string, args ...any) {
+	l.e.fail(fmt.Errorf("store: "+format, args...))
+}
+
+func (l logger) log(level slog.Level, format string, args []any) {
+	ctx := context.Background()
+	if l.e.cfg.Logger.Enabled(ctx, level) {
+		l.e.cfg.Logger.Log(ctx, level, "storage engine", "detail", fmt.Sprintf(format, args...))
+	}
+}
+
+// damage turns Pebble's corruption into store.ErrDamaged with the name of the
+// file, or of the folder where Pebble does not say.
+func damage(err error, dir string) error {
+	if err == nil || !pebble.IsCorruptionError(err) {
+		return err
+	}
+	if info := pebble.ExtractDataCorruptionInfo(err); info != nil {
+		dir = info.Path
+	}
+	return damaged(dir, err)
+}
+
+// damaged is store.ErrDamaged with a file and the first line of the cause.
+func damaged(file string, cause error) error {
+	line, _, _ := strings.Cut(cause.Error(), "\n")
+	return fmt.Errorf("%w: %s: %s", store.ErrDamaged, file, line)
+}

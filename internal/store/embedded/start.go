@@ -1,0 +1,178 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"coffer/internal/store"
+)
+
+// Names in the data directory.
+const (
+	lockName     = "LOCK"
+	identityName = "IDENTITY"
+	floorName    = "FLOOR"
+	dataName     = "data" // the folder that is Pebble's
+)
+
+// start brings the engine up, in an order in which a crash at any step of the
+// first start leaves what the next start completes: identity, floor, data.
+func (e *Engine) start() error {
+	if err := e.acquire(); err != nil {
+		return err
+	}
+	data := e.path(dataName)
+	exists, err := dataExists(e.cfg.FS, data)
+	if err != nil {
+		return err
+	}
+	known := exists
+	if _, err := e.cfg.FS.Stat(e.path(floorName)); err == nil {
+		known = true
+	}
+	if err := e.identify(known); err != nil {
+		return err
+	}
+	floor, err := openFloor(e.guard, e.path(floorName), e.identity.Shards, exists)
+	if err != nil {
+		return err
+	}
+	e.floor = floor
+	if floor.born && !exists {
+		return fmt.Errorf("%w: %s is missing or empty; restore it or start with another directory",
+			store.ErrDamaged, data)
+	}
+	found := make([]store.Position, e.identity.Shards)
+	if exists {
+		if found, err = e.verify(data); err != nil {
+			return err
+		}
+	}
+	if e.db, err = pebble.Open(data, e.options()); err != nil {
+		return damage(err, data)
+	}
+	return e.settleIn(found)
+}
+
+// settleIn compares what Pebble found with what the check found, and begins to
+// keep the floor.
+func (e *Engine) settleIn(found []store.Position) error {
+	opened, err := positions(e.db, e.identity.Shards)
+	if err != nil {
+		return damage(err, e.path(dataName))
+	}
+	for i, pos := range opened {
+		if pos != found[i] {
+			return fmt.Errorf("%w: %s: shard %d opened at %v, its log ends at %v",
+				store.ErrDamaged, e.path(dataName), i, pos, found[i])
+		}
+		e.places = append(e.places, newPlace(e, store.ShardID(i), pos))
+	}
+	if err := e.floor.begin(opened); err != nil {
+		return err
+	}
+	e.floor.run(e.durable, e.fail)
+	return nil
+}
+
+// durable gives the last durable position of every shard.
+func (e *Engine) durable() []store.Position {
+	all := make([]store.Position, len(e.places))
+	for i, p := range e.places {
+		all[i] = *p.durable.Load()
+	}
+	return all
+}
+
+func (e *Engine) path(name string) string { return e.cfg.FS.PathJoin(e.cfg.Dir, name) }
+
+// dirLock keeps other processes out of the directory.
+type dirLock struct{ held io.Closer }
+
+func (l *dirLock) close() error { return l.held.Close() }
+
+// acquire makes the directory, durably, and locks it.
+func (e *Engine) acquire() error {
+	if err := makeDir(e.cfg.FS, e.cfg.Dir); err != nil {
+		return fmt.Errorf("make directory %s: %w", e.cfg.Dir, err)
+	}
+	held, err := e.cfg.FS.Lock(e.path(lockName))
+	switch {
+	case err == nil:
+		e.lock = &dirLock{held}
+		return nil
+	case lockTaken(err):
+		return fmt.Errorf("%w: %s; stop that process or choose another directory",
+			store.ErrInUse, e.cfg.Dir)
+	default:
+		return fmt.Errorf("lock %s: %w", e.path(lockName), err)
+	}
+}
+
+// lockTaken tells a lock that is held, by another process (an errno) or by this
+// one (an error without one), from a file that could not be made.
+func lockTaken(err error) bool {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return false
+	}
+	var no syscall.Errno
+	return !errors.As(err, &no) || no == syscall.EAGAIN || no == syscall.EACCES
+}
+
+// makeDir makes dir and its missing parents and syncs the parents.
+func makeDir(fsys vfs.FS, dir string) error {
+	var parents []string
+	for d := dir; ; d = fsys.PathDir(d) {
+		if _, err := fsys.Stat(d); err == nil {
+			break
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		parent := fsys.PathDir(d)
+		if parent == d {
+			break
+		}
+		parents = append(parents, parent)
+	}
+	if len(parents) == 0 {
+		return nil
+	}
+	if err := fsys.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for _, parent := range parents {
+		if err := syncDir(fsys, parent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func syncDir(fsys vfs.FS, dir string) error {
+	d, err := fsys.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// dataExists reports whether Pebble's folder holds a store.
+func dataExists(fsys vfs.FS, dir string) (bool, error) {
+	if _, err := fsys.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	desc, err := pebble.Peek(dir, fsys)
+	if err != nil {
+		return false, damage(err, dir)
+	}
+	return desc.Exists, nil
+}
