@@ -1,0 +1,125 @@
+package audit
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Event is one record in CloudTrail's format, version 1.08.
+//
+// Source: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+type Event struct {
+	EventVersion        string         `json:"eventVersion"`
+	UserIdentity        Identity       `json:"userIdentity"`
+	EventTime           time.Time      `json:"eventTime"` // UTC; written to the second
+	EventSource         string         `json:"eventSource"`
+	EventName           string         `json:"eventName"`
+	AWSRegion           string         `json:"awsRegion"`
+	SourceIPAddress     string         `json:"sourceIPAddress"`
+	UserAgent           string         `json:"userAgent"`
+	ErrorCode           string         `json:"errorCode,omitempty"`
+	ErrorMessage        string         `json:"errorMessage,omitempty"`
+	RequestParameters   map[string]any `json:"requestParameters"`
+	ResponseElements    map[string]any `json:"responseElements"`
+	AdditionalEventData map[string]any `json:"additionalEventData,omitempty"`
+	RequestID           string         `json:"requestID"`
+	EventID             string         `json:"eventID"`
+	ReadOnly            bool           `json:"readOnly"`
+	Resources           []Resource     `json:"resources,omitempty"`
+	EventType           string         `json:"eventType"`
+	APIVersion          string         `json:"apiVersion,omitempty"`
+	ManagementEvent     bool           `json:"managementEvent"`
+	RecipientAccountID  string         `json:"recipientAccountId"`
+	SharedEventID       string         `json:"sharedEventID,omitempty"`
+	EventCategory       string         `json:"eventCategory"`
+	TLSDetails          *TLSDetails    `json:"tlsDetails,omitempty"`
+	// SessionCredentialFromConsole is "true" for console sessions, else absent.
+	SessionCredentialFromConsole string `json:"sessionCredentialFromConsole,omitempty"`
+}
+
+// Identity is who made the request.
+type Identity struct {
+	Type           string          `json:"type"` // Root, IAMUser, AssumedRole, AWSService, AWSAccount
+	PrincipalID    string          `json:"principalId,omitempty"`
+	ARN            string          `json:"arn,omitempty"`
+	AccountID      string          `json:"accountId,omitempty"`
+	AccessKeyID    string          `json:"accessKeyId,omitempty"`
+	UserName       string          `json:"userName,omitempty"`
+	SessionContext *SessionContext `json:"sessionContext,omitempty"`
+	InvokedBy      string          `json:"invokedBy,omitempty"`
+}
+
+// SessionContext tells of temporary credentials.
+type SessionContext struct {
+	SessionIssuer       *SessionIssuer    `json:"sessionIssuer,omitempty"`
+	WebIDFederationData map[string]string `json:"webIdFederationData"`
+	Attributes          SessionAttributes `json:"attributes"`
+}
+
+// SessionIssuer is who gave temporary credentials.
+type SessionIssuer struct {
+	Type        string `json:"type"`
+	PrincipalID string `json:"principalId"`
+	ARN         string `json:"arn"`
+	AccountID   string `json:"accountId"`
+	UserName    string `json:"userName"`
+}
+
+// SessionAttributes are facts of a session; MFAAuthenticated is "true" or
+// "false", a string, as CloudTrail has it.
+type SessionAttributes struct {
+	CreationDate     string `json:"creationDate"`
+	MFAAuthenticated string `json:"mfaAuthenticated"`
+}
+
+// Resource is what an event touched.
+type Resource struct {
+	AccountID string `json:"accountId"`
+	Type      string `json:"type"`
+	ARN       string `json:"ARN"`
+}
+
+// TLSDetails is how the request travelled.
+type TLSDetails struct {
+	TLSVersion               string `json:"tlsVersion"`
+	CipherSuite              string `json:"cipherSuite"`
+	ClientProvidedHostHeader string `json:"clientProvidedHostHeader,omitempty"`
+}
+
+// MarshalJSON writes the time to the second, as CloudTrail does.
+func (e *Event) MarshalJSON() ([]byte, error) {
+	type plain Event
+	p := plain(*e)
+	p.EventTime = p.EventTime.UTC().Truncate(time.Second)
+	return json.Marshal(&p)
+}
+
+// Username is what LookupEvents finds an event by and shows.
+func (e *Event) Username() string {
+	switch id := &e.UserIdentity; {
+	case id.UserName != "":
+		return id.UserName
+	case id.Type == "Root":
+		return "root"
+	case id.SessionContext != nil && id.SessionContext.SessionIssuer != nil:
+		return id.SessionContext.SessionIssuer.UserName
+	}
+	return ""
+}
+
+// attributes lists the name and value pairs that LookupEvents can search.
+func (e *Event) attributes() [][2]string {
+	readOnly := "false"
+	if e.ReadOnly {
+		readOnly = "true"
+	}
+	list := [][2]string{
+		{"EventId", e.EventID}, {"EventName", e.EventName}, {"EventSource", e.EventSource},
+		{"ReadOnly", readOnly}, {"Username", e.Username()},
+		{"AccessKeyId", e.UserIdentity.AccessKeyID},
+	}
+	for _, r := range e.Resources {
+		list = append(list, [2]string{"ResourceName", r.ARN}, [2]string{"ResourceType", r.Type})
+	}
+	return list
+}

@@ -1,0 +1,37 @@
+package control
+
+import "fmt"
+
+// Table is the first byte of a store key in shard 0. All tables stand here so
+// that no two packages can share one by accident; doc/format/control.md says
+// what each holds.
+type Table byte
+
+// The tables of shard 0.
+const (
+	TableMeta       Table = 0x00 // platform key, start number, time; not boxed
+	TableNode       Table = 0x01 // node: CA, certificates
+	TableAccount    Table = 0x02 // service/iam: accounts
+	TableAccessKey  Table = 0x03 // service/iam: access keys
+	TableKey        Table = 0x10 // service/kms: keys
+	TableMaterial   Table = 0x11 // service/kms: key material
+	TableAlias      Table = 0x12 // service/kms: aliases
+	TableGrant      Table = 0x13 // service/kms: grants
+	TableGrantIndex Table = 0x14 // service/kms: grants by name, by retiring principal
+	TableMQ         Table = 0x20 // service/mq: brokers
+	TableMQIndex    Table = 0x21 // service/mq: brokers by name, by creator request
+	TableRabbit     Table = 0x28 // rabbitmq: brokers, vhosts, users, permissions
+	TableQueue      Table = 0x30 // broker: queues
+	TableAddress    Table = 0x31 // broker: addresses
+	TableBinding    Table = 0x32 // broker: bindings
+	TableBrokerMeta Table = 0x33 // broker: namespaces and counters
+	TableEvent      Table = 0x40 // audit: events with effects
+	TableEventIndex Table = 0x41 // audit: events by attribute
+	TableEventMeta  Table = 0x42 // audit: counters
+)
+
+// String names the table in errors.
+func (t Table) String() string { return fmt.Sprintf("table %#02x", byte(t)) }
+
+func (t Table) key(id []byte) []byte { return append([]byte{byte(t)}, id...) }
+func (t Table) end() []byte          { return []byte{byte(t) + 1} }
