@@ -1,0 +1,113 @@
+package listen
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Bounds of an HTTP server that sets none: a client that sends its header byte
+// by byte, or nothing, must not hold a connection.
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
+)
+
+// ServeHTTP serves HTTP/1.1 and, where the handshake agreed on "h2", HTTP/2,
+// until [Listener.Close] and returns when it is done. It is called once. Close
+// lets requests that are running finish; when its context ends first, it cuts
+// them, and their handlers' contexts end.
+//
+// The server must be fresh; its TLSConfig stays nil, the listener's counts.
+// ReadHeaderTimeout and IdleTimeout have a default here.
+func (l *Listener) ServeHTTP(server *http.Server) error {
+	if server.ReadHeaderTimeout == 0 {
+		server.ReadHeaderTimeout = readHeaderTimeout
+	}
+	if server.IdleTimeout == 0 {
+		server.IdleTimeout = idleTimeout
+	}
+	var requests gate
+	server.Handler = requests.guard(server.Handler)
+	h := &handover{address: l.sockets[0].Addr()}
+	h.conns, h.done = make(chan net.Conn), make(chan struct{})
+	var served error
+	var serving sync.WaitGroup
+	serving.Go(func() { served = server.Serve(h) })
+	l.serve(func(ctx context.Context) error {
+		err := server.Shutdown(ctx)
+		if err != nil {
+			server.Close()
+			requests.wait()
+		}
+		serving.Wait()
+		return err
+	}, h.give)
+	// Close may have come before serve noted how to drain.
+	server.Close()
+	serving.Wait()
+	if errors.Is(served, http.ErrServerClosed) {
+		return nil
+	}
+	return served
+}
+
+// gate lets the end of a server wait for the requests that were cut, which
+// http.Server does not.
+type gate struct{ running sync.RWMutex } // read-held by each request
+
+func (g *gate) guard(next http.Handler) http.Handler {
+	if next == nil {
+		next = http.DefaultServeMux
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !g.running.TryRLock() {
+			http.Error(w, "closing", http.StatusServiceUnavailable)
+			return
+		}
+		defer g.running.RUnlock()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// wait lets no further request in and returns when the last one is done.
+func (g *gate) wait() { g.running.Lock() }
+
+// handover is the net.Listener that the HTTP server accepts from.
+type handover struct {
+	conns   chan net.Conn
+	address net.Addr
+	once    sync.Once
+	done    chan struct{}
+}
+
+// give hands a connection to the server, or closes it when there is none.
+func (h *handover) give(conn net.Conn) {
+	select {
+	case h.conns <- conn:
+	case <-h.done:
+		conn.Close()
+	}
+}
+
+// Accept waits for a connection whose handshake is done.
+func (h *handover) Accept() (net.Conn, error) {
+	select {
+	case conn := <-h.conns:
+		return conn, nil
+	case <-h.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close ends Accept; the sockets are the Listener's.
+func (h *handover) Close() error {
+	h.once.Do(func() { close(h.done) })
+	return nil
+}
+
+// Addr is the first socket's.
+func (h *handover) Addr() net.Addr { return h.address }

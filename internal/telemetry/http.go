@@ -1,0 +1,64 @@
+package telemetry
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// maxScrapes bounds concurrent requests for metrics; each takes memory.
+const maxScrapes = 4
+
+// Handler answers GET /metrics in Prometheus's text format, and /healthz and
+// /readyz with 200 or 503 and a line for each check. Requests from another
+// machine, or for a host name that is not this machine's own, get 403: the
+// latter come from web pages that let their name resolve to 127.0.0.1. The
+// registry is required.
+func Handler(r *Registry, h Health) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(r.registry, promhttp.HandlerOpts{
+		MaxRequestsInFlight: maxScrapes,
+	}))
+	mux.HandleFunc("GET /healthz", checks(h.Live))
+	mux.HandleFunc("GET /readyz", checks(h.Ready))
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if !local(req) {
+			http.Error(w, "only for this machine", http.StatusForbidden)
+			return
+		}
+		mux.ServeHTTP(w, req)
+	})
+}
+
+func checks(of map[string]Check) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		text, well := report(r.Context(), of)
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		if !well {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		io.WriteString(w, text)
+	}
+}
+
+// local reports whether both ends of the request are this machine's loopback.
+func local(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || !peer.Addr().Unmap().IsLoopback() {
+		return false
+	}
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = strings.Trim(r.Host, "[]") // without a port
+	}
+	if host == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Unmap().IsLoopback()
+}
