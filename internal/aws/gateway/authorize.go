@@ -1,0 +1,139 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+
+	"coffer/internal/aws/wire"
+	"coffer/internal/fault"
+	"coffer/internal/policy"
+)
+
+// authorize decides every check of the request; all must allow.
+func (g *Gateway) authorize(
+	ctx context.Context, s *service, op *wire.Op, in any, call *Call,
+) error {
+	checks := []Check{{}}
+	if s.Access != nil {
+		var err error
+		if checks, err = s.Access.Access(ctx, op, in); err != nil {
+			return err
+		}
+	}
+	if len(checks) == 0 {
+		return fmt.Errorf("%s of %s asks for no decision", op.Name, s.API.Name)
+	}
+	for i := range checks {
+		c := &checks[i]
+		if c.Action == "" {
+			c.Action = s.API.ActionPrefix + ":" + op.Name
+		}
+		if c.Resource == "" {
+			c.Resource = "*"
+		}
+		if c.Type != "" {
+			call.addResource(c)
+		}
+		if err := g.decide(c, call); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Call) addResource(k *Check) {
+	account := k.Account
+	if account == "" {
+		account = c.Account
+	}
+	c.AddResource(k.Type, account, k.Resource)
+}
+
+func (g *Gateway) decide(c *Check, call *Call) error {
+	r := policy.Request{
+		Principal: call.Principal, Action: c.Action,
+		Resource: c.Resource, ResourceAccount: c.Account,
+		EncryptionContext: c.EncryptionContext,
+		Time:              call.event.EventTime,
+		Identity:          call.identity.Policies,
+		ResourcePolicy:    c.Policy, RootOfTrust: c.RootOfTrust,
+		Grants: c.Grants, OnlyGrant: cmp.Or(c.OnlyGrant, call.Grant), NewGrant: c.NewGrant,
+	}
+	for k, v := range c.Context {
+		r.Context.Add(k, v...)
+	}
+	call.conditions(&r.Context)
+	d := policy.Evaluate(r)
+	if d.Allowed {
+		return nil
+	}
+	call.AddEventData("authorization", d.Explain())
+	return fault.New(fault.Denied, "%s", deniedText(&d, c, call))
+}
+
+// conditions are the global condition keys that the gateway knows.
+func (c *Call) conditions(ctx *policy.Context) {
+	ctx.Add("aws:RequestedRegion", c.Region)
+	ctx.Add("aws:SecureTransport", "true")
+	ctx.Add("aws:UserAgent", c.UserAgent)
+	if net.ParseIP(c.SourceIP) != nil {
+		ctx.Add("aws:SourceIp", c.SourceIP)
+	}
+	if c.InvokedBy != "" && c.Principal.Kind != policy.Service {
+		ctx.Add("aws:ViaAWSService", "true")
+		ctx.Add("aws:CalledVia", c.InvokedBy)
+		ctx.Add("aws:CalledViaFirst", c.InvokedBy)
+		ctx.Add("aws:CalledViaLast", c.InvokedBy)
+	} else {
+		ctx.Add("aws:ViaAWSService", "false")
+	}
+}
+
+// deniedText is AWS's wording of a denial.
+//
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+func deniedText(d *policy.Decision, c *Check, call *Call) string {
+	who := call.Principal.String()
+	text := fmt.Sprintf("User: %s is not authorized to perform: %s", who, c.Action)
+	if c.Resource != "*" {
+		text += " on resource: " + c.Resource
+	}
+	if d.ExplicitDeny() {
+		return text + " with an explicit deny in " + article(d.By.Kind)
+	}
+	kind := policy.FromIdentity
+	switch d.Reason {
+	case policy.DeniedByResource:
+		kind = policy.FromResource
+	case policy.DeniedByBoundary:
+		kind = policy.FromBoundary
+	case policy.DeniedBySession:
+		kind = policy.FromSession
+	case policy.DeniedByDefault:
+		if c.RootOfTrust {
+			kind = policy.FromResource
+		}
+	}
+	return text + " because no " + noun(kind) + " allows the " + c.Action + " action"
+}
+
+func noun(k policy.SourceKind) string {
+	switch k {
+	case policy.FromResource:
+		return "resource-based policy"
+	case policy.FromBoundary:
+		return "permissions boundary"
+	case policy.FromSession:
+		return "session policy"
+	}
+	return "identity-based policy"
+}
+
+func article(k policy.SourceKind) string {
+	if k == policy.FromIdentity {
+		return "an identity-based policy"
+	}
+	return "a " + noun(k)
+}

@@ -1,0 +1,70 @@
+package gateway
+
+import (
+	"context"
+
+	"coffer/internal/audit"
+	"coffer/internal/policy"
+)
+
+// Call is what a service may know of the request it serves.
+type Call struct {
+	RequestID string
+	Account   string // the caller's account; owns what the call creates
+	Region    string
+	Principal policy.Principal
+	SourceIP  string
+	UserAgent string
+	// InvokedBy is the service that makes the call on the principal's behalf or
+	// as itself ("mq.amazonaws.com"); empty for a call from outside.
+	InvokedBy string
+	// Grant is the only grant that may allow the call; empty = any.
+	Grant string
+
+	identity    *Identity
+	event       *audit.Event
+	trail       *trail
+	tls         *audit.TLSDetails
+	eventSource string // instead of the called service's own
+	shared      bool   // the event has a sharedEventID
+}
+
+type callKey struct{}
+
+// From gives the call that ctx belongs to. It panics outside one: a method of
+// a service never runs there.
+func From(ctx context.Context) *Call {
+	return ctx.Value(callKey{}).(*Call)
+}
+
+// AddResource puts a resource on the event that no Check named, such as one
+// that the call just made.
+func (c *Call) AddResource(kind, account, arn string) {
+	for _, r := range c.event.Resources {
+		if r.ARN == arn {
+			return
+		}
+	}
+	c.event.Resources = append(c.event.Resources,
+		audit.Resource{AccountID: account, Type: kind, ARN: arn})
+}
+
+// AddEventData puts a fact into the event's additionalEventData.
+func (c *Call) AddEventData(name string, value any) {
+	if c.event.AdditionalEventData == nil {
+		c.event.AdditionalEventData = map[string]any{}
+	}
+	c.event.AdditionalEventData[name] = value
+}
+
+// SetResponseElements replaces what the event shows of the answer.
+func (c *Call) SetResponseElements(m map[string]any) {
+	c.event.ResponseElements = m
+	c.trail.shown[c.event] = true
+}
+
+// trail gathers the events of a call and of the calls it makes, in order.
+type trail struct {
+	events []*audit.Event
+	shown  map[*audit.Event]bool // ResponseElements were set by the service
+}

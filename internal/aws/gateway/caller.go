@@ -1,0 +1,103 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	"github.com/google/uuid"
+
+	"coffer/internal/audit"
+	"coffer/internal/aws/wire"
+	"coffer/internal/policy"
+)
+
+// Caller makes calls from inside the process, signed by nobody and authorized
+// like any other. It implements [wire.Caller].
+type Caller struct {
+	Gateway *Gateway
+	// Service makes the calls: "mq.amazonaws.com".
+	Service string
+	// OnBehalf calls as the principal of the call in the context, which the
+	// service serves; else the service calls as itself.
+	OnBehalf bool
+	// Identity calls as the holder of an access key, for what the process does
+	// in the name of its operator.
+	Identity *Identity
+	// Account and Region own what a call as the service itself touches. Within
+	// another call they default to that call's.
+	Account, Region string
+	// Grant names the only grant that may allow the calls.
+	Grant string
+	// EventSource and UserAgent replace what events would show.
+	EventSource, UserAgent string
+}
+
+var _ wire.Caller = (*Caller)(nil)
+
+// Call checks in against the model, then runs the operation; out is filled on
+// success.
+func (c *Caller) Call(ctx context.Context, api *wire.API, name string, in, out any) error {
+	s := c.Gateway.service(func(a *wire.API) bool { return a.Name == api.Name })
+	if s == nil {
+		return fmt.Errorf("call %s: no service %s", name, api.Name)
+	}
+	op, ok := s.API.Op(name)
+	if !ok {
+		return fmt.Errorf("call %s: no such operation of %s", name, api.Name)
+	}
+	if err := s.codec.Validate(in); err != nil {
+		return err
+	}
+	call, err := c.call(ctx)
+	if err != nil {
+		return fmt.Errorf("call %s: %w", name, err)
+	}
+	got, err := c.Gateway.run(ctx, s, op, in, call)
+	if err != nil {
+		return err
+	}
+	return assign(out, got)
+}
+
+func (c *Caller) call(ctx context.Context) (*Call, error) {
+	outer, _ := ctx.Value(callKey{}).(*Call)
+	call := &Call{
+		RequestID: uuid.NewString(), Account: c.Account, Region: c.Region,
+		Principal: policy.ServicePrincipal(c.Service),
+		SourceIP:  c.Service, UserAgent: c.Service,
+		InvokedBy: c.Service, Grant: c.Grant, eventSource: c.EventSource,
+		identity: &Identity{Event: audit.Identity{Type: "AWSService"}},
+	}
+	if outer != nil {
+		call.trail = outer.trail
+		if call.Account == "" {
+			call.Account, call.Region = outer.Account, outer.Region
+		}
+	}
+	if c.Identity != nil {
+		call.identity, call.Principal = c.Identity, c.Identity.Principal
+	} else if c.OnBehalf {
+		if outer == nil {
+			return nil, fmt.Errorf("on behalf of no one")
+		}
+		call.identity, call.Principal = outer.identity, outer.Principal
+		call.SourceIP, call.UserAgent, call.tls = outer.SourceIP, outer.UserAgent, outer.tls
+	} else {
+		call.shared = true
+	}
+	if c.UserAgent != "" {
+		call.UserAgent = c.UserAgent
+	}
+	return call, nil
+}
+
+// assign copies what the method returned into the caller's value.
+func assign(out, got any) error {
+	dst, src := reflect.ValueOf(out), reflect.ValueOf(got)
+	if dst.Kind() != reflect.Pointer || dst.Type() != src.Type() || dst.IsNil() || src.IsNil() {
+		return fmt.Errorf("answer of type %T does not fit %T", got, out)
+	}
+	dst.Elem().Set(src.Elem())
+	return nil
+}

@@ -1,0 +1,80 @@
+package wire
+
+import (
+	"net/http"
+	"strings"
+)
+
+// jsonProtocol is AWS JSON 1.0 and 1.1: the operation in a header, everything
+// else in one JSON object.
+type jsonProtocol struct{ api *API }
+
+var (
+	_ protocol = (*jsonProtocol)(nil)
+	_ client   = (*jsonProtocol)(nil)
+)
+
+func (p *jsonProtocol) codes() (invalid, malformed string) {
+	return "ValidationException", "SerializationException"
+}
+
+func (p *jsonProtocol) route(r *Request) (*Op, error) {
+	name, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), p.api.TargetPrefix+".")
+	if ok {
+		if op, found := p.api.Op(name); found {
+			return op, nil
+		}
+	}
+	return nil, &UnknownOperationError{code: "UnknownOperationException", status: 400}
+}
+
+func (p *jsonProtocol) header() http.Header {
+	return http.Header{"Content-Type": {"application/x-amz-json-" + p.api.JSONVersion}}
+}
+
+func (p *jsonProtocol) decodeRequest(c *checker, _ *Op, r *Request, in value) error {
+	return decodeBody(c, r.Body, in)
+}
+
+func (p *jsonProtocol) decodeResponse(c *checker, _ *Op, r *Response, out value) error {
+	return decodeBody(c, r.Body, out)
+}
+
+func decodeBody(c *checker, body []byte, v value) error {
+	d := jsonDecoder{jsonScanner: jsonScanner{b: body}, checker: c}
+	var s seen
+	if err := d.document(v, &s); err != nil {
+		return err
+	}
+	c.required(v.plan, &s)
+	return nil
+}
+
+func (p *jsonProtocol) encodeResponse(op *Op, out value, _ string) (*Response, error) {
+	return &Response{op.status(), p.header(), appendJSON(nil, out, false)}, nil
+}
+
+func (p *jsonProtocol) encodeRequest(op *Op, in value) (*Request, error) {
+	h := p.header()
+	h.Set("X-Amz-Target", p.api.TargetPrefix+"."+op.Name)
+	return &Request{Method: "POST", Path: "/", Header: h, Body: appendJSON(nil, in, false)}, nil
+}
+
+func (p *jsonProtocol) encodeError(e *problem) *Response {
+	b := append(appendQuoted([]byte(`{"__type":`), e.code), ',')
+	return &Response{e.status, p.header(), appendProblem(b, e)}
+}
+
+// appendProblem ends an error's object: an exception's members, or a message.
+func appendProblem(b []byte, e *problem) []byte {
+	if e.members.plan != nil {
+		b = appendMembers(b, e.members, true)
+	} else if e.message != "" {
+		b = append(append(appendQuoted(b, "message"), ':'), appendQuoted(nil, e.message)...)
+		b = append(b, ',')
+	}
+	if b[len(b)-1] == ',' {
+		b = b[:len(b)-1]
+	}
+	return append(b, '}')
+}

@@ -1,0 +1,3 @@
+module amqpgen
+
+go 1.26

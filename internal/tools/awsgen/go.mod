@@ -1,0 +1,3 @@
+module coffer/internal/tools/awsgen
+
+go 1.26.0
