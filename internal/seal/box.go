@@ -22,6 +22,7 @@ func (e *Epochs) SealBox(dst, aad, plaintext []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
+	mustBeApart(dst, boxHeader, plaintext)
 	at := len(dst)
 	dst = append(dst, boxVersion)
 	dst = binary.BigEndian.AppendUint64(dst, ep.number)

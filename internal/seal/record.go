@@ -48,6 +48,7 @@ func (e *Epochs) SealRecord(dst []byte, h Header, domain DomainID, plaintext []b
 	if err != nil {
 		return dst, err
 	}
+	mustBeApart(dst, recordHeader, plaintext)
 	at := len(dst)
 	dst = append(dst, recordVersion, suiteAES256, h.Flags)
 	dst = binary.BigEndian.AppendUint32(dst, h.DataKey)

@@ -16,12 +16,10 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
-	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"log/slog"
+	"unsafe"
 )
 
 // Sizes in bytes.
@@ -37,23 +35,8 @@ var ErrOpen = errors.New("seal: message authentication failed")
 // ErrFormat: the bytes are not of the format, before any key was tried.
 var ErrFormat = errors.New("seal: malformed")
 
-// Secret is key material that never prints itself.
-type Secret []byte
-
-// String redacts.
-func (Secret) String() string { return "[secret]" }
-
-// GoString redacts.
-func (Secret) GoString() string { return "[secret]" }
-
-// LogValue redacts.
-func (Secret) LogValue() slog.Value { return slog.StringValue("[secret]") }
-
-// MarshalJSON redacts.
-func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"[secret]"`), nil }
-
-// Wipe overwrites the bytes; copies that others made stay.
-func (s Secret) Wipe() { clear(s) }
+// ErrWiped: the key was wiped; nothing is sealed or opened with it any more.
+var ErrWiped = errors.New("seal: the key was wiped")
 
 // derive gives size bytes of HKDF-SHA256(secret, salt, info).
 func derive(secret, salt []byte, info string, size int) ([]byte, error) {
@@ -63,8 +46,10 @@ func derive(secret, salt []byte, info string, size int) ([]byte, error) {
 	return hkdf.Key(sha256.New, secret, salt, info, size)
 }
 
-// newAEAD makes AES-256-GCM that puts a random nonce before the ciphertext.
+// newAEAD makes AES-256-GCM that puts a random nonce before the ciphertext. It
+// overwrites key.
 func newAEAD(key []byte) (cipher.AEAD, error) {
+	defer clear(key)
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
@@ -72,19 +57,20 @@ func newAEAD(key []byte) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-// MAC gives a 16-byte keyed digest of parts under label: an index of names
-// that shows no name. Parts are length-prefixed, so none can run into another.
-func MAC(secret []byte, label string, parts ...string) ([]byte, error) {
-	key, err := derive(secret, nil, "coffer/mac/v1/"+label, KeySize)
-	if err != nil {
-		return nil, err
+// mustBeApart panics when the n bytes of header that will be appended to dst
+// would be written over the plaintext: sealing it then would lose it silently.
+// What overlaps behind the header, crypto/cipher finds itself.
+func mustBeApart(dst []byte, n int, plaintext []byte) {
+	if cap(dst)-len(dst) >= n && overlap(dst[len(dst):len(dst)+n], plaintext) {
+		panic("seal: the plaintext overlaps the spare capacity of dst")
 	}
-	h := hmac.New(sha256.New, key)
-	for _, p := range parts {
-		var n [4]byte
-		binary.BigEndian.PutUint32(n[:], uint32(len(p)))
-		h.Write(n[:])
-		h.Write([]byte(p))
+}
+
+// overlap compares addresses only; nothing is read through them.
+func overlap(a, b []byte) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return false
 	}
-	return h.Sum(nil)[:16], nil
+	first := func(s []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(s))) }
+	return first(a) < first(b)+uintptr(len(b)) && first(b) < first(a)+uintptr(len(a))
 }

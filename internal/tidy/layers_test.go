@@ -29,7 +29,7 @@ var layers = map[string]string{
 	"internal/store": leaves,
 
 	"internal/control": leaves + " internal/store",
-	"internal/audit":   leaves + " internal/store",
+	"internal/audit":   leaves + " internal/store internal/control",
 	"internal/keyring": leaves + " internal/store",
 
 	"internal/broker": state,

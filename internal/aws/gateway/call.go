@@ -27,6 +27,7 @@ type Call struct {
 	tls         *audit.TLSDetails
 	eventSource string // instead of the called service's own
 	shared      bool   // the event has a sharedEventID
+	unshown     []string
 }
 
 type callKey struct{}

@@ -29,8 +29,10 @@ type Caller struct {
 	Account, Region string
 	// Grant names the only grant that may allow the calls.
 	Grant string
-	// EventSource and UserAgent replace what events would show.
+	// EventSource and UserAgent replace what events would show; Unshown are
+	// request parameters that they leave out.
 	EventSource, UserAgent string
+	Unshown                []string
 }
 
 var _ wire.Caller = (*Caller)(nil)
@@ -66,7 +68,8 @@ func (c *Caller) call(ctx context.Context) (*Call, error) {
 		RequestID: uuid.NewString(), Account: c.Account, Region: c.Region,
 		Principal: policy.ServicePrincipal(c.Service),
 		SourceIP:  c.Service, UserAgent: c.Service,
-		InvokedBy: c.Service, Grant: c.Grant, eventSource: c.EventSource,
+		InvokedBy: c.Service, Grant: c.Grant,
+		eventSource: c.EventSource, unshown: c.Unshown,
 		identity: &Identity{Event: audit.Identity{Type: "AWSService"}},
 	}
 	if outer != nil {
@@ -82,7 +85,7 @@ func (c *Caller) call(ctx context.Context) (*Call, error) {
 			return nil, fmt.Errorf("on behalf of no one")
 		}
 		call.identity, call.Principal = outer.identity, outer.Principal
-		call.SourceIP, call.UserAgent, call.tls = outer.SourceIP, outer.UserAgent, outer.tls
+		call.SourceIP, call.UserAgent = outer.SourceIP, outer.UserAgent
 	} else {
 		call.shared = true
 	}

@@ -38,7 +38,11 @@ func (g *Gateway) newEvent(s *service, op *wire.Op, in any, call *Call) *audit.E
 	if call.shared {
 		e.SharedEventID = uuid.NewString()
 	}
-	if p := s.codec.Audit(in); len(p) > 0 {
+	p := s.codec.Audit(in)
+	for _, name := range call.unshown {
+		delete(p, name)
+	}
+	if len(p) > 0 {
 		e.RequestParameters = p
 	}
 	return e

@@ -163,9 +163,9 @@ func (g *Gateway) authenticate(ctx context.Context, q *request) (
 // find picks the service: by target header, else by the credential scope.
 func (g *Gateway) find(q *request) *service {
 	if target := q.http.Header.Get("X-Amz-Target"); target != "" {
-		prefix, _, _ := strings.Cut(target, ".")
 		return g.service(func(a *wire.API) bool {
-			return a.TargetPrefix != "" && a.TargetPrefix == prefix
+			_, ok := a.Target(target)
+			return ok
 		})
 	}
 	if name := scope(q.http); name != "" {

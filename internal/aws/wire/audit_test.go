@@ -22,14 +22,17 @@ func TestAudit(t *testing.T) {
 	}{
 		{&kms.API, &kms.CreateGrantInput{
 			KeyId: "k", GranteePrincipal: "p", Operations: []string{"Decrypt"}, DryRun: new(false),
-			Constraints: &kms.GrantConstraints{EncryptionContextSubset: map[string]string{"Aws:X": "y"}},
+			Constraints: &kms.GrantConstraints{
+				EncryptionContextSubset: map[string]string{"Aws:X": "y"},
+			},
 		}, `{"constraints":{"encryptionContextSubset":{"Aws:X":"y"}},"dryRun":false,` +
 			`"granteePrincipal":"p","keyId":"k","operations":["Decrypt"]}`},
 		{&kms.API, &kms.EncryptInput{KeyId: "k", Plaintext: []byte("secret")}, `{"keyId":"k"}`},
 		{&kms.API, &kms.DecryptInput{CiphertextBlob: []byte("x")}, `{}`},
 		{&kms.API, &kms.CreateKeyOutput{KeyMetadata: &kms.KeyMetadata{
 			AWSAccountId: "1", KeyId: "k", CreationDate: time.Unix(1, 0),
-		}}, `{"keyMetadata":{"aWSAccountId":"1","creationDate":"1970-01-01T00:00:01Z","keyId":"k"}}`},
+		}}, `{"keyMetadata":{"aWSAccountId":"1","creationDate":"1970-01-01T00:00:01Z",` +
+			`"keyId":"k"}}`},
 		{&mq.API, &mq.CreateBrokerInput{
 			BrokerName: "b", PubliclyAccessible: true,
 			Users: []mq.User{{Username: "u", Password: "hush-hush-hush"}},
@@ -50,8 +53,12 @@ func TestAudit(t *testing.T) {
 // TestAuditHasNoSecrets fills every input and output and looks for members
 // whose names speak of secrets.
 func TestAuditHasNoSecrets(t *testing.T) {
-	allowed := []string{"passwordResetRequired", "passwordPolicy", "passwordLastUsed", "minimumPasswordLength",
-		"maxPasswordAge", "expirePasswords", "allowUsersToChangePassword", "passwordReusePrevention"}
+	allowed := []string{
+		"passwordResetRequired", "passwordPolicy", "passwordLastUsed", "maxPasswordAge",
+		"minimumPasswordLength", "expirePasswords", "allowUsersToChangePassword",
+		"passwordReusePrevention",
+	}
+	secrets := []string{"password", "secret", "plaintext", "privatekeyp", "sessiontoken"}
 	for _, api := range apis() {
 		c := compile(t, api)
 		f := &filler{rand.New(rand.NewPCG(1, 2)), true}
@@ -62,7 +69,7 @@ func TestAuditHasNoSecrets(t *testing.T) {
 					for _, a := range allowed {
 						key = strings.Replace(key, a, "", 1)
 					}
-					for _, w := range []string{"password", "secret", "plaintext", "privatekeyp", "sessiontoken"} {
+					for _, w := range secrets {
 						if strings.Contains(strings.ToLower(key), w) {
 							t.Errorf("%s %s records %s", api.Name, api.Ops[i].Name, key)
 						}

@@ -91,8 +91,8 @@ func (d *differ) function(ours map[string]map[string]bool, name, body string) bo
 	verb, noun, _ := strings.Cut(name, "ize")
 	verb += "ize"
 	rest := d.codec.API().Protocol == "rest-json"
-	if op, ok := strings.CutPrefix(name, "serializeOp"); ok && rest && strings.Contains(body, "SplitURI") {
-		d.path(op, body)
+	if strings.HasPrefix(name, "serializeOp") && rest && strings.Contains(body, "SplitURI") {
+		d.path(strings.TrimPrefix(name, "serializeOp"), body)
 		return true
 	}
 	if op, ok := strings.CutPrefix(name, "deserializeOpError"); ok {

@@ -24,6 +24,9 @@ func again(t *testing.T, c *wire.Codec, op *wire.Op, r *wire.Request) {
 		t.Fatalf("decoded, but not valid: %v", err)
 	}
 	c.Audit(in)
+	if c.API().Protocol == "query" {
+		in = request(t, c, op, in) // loses structures of unknown members alone
+	}
 	if got := request(t, c, op, in); !reflect.DeepEqual(got, in) {
 		t.Fatalf("got %#v, want %#v", got, in)
 	}
@@ -32,9 +35,10 @@ func again(t *testing.T, c *wire.Codec, op *wire.Op, r *wire.Request) {
 func FuzzDecodeJSON(f *testing.F) {
 	c := compile(f, &kms.API)
 	for _, s := range []string{
-		``, `{}`, `{"KeyId":"k","Plaintext":"aGk=","EncryptionContext":{"a":"b"},"GrantTokens":["x"]}`,
-		`{"KeyId":"k","Tags":[{"TagKey":"a","TagValue":"b"}]}`, `{"KeyId":"k","Operations":["Decrypt"],` +
-			`"GranteePrincipal":"p","Constraints":{"EncryptionContextSubset":{"\u00e9":"\ud83d\ude00"}}}`,
+		``, `{}`, `{"KeyId":"k","Tags":[{"TagKey":"a","TagValue":"b"}]}`,
+		`{"KeyId":"k","Plaintext":"aGk=","EncryptionContext":{"a":"b"},"GrantTokens":["x"]}`,
+		`{"KeyId":"k","Operations":["Decrypt"],"GranteePrincipal":"p",` +
+			`"Constraints":{"EncryptionContextSubset":{"\u00e9":"\ud83d\ude00"}}}`,
 		`{"ImportToken":"aa==","KeyId":"k","EncryptedKeyMaterial":"aaaa","ValidTo":1.5e9}`,
 		`[[[[`, `{"KeyId":null,"KeyId":1e400}`, `{"X":{"Y":[1,true,"\n"]}}`,
 	} {

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"net/http"
-	"strings"
 )
 
 // jsonProtocol is AWS JSON 1.0 and 1.1: the operation in a header, everything
@@ -19,7 +18,7 @@ func (p *jsonProtocol) codes() (invalid, malformed string) {
 }
 
 func (p *jsonProtocol) route(r *Request) (*Op, error) {
-	name, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), p.api.TargetPrefix+".")
+	name, ok := p.api.Target(r.Header.Get("X-Amz-Target"))
 	if ok {
 		if op, found := p.api.Op(name); found {
 			return op, nil

@@ -212,7 +212,8 @@ func (s *jsonScanner) number() ([]byte, error) {
 		}
 	}
 	if s.i-start > maxNumber {
-		return nil, fmt.Errorf("could not parse request body into json: number of %d bytes", s.i-start)
+		n := s.i - start
+		return nil, fmt.Errorf("could not parse request body into json: number of %d bytes", n)
 	}
 	return s.b[start:s.i], nil
 }

@@ -88,7 +88,8 @@ func TestAbsence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := `{"KeyMetadata":{"CreationDate":1.5,"Enabled":false,"KeyId":"k"}}`; string(got.Body) != want {
+	want := `{"KeyMetadata":{"CreationDate":1.5,"Enabled":false,"KeyId":"k"}}`
+	if string(got.Body) != want {
 		t.Errorf("%s", got.Body)
 	}
 }
@@ -158,7 +159,9 @@ func BenchmarkDecodeEncrypt(b *testing.B) {
 func BenchmarkEncodeEncrypt(b *testing.B) {
 	c := compile(b, &kms.API)
 	op, _ := kms.API.Op("Encrypt")
-	out := &kms.EncryptOutput{CiphertextBlob: make([]byte, 200), KeyId: "k", EncryptionAlgorithm: "SM2PKE"}
+	out := &kms.EncryptOutput{
+		CiphertextBlob: make([]byte, 200), KeyId: "k", EncryptionAlgorithm: "SM2PKE",
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := c.Encode(op, out, "id"); err != nil {

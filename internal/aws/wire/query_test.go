@@ -10,6 +10,8 @@ import (
 	"coffer/internal/aws/wire"
 )
 
+const namespace = ` xmlns="https://iam.amazonaws.com/doc/2010-05-08/"`
+
 func TestEncodeXML(t *testing.T) {
 	c := compile(t, &iam.API)
 	for _, e := range []struct {
@@ -23,20 +25,21 @@ func TestEncodeXML(t *testing.T) {
 				Arn: "a&b<c>", CreateDate: time.Unix(0, 5e6), Path: "/", UserId: "i",
 				Tags: []iam.Tag{{Key: "k", Value: ""}},
 			}},
-		}, `<ListUsersResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ListUsersResult>` +
+		}, `<ListUsersResponse` + namespace + `><ListUsersResult>` +
 			`<IsTruncated>false</IsTruncated><Users><member><Arn>a&amp;b&lt;c&gt;</Arn>` +
 			`<CreateDate>1970-01-01T00:00:00.005Z</CreateDate><Path>/</Path><Tags><member>` +
 			`<Key>k</Key><Value></Value></member></Tags><UserId>i</UserId><UserName></UserName>` +
 			`</member></Users></ListUsersResult><ResponseMetadata><RequestId>id-1</RequestId>` +
 			`</ResponseMetadata></ListUsersResponse>`},
 		{"DeleteUser", &iam.DeleteUserOutput{},
-			`<DeleteUserResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ResponseMetadata>` +
+			`<DeleteUserResponse` + namespace + `><ResponseMetadata>` +
 				`<RequestId>id-1</RequestId></ResponseMetadata></DeleteUserResponse>`},
 		{"GetAccountSummary", &iam.GetAccountSummaryOutput{
 			SummaryMap: map[string]int32{"Users": 2, "Groups": 1},
-		}, `<GetAccountSummaryResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">` +
-			`<GetAccountSummaryResult><SummaryMap><entry><key>Groups</key><value>1</value></entry>` +
-			`<entry><key>Users</key><value>2</value></entry></SummaryMap></GetAccountSummaryResult>` +
+		}, `<GetAccountSummaryResponse` + namespace + `><GetAccountSummaryResult>` +
+			`<SummaryMap><entry><key>Groups</key><value>1</value></entry>` +
+			`<entry><key>Users</key><value>2</value></entry></SummaryMap>` +
+			`</GetAccountSummaryResult>` +
 			`<ResponseMetadata><RequestId>id-1</RequestId></ResponseMetadata>` +
 			`</GetAccountSummaryResponse>`},
 	} {
@@ -53,7 +56,7 @@ func TestEncodeXML(t *testing.T) {
 
 func TestQueryErrors(t *testing.T) {
 	c := compile(t, &iam.API)
-	const head = `<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>`
+	const head = `<ErrorResponse` + namespace + `><Error><Type>`
 	for _, e := range []struct {
 		err    wire.Fault
 		status int
@@ -82,7 +85,8 @@ func TestQueryRoute(t *testing.T) {
 		{"", "Action=Nothing&Version=2011-06-15", "InvalidAction: Could not find operation " +
 			`"Nothing" for version "2011-06-15"`},
 		{"", "", "MissingAction: The request must contain the parameter Action."},
-		{"", "Action=%zz", `MalformedInput: could not parse the parameters: invalid URL escape "%zz"`},
+		{"", "Action=%zz", "MalformedInput: could not parse the parameters: " +
+			`invalid URL escape "%zz"`},
 	} {
 		op, err := c.Route(&wire.Request{RawQuery: e.query, Body: []byte(e.body)})
 		if e.want == "" {
@@ -105,7 +109,8 @@ func TestQueryRoute(t *testing.T) {
 func TestFormIsBounded(t *testing.T) {
 	body := "UserName=u&" + strings.Repeat("a.", 200) + "a=1"
 	want := "MalformedInput: parameter name has too many parts"
-	if got := decodeError(t, &iam.API, "CreateUser", &wire.Request{Body: []byte(body)}); got != want {
+	got := decodeError(t, &iam.API, "CreateUser", &wire.Request{Body: []byte(body)})
+	if got != want {
 		t.Error(got)
 	}
 }

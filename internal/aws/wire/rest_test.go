@@ -32,7 +32,9 @@ func TestRESTRoute(t *testing.T) {
 			f, ok := err.(wire.Fault)
 			if !ok {
 				t.Errorf("%s %s: %v", e.method, e.path, err)
-			} else if code, status := f.Fault(); code != "UnknownOperationException" || status != 404 {
+				continue
+			}
+			if code, status := f.Fault(); code != "UnknownOperationException" || status != 404 {
 				t.Errorf("%s %d", code, status)
 			}
 			continue
@@ -47,7 +49,7 @@ func TestRESTDecode(t *testing.T) {
 	c := compile(t, &mq.API)
 	op, _ := mq.API.Op("DeleteTags")
 	in := &mq.DeleteTagsInput{}
-	r := &wire.Request{Method: "DELETE", Path: "/v1/tags/arn%3Aaws", RawQuery: "tagKeys=a%20b&tagKeys=c"}
+	r := &wire.Request{Path: "/v1/tags/arn%3Aaws", RawQuery: "tagKeys=a%20b&tagKeys=c"}
 	if err := c.Decode(op, r, in); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +72,8 @@ func TestRESTDecode(t *testing.T) {
 	// A member of the path cannot come in the body.
 	user, _ := mq.API.Op("UpdateUser")
 	put := &mq.UpdateUserInput{}
-	r = &wire.Request{Path: "/v1/brokers/b/users/u", Body: []byte(`{"username":"x","groups":["g"]}`)}
+	body := []byte(`{"username":"x","groups":["g"]}`)
+	r = &wire.Request{Path: "/v1/brokers/b/users/u", Body: body}
 	if err := c.Decode(user, r, put); err != nil || put.Username != "u" || len(put.Groups) != 1 {
 		t.Errorf("%+v %v", put, err)
 	}
@@ -158,7 +161,10 @@ func TestRESTPlaces(t *testing.T) {
 }
 
 func TestCompileRefuses(t *testing.T) {
-	bad := []*wire.API{handAPI("/x?y"), handAPI("x"), handAPI("/{Key+}/x"), {Protocol: "ec2"}, {Protocol: "rest-xml"}}
+	bad := []*wire.API{
+		handAPI("/x?y"), handAPI("x"), handAPI("/{Key+}/x"), {Protocol: "ec2"},
+		{Protocol: "rest-xml"},
+	}
 	for _, f := range []func(a *wire.API){
 		func(a *wire.API) { a.Shapes = nil },
 		func(a *wire.API) { a.Shapes[0].Max = "many" },

@@ -6,6 +6,7 @@ package wire
 import (
 	"context"
 	"fmt"
+	"strings"
 )
 
 // API describes a service to the router, the codecs, the authorizer and the
@@ -60,6 +61,18 @@ func (a *API) Op(name string) (*Op, bool) {
 		return &a.Ops[lo], true
 	}
 	return nil, false
+}
+
+// Target reads an X-Amz-Target header: the operation's name, and whether the
+// header is for this service. SDKs of different ages send the prefix whole
+// (com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101) or its last part.
+func (a *API) Target(header string) (op string, ok bool) {
+	i := strings.LastIndexByte(header, '.')
+	if i < 0 || a.TargetPrefix == "" {
+		return "", false
+	}
+	last := a.TargetPrefix[strings.LastIndexByte(a.TargetPrefix, '.')+1:]
+	return header[i+1:], header[:i] == a.TargetPrefix || header[:i] == last
 }
 
 // Method makes an Op's functions from a method expression such as

@@ -19,10 +19,13 @@ import (
 const damageBatches = 60
 
 // filled gives a disk with a closed store in which every shard has damageBatches
-// batches, in tables and in a log.
-func filled(t *testing.T) *storetest.Disk {
+// batches, in logs and, when those in memory are small, in tables.
+func filled(t *testing.T, memTableBytes uint64) *storetest.Disk {
 	disk := storetest.NewDisk()
-	e, err := open(disk, func(err error) { t.Errorf("fatal: %v", err) })
+	e, err := embedded.Open(embedded.Config{
+		Dir: "/store", FS: disk, Shards: 4, MemTableBytes: memTableBytes,
+		Fatal: func(err error) { t.Errorf("fatal: %v", err) },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +129,7 @@ func everyFile(t *testing.T, fs vfs.FS) []string {
 // refuse with store.ErrDamaged or hold everything; batches never go in silence.
 func TestDamageIsFound(t *testing.T) {
 	t.Parallel()
-	whole := filled(t)
+	whole := filled(t, 64<<10)
 	damages := map[string]func(text []byte) []byte{
 		"removed":          func([]byte) []byte { return nil },
 		"emptied":          func([]byte) []byte { return []byte{} },
@@ -165,7 +168,7 @@ func TestDamageIsFound(t *testing.T) {
 // TestRefusalChangesNothing lets the log end below what was acknowledged.
 func TestRefusalChangesNothing(t *testing.T) {
 	t.Parallel()
-	disk := filled(t)
+	disk := filled(t, 4<<20) // everything is in one log
 	var log string
 	for _, name := range everyFile(t, disk) {
 		if strings.HasSuffix(name, ".log") && name > log {
@@ -195,7 +198,7 @@ func TestRefusalChangesNothing(t *testing.T) {
 
 func TestMissingData(t *testing.T) {
 	t.Parallel()
-	disk := filled(t)
+	disk := filled(t, 64<<10)
 	if err := disk.RemoveAll("/store/data"); err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +216,7 @@ func TestMissingData(t *testing.T) {
 
 func TestOtherShardCount(t *testing.T) {
 	t.Parallel()
-	_, err := embedded.Open(embedded.Config{Dir: "/store", FS: filled(t), Shards: 5})
+	_, err := embedded.Open(embedded.Config{Dir: "/store", FS: filled(t, 64<<10), Shards: 5})
 	if err == nil || !strings.Contains(err.Error(), "has 4 shards") {
 		t.Errorf("another number of shards: %v", err)
 	}

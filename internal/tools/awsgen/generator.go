@@ -32,10 +32,11 @@ func newGenerator(pkg string, m *model) (*generator, error) {
 
 // check refuses what the codecs cannot carry.
 func (g *generator) check() error {
+	query := g.Metadata.Protocol == "query"
 	for _, n := range sorted(g.Operations) {
-		op := g.Operations[n]
-		if w := op.Output; w != nil && g.Metadata.Protocol == "query" && w.ResultWrapper != n+"Result" {
-			return fmt.Errorf("operation %s: result wrapper %q", n, w.ResultWrapper)
+		out := g.Operations[n].Output
+		if out != nil && query && out.ResultWrapper != n+"Result" {
+			return fmt.Errorf("operation %s: result wrapper %q", n, out.ResultWrapper)
 		}
 	}
 	for _, n := range sorted(g.Shapes) {

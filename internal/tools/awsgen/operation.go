@@ -55,13 +55,16 @@ func (g *generator) table() error {
 
 func (g *generator) op(name string) string {
 	op := g.Operations[name]
-	out := []string{fmt.Sprintf("Name: %q, Method: %q, URI: %q", name, op.HTTP.Method, op.HTTP.RequestURI)}
+	http := op.HTTP
+	out := []string{
+		fmt.Sprintf("Name: %q, Method: %q, URI: %q", name, http.Method, http.RequestURI),
+	}
 	add := func(ok bool, form string, args ...any) {
 		if ok {
 			out = append(out, fmt.Sprintf(form, args...))
 		}
 	}
-	add(op.HTTP.ResponseCode != 0 && op.HTTP.ResponseCode != 200, "Status: %d", op.HTTP.ResponseCode)
+	add(http.ResponseCode != 0 && http.ResponseCode != 200, "Status: %d", http.ResponseCode)
 	add(readOnly(name, op), "ReadOnly: true")
 	add(op.AuthType == "none", "Anonymous: true")
 	add(op.Output == nil, "NoOutput: true")
@@ -82,10 +85,12 @@ func readOnly(name string, op operation) bool {
 
 func (g *generator) unimplemented() {
 	g.p("// Unimplemented answers every operation with an error; embed it to implement a part.\n")
-	g.p("type Unimplemented struct{}\n\nvar (\n_ Service = Unimplemented{}\n_ Service = Client{}\n)\n\n")
+	g.p("type Unimplemented struct{}\n\n")
+	g.p("var (\n_ Service = Unimplemented{}\n_ Service = Client{}\n)\n\n")
 	for _, n := range sorted(g.Operations) {
 		g.p("// %s answers that it is not implemented.\n", n)
-		g.p("func (Unimplemented) %s(context.Context, *%s) (*%s, error) {\n", n, g.input(n), g.output(n))
+		g.p("func (Unimplemented) %s(context.Context, *%s) (*%s, error) {\n",
+			n, g.input(n), g.output(n))
 		g.p("return nil, wire.Unimplemented(%q)\n}\n\n", n)
 	}
 }
@@ -95,7 +100,8 @@ func (g *generator) client() {
 	g.p("type Client struct{ Caller wire.Caller }\n\n")
 	for _, n := range sorted(g.Operations) {
 		g.p("// %s calls the operation.\n", n)
-		g.p("func (c Client) %s(ctx context.Context, in *%s) (*%s, error) {\n", n, g.input(n), g.output(n))
+		g.p("func (c Client) %s(ctx context.Context, in *%s) (*%s, error) {\n",
+			n, g.input(n), g.output(n))
 		g.p("out := new(%s)\nif err := c.Caller.Call(ctx, &API, %q, in, out); err != nil {\n",
 			g.output(n), n)
 		g.p("return nil, err\n}\nreturn out, nil\n}\n\n")

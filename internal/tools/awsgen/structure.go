@@ -64,7 +64,8 @@ func (g *generator) exceptions() {
 		g.members(n, s)
 		message, _ := messageMember(s)
 		g.p("}\n\n// Error gives the code and the message.\n")
-		g.p("func (e *%s) Error() string { return %q + e.%s }\n\n", typ, code+": ", upperFirst(message))
+		g.p("func (e *%s) Error() string { return %q + e.%s }\n\n",
+			typ, code+": ", upperFirst(message))
 		g.p("// Fault gives the code and the HTTP status.\n")
 		g.p("func (*%s) Fault() (code string, status int) { return %q, %d }\n\n", typ, code, status)
 		g.p("// FaultMessage gives the text for the client.\n")
@@ -98,7 +99,8 @@ func (g *generator) goType(r ref, required, top bool) string {
 		return "*" + g.names[r.Shape]
 	}
 	return optional + map[string]string{
-		"boolean": "bool", "integer": "int32", "long": "int64", "double": "float64", "float": "float32",
+		"boolean": "bool", "integer": "int32", "long": "int64", "double": "float64",
+		"float": "float32",
 	}[s.Type]
 }
 

@@ -1,0 +1,98 @@
+package broker
+
+import (
+	"coffer/internal/store"
+)
+
+// batch is a store batch and what may be said when it is durable, in order.
+type batch struct {
+	store.Batch
+	index    uint64 // from 1, without holes
+	dirty    []*Queue
+	releases []release
+	err      error
+}
+
+// release is something that waits for a batch: an event for a session, with the
+// room in the publish window that it gives back, or an answer.
+type release struct {
+	s     *Session
+	event Event // Kind 0: none
+	count int64 // publishings that leave the window
+	bytes int64
+	reply chan reply
+	r     reply
+}
+
+// run says what was held back, or that it failed.
+func (sh *shard) run(list []release, err error) {
+	var freed, freedBytes int64
+	for i := range list {
+		r := &list[i]
+		freed += r.count
+		freedBytes += r.bytes
+		if r.count > 0 {
+			r.s.window.release(r.count, r.bytes)
+		}
+		if r.reply != nil {
+			if err != nil {
+				r.r = reply{err: err}
+			}
+			r.reply <- r.r
+			continue
+		}
+		if err != nil {
+			if r.event.Kind == Delivered {
+				continue // it may not be stored
+			}
+			r.event.Err = err
+		}
+		if r.event.Kind != 0 {
+			r.s.outbox.put(r.event)
+		}
+	}
+	if freed > 0 {
+		sh.publishing.release(freed, freedBytes)
+	}
+}
+
+// durable is called by the store, in the order of the batches.
+func (sh *shard) finish(b *batch, err error) {
+	b.err = err
+	if err == nil {
+		sh.counters.batches.Add(1)
+		sh.counters.batchBytes.Add(int64(b.Size()))
+	}
+	sh.run(b.releases, err)
+	sh.mail.finish(b)
+}
+
+func (sh *shard) newBatch() *batch {
+	sh.index++
+	var b *batch
+	if n := len(sh.freeBatches); n > 0 {
+		b = sh.freeBatches[n-1]
+		sh.freeBatches = sh.freeBatches[:n-1]
+	} else {
+		b = &batch{}
+	}
+	b.index = sh.index
+	return b
+}
+
+// keepBatch bounds the memory that a batch keeps, in bytes and releases.
+const (
+	keepBatch    = 4 << 20
+	keepReleases = 1 << 14
+)
+
+func (sh *shard) recycle(b *batch) {
+	if b.Size() > keepBatch || cap(b.releases) > keepReleases {
+		return
+	}
+	clear(b.releases)
+	clear(b.dirty)
+	b.releases, b.dirty, b.err = b.releases[:0], b.dirty[:0], nil
+	b.Reset()
+	sh.freeBatches = append(sh.freeBatches, b)
+}

@@ -1,0 +1,208 @@
+package broker
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"coffer/internal/control"
+	"coffer/internal/store"
+)
+
+// defaults fills the zero fields.
+func (cfg *Config) defaults() {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	for _, f := range [...]struct {
+		field *int64
+		value int64
+	}{
+		{&cfg.WindowBytes, 64 << 20}, {&cfg.PublishBytes, 64 << 20}, {&cfg.OutboxBytes, 64 << 20},
+	} {
+		if *f.field <= 0 {
+			*f.field = f.value
+		}
+	}
+	if cfg.QueueBytes <= 0 {
+		cfg.QueueBytes = cfg.WindowBytes / 4
+	}
+	for _, f := range [...]struct {
+		field *int
+		value int
+	}{
+		{&cfg.PageBytes, 1 << 20}, {&cfg.BatchBytes, 1 << 20}, {&cfg.MaxMessage, 16 << 20},
+		{&cfg.MaxRequests, 1 << 14},
+	} {
+		if *f.field <= 0 {
+			*f.field = f.value
+		}
+	}
+}
+
+// Open takes over the shards, deletes what shard 0 does not know, and starts
+// the owners. Namespaces are opened one by one after it.
+func Open(ctx context.Context, cfg Config) (*Core, error) {
+	cfg.defaults()
+	if len(cfg.Shards) == 0 || cfg.Control == nil {
+		return nil, errors.New("broker: no shards or no control state")
+	}
+	c := &Core{
+		cfg: cfg, db: cfg.Control,
+		namespaces: map[NamespaceID]*Namespace{}, records: map[queueID]queueRecord{},
+	}
+	c.plain.New = func() any { return new([]byte) }
+	known, err := c.known(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("broker: read queues: %w", err)
+	}
+	for i, st := range cfg.Shards {
+		sh := newShard(c, store.ShardID(i+1), st)
+		if err := sh.boot(ctx, known); err != nil {
+			return nil, fmt.Errorf("broker: open shard %d: %w", sh.id, err)
+		}
+		c.shards = append(c.shards, sh)
+	}
+	for _, sh := range c.shards {
+		sh.start()
+	}
+	return c, nil
+}
+
+// known lists the ids of the queues in shard 0.
+func (c *Core) known(ctx context.Context) (map[queueID]bool, error) {
+	ids := map[queueID]bool{}
+	err := c.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
+		return tx.Scan(control.TableQueue, nil, func(row, _ []byte) error {
+			if len(row) != len(NamespaceID{})+8 {
+				return fmt.Errorf("%w: key of queue %x", store.ErrDamaged, row)
+			}
+			ids[queueID(binary.BigEndian.Uint64(row[len(NamespaceID{}):]))] = true
+			return nil
+		})
+	})
+	return ids, err
+}
+
+// boot reads the queue records and deletes what no queue has: transient
+// messages, and the queues whose deletion was cut short.
+func (sh *shard) boot(ctx context.Context, known map[queueID]bool) (err error) {
+	snap := sh.store.Snapshot()
+	it := snap.Iter([]byte{byte(classRecord)}, []byte{byte(classRecord) + 1})
+	defer func() {
+		err = errors.Join(err, it.Close(), snap.Close())
+	}()
+	b := &store.Batch{}
+	b.DeleteRange([]byte{byte(classSpilled)}, []byte{byte(classSpilled) + 1})
+	for it.Next() {
+		id, err := parseRecordKey(it.Key())
+		if err != nil {
+			return err
+		}
+		if !known[id] {
+			b.Delete(it.Key())
+			b.DeleteRange(queueRange(classDurable, id))
+			continue
+		}
+		plain, err := sh.place.open(nil, it.Key(), it.Value())
+		if err != nil {
+			return err
+		}
+		if sh.core.records[id], err = parseQueueRecord(plain); err != nil {
+			return fmt.Errorf("%w: queue %x: %w", store.ErrDamaged, uint64(id), err)
+		}
+	}
+	if err := it.Err(); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	sh.store.Propose(b, func(_ store.Position, err error) { done <- err })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// restore gives a queue the state that its record tells. It is called before
+// anything else knows the queue.
+func (c *Core) restore(q *Queue) {
+	st := &q.state
+	st.next = 1
+	c.mu.Lock()
+	r, ok := c.records[q.id]
+	delete(c.records, q.id)
+	c.mu.Unlock()
+	if !ok {
+		return
+	}
+	st.next, st.first, st.delivered, st.boot = r.next, r.first, r.delivered, r.delivered
+	st.depth, st.bytes = int64(r.depth), int64(r.bytes)
+	if r.depth > 0 {
+		st.gap = gap{from: r.first, to: r.next, count: st.depth}
+		st.gap.bytes = st.bytes + st.depth*entryOverhead
+	}
+	q.ready.Store(st.depth)
+}
+
+// Close stops the core. Sessions must be closed before; what they asked for is
+// made durable. The store stays open. An error tells that a shard failed
+// earlier or ctx ended.
+func (c *Core) Close(ctx context.Context) error {
+	c.mu.Lock()
+	again := c.closed
+	c.closed = true
+	c.mu.Unlock()
+	if again {
+		return nil
+	}
+	var errs []error
+	for _, sh := range c.shards {
+		done := make(chan reply, 1)
+		sh.mail.urgent(request{kind: reqStop, reply: done})
+		select {
+		case a := <-done:
+			errs = append(errs, a.err)
+			sh.work.Wait()
+		case <-ctx.Done():
+			errs = append(errs, fmt.Errorf("broker: close shard %d: %w", sh.id, ctx.Err()))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Stats gives the counts of the moment.
+func (c *Core) Stats() Stats {
+	var s Stats
+	for _, sh := range c.shards {
+		k := &sh.counters
+		s.Published += k.published.Load()
+		s.Unrouted += k.unrouted.Load()
+		s.Delivered += k.delivered.Load()
+		s.Settled += k.settled.Load()
+		s.Released += k.released.Load()
+		s.Batches += k.batches.Load()
+		s.BatchBytes += k.batchBytes.Load()
+		s.Pages += k.pages.Load()
+		s.Spilled += k.spilled.Load()
+		s.Memory += k.memory.Load()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range c.namespaces {
+		n.Topology().Queues(func(q *Queue) bool {
+			ready, unacked, _ := q.Counts()
+			s.Ready += ready
+			s.Unacked += unacked
+			return true
+		})
+	}
+	return s
+}

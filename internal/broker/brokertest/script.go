@@ -1,0 +1,310 @@
+package brokertest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"coffer/internal/broker"
+	"coffer/internal/fault"
+	"coffer/internal/store"
+)
+
+// player runs a script: one command per line, and after "=>" what it must
+// answer. Names of sessions and consumers come into being when they are used.
+type player struct {
+	t         testing.TB
+	subject   Subject
+	cfg       broker.Config
+	world     *World
+	clients   map[string]*Client
+	consumers map[string]*broker.Consumer
+	names     map[uint64]string            // of consumers, by Ref
+	held      map[string][]broker.Delivery // by session
+}
+
+func play(t testing.TB, s Subject, cfg broker.Config, script string) {
+	t.Helper()
+	p := &player{
+		t: t, subject: s, cfg: cfg, clients: map[string]*Client{},
+		consumers: map[string]*broker.Consumer{}, names: map[uint64]string{},
+		held: map[string][]broker.Delivery{},
+	}
+	p.world = Start(t, s.Engine, NewDomain(), cfg)
+	for i, line := range strings.Split(script, "\n") {
+		command, want, _ := strings.Cut(line, "=>")
+		fields := strings.Fields(command)
+		if len(fields) == 0 {
+			continue
+		}
+		got, err := p.do(fields[0], fields[1:])
+		if err != nil {
+			got = "error: " + fault.KindOf(err).String()
+			if fault.KindOf(err) == fault.Internal {
+				got = "error: " + err.Error()
+			}
+		}
+		if want = strings.TrimSpace(want); got != want {
+			t.Fatalf("line %d: %s\n got: %s\nwant: %s", i+1, strings.TrimSpace(command), got, want)
+		}
+	}
+	p.closeAll()
+	if err := p.world.Stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *player) closeAll() {
+	for name, c := range p.clients {
+		if err := c.Close(context.Background()); err != nil {
+			p.t.Fatalf("close %s: %v", name, err)
+		}
+	}
+	clear(p.clients)
+	clear(p.held)
+}
+
+func (p *player) client(name string) *Client {
+	c, ok := p.clients[name]
+	if !ok {
+		c = p.world.Client(broker.SessionConfig{})
+		p.clients[name] = c
+	}
+	return c
+}
+
+func (p *player) do(command string, args []string) (string, error) {
+	switch command {
+	case "queue", "address", "bind", "unbind", "drop", "purge", "counts", "names":
+		return p.topology(command, args)
+	case "lock":
+		p.world.Domain.Lock()
+		return "", nil
+	case "unlock":
+		p.world.Domain.Unlock()
+		return "", nil
+	case "restart", "crash":
+		return "", p.restart(command == "crash")
+	}
+	return p.session(command, args[0], args[1:])
+}
+
+func (p *player) restart(crash bool) error {
+	var next store.Engine
+	if crash {
+		next = p.subject.Crash(p.t)
+	}
+	p.closeAll()
+	if err := p.world.Stop(); err != nil {
+		return err
+	}
+	if !crash {
+		next = p.subject.Reopen(p.t)
+	}
+	p.subject.Engine = next
+	p.world = Start(p.t, next, p.world.Domain, p.cfg)
+	return nil
+}
+
+func (p *player) topology(command string, args []string) (string, error) {
+	n, ctx := p.world.Namespace, p.t.Context()
+	has := func(flag string) bool { return slices.Contains(args[1:], flag) }
+	switch command {
+	case "queue":
+		spec := broker.QueueSpec{
+			Name: args[0], Durable: has("durable"), AutoDelete: has("autodelete"),
+		}
+		var owner *broker.Session
+		if has("exclusive") {
+			spec.Exclusive, owner = true, p.client(args[len(args)-1]).Session
+		}
+		_, _, err := n.DeclareQueue(ctx, owner, spec)
+		return "", err
+	case "address":
+		kinds := map[string]broker.AddressKind{
+			"direct": broker.Direct, "fanout": broker.Fanout, "pattern": broker.Pattern,
+		}
+		_, _, err := n.DeclareAddress(ctx, broker.Address{
+			Name: args[0], Kind: kinds[args[1]], Durable: has("durable"),
+			AutoDelete: has("autodelete"),
+		})
+		return "", err
+	case "bind":
+		return "", n.Bind(ctx, broker.Binding{Source: args[0], Queue: args[1], Key: args[2]})
+	case "unbind":
+		return "", n.Unbind(ctx, broker.Binding{Source: args[0], Queue: args[1], Key: args[2]})
+	case "names":
+		var names []string
+		n.Topology().Queues(func(q *broker.Queue) bool {
+			names = append(names, q.Spec().Name)
+			return true
+		})
+		n.Topology().Addresses(func(a broker.Address) bool {
+			names = append(names, a.Name)
+			return true
+		})
+		slices.Sort(names)
+		return strings.Join(names, " "), nil
+	}
+	q := p.world.Queue(args[0])
+	switch command {
+	case "drop":
+		count, err := n.DeleteQueue(ctx, q, has("unused"), has("empty"))
+		if err != nil {
+			return "", err
+		}
+		return strconv.Itoa(count), nil
+	case "purge":
+		count, err := n.PurgeQueue(ctx, q)
+		return strconv.Itoa(count), err
+	}
+	ready, unacked, consumers := q.Counts()
+	return fmt.Sprintf("%d ready %d unacked %d consumers", ready, unacked, consumers), nil
+}
+
+func (p *player) session(command, name string, args []string) (string, error) {
+	c, ctx := p.client(name), p.t.Context()
+	switch command {
+	case "publish", "transient": // session address key bodies…
+		address := strings.Trim(args[0], "-")
+		return "", c.Send(address, args[1], command == "publish", args[2:]...)
+	case "fill": // session queue count: bodies are numbers from 1
+		return "", p.fill(c, args)
+	case "consume": // session consumer queue credit flags…
+		return "", p.consume(c, args)
+	case "credit":
+		n, err := strconv.Atoi(args[1])
+		c.AddCredit(p.consumers[args[0]], n)
+		return "", err
+	case "cancel":
+		return "", c.Cancel(ctx, p.consumers[args[0]])
+	case "take":
+		return p.take(name, c, args)
+	case "more": // what came beyond what was taken
+		if err := c.Flush(); err != nil {
+			return "", err
+		}
+		return strconv.Itoa(len(c.Pending())), nil
+	case "get", "getauto":
+		d, left, ok, err := c.Get(ctx, p.world.Queue(args[0]), command == "getauto")
+		if err != nil || !ok {
+			return "", err
+		}
+		text, err := p.show(&d)
+		p.held[name] = append(p.held[name], d)
+		return text + " " + strconv.Itoa(left), err
+	case "accept", "release", "reject":
+		return "", p.settle(name, c, command, args)
+	case "cancelled":
+		e, err := c.Wait(broker.Cancelled)
+		if err != nil {
+			return "", err
+		}
+		return p.names[e.Consumer.Ref()], e.Err
+	case "flush":
+		return "", c.Flush()
+	case "close":
+		delete(p.clients, name)
+		delete(p.held, name)
+		return "", c.Close(ctx)
+	}
+	return "", fmt.Errorf("unknown command %q", command)
+}
+
+func (p *player) fill(c *Client, args []string) error {
+	n, err := strconv.Atoi(args[1])
+	texts := make([]string, n)
+	for i := range texts {
+		texts[i] = strconv.Itoa(i + 1)
+	}
+	durable := len(args) < 3
+	for len(texts) > 0 && err == nil {
+		part := texts[:min(1000, len(texts))]
+		texts = texts[len(part):]
+		err = c.Send("", args[0], durable, part...)
+	}
+	return err
+}
+
+func (p *player) consume(c *Client, args []string) error {
+	credit, err := strconv.Atoi(args[2])
+	if err != nil {
+		return err
+	}
+	ref := uint64(len(p.names) + 1)
+	p.names[ref] = args[0]
+	flags := args[3:]
+	p.consumers[args[0]], err = c.Consume(p.t.Context(), broker.ConsumerSpec{
+		Queue: p.world.Queue(args[1]), Ref: ref, Credit: credit,
+		Replenish: slices.Contains(flags, "replenish"), AutoSettle: slices.Contains(flags, "auto"),
+		Exclusive: slices.Contains(flags, "exclusive"),
+	})
+	return err
+}
+
+// take waits for so many deliveries and shows them; "check" wants the numbers
+// from its argument on and shows nothing but how many.
+func (p *player) take(name string, c *Client, args []string) (string, error) {
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return "", err
+	}
+	var shown []string
+	for i := range n {
+		e, err := c.Wait(broker.Delivered)
+		if err != nil {
+			return strings.Join(shown, " "), err
+		}
+		text, err := p.show(&e.Delivery)
+		if err != nil {
+			return "", err
+		}
+		p.held[name] = append(p.held[name], e.Delivery)
+		if len(args) > 1 {
+			from, err := strconv.Atoi(args[1])
+			if err != nil {
+				return "", err
+			}
+			if want := strconv.Itoa(from + i); strings.TrimSuffix(text, "*") != want {
+				return "", fmt.Errorf("delivery %d is %q, want %q", i, text, want)
+			}
+			continue
+		}
+		shown = append(shown, text)
+	}
+	return strings.Join(shown, " "), nil
+}
+
+// show gives the text of a delivery, with a star if it is marked redelivered.
+func (p *player) show(d *broker.Delivery) (string, error) {
+	text, err := p.world.Text(d)
+	if d.Redelivered {
+		text += "*"
+	}
+	return text, err
+}
+
+func (p *player) settle(name string, c *Client, command string, args []string) error {
+	outcome := map[string]broker.Outcome{
+		"accept": broker.Accept, "release": broker.Release, "reject": broker.Reject,
+	}[command]
+	var list []broker.Settlement
+	var left []broker.Delivery
+	for _, d := range p.held[name] {
+		text, err := p.world.Text(&d)
+		if err != nil {
+			return err
+		}
+		if len(args) > 0 && args[0] != "all" && !slices.Contains(args, text) {
+			left = append(left, d)
+			continue
+		}
+		list = append(list, broker.Settlement{Ref: d.Ref, Outcome: outcome})
+	}
+	p.held[name] = left
+	c.Settle(list)
+	return c.Flush()
+}

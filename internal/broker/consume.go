@@ -1,0 +1,116 @@
+package broker
+
+import (
+	"slices"
+
+	"coffer/internal/fault"
+)
+
+func queueGone(q *Queue) error {
+	return fault.New(fault.NotFound, "no queue '%s'", q.spec.Name)
+}
+
+func queueLocked(q *Queue) error {
+	return fault.Wrap(fault.Conflict, ErrLocked, "queue '"+q.spec.Name+"' is exclusive")
+}
+
+// consume begins a consumer.
+func (sh *shard) consume(r *request) {
+	q, c := r.q, r.c
+	st := &q.state
+	var err error
+	switch {
+	case r.s.state.closed:
+		err = closedError()
+	case st.gone || st.frozen || q.namespace != r.s.namespace:
+		err = queueGone(q)
+	case st.damaged != nil:
+		err = st.damaged
+	case q.owner != nil && q.owner != r.s:
+		err = queueLocked(q)
+	case st.sole != nil || c.spec.Exclusive && len(st.consumers) > 0:
+		text := "queue '" + q.spec.Name + "' has an exclusive consumer or others"
+		err = fault.Wrap(fault.Denied, ErrExclusive, text)
+	}
+	if err != nil {
+		r.reply <- reply{err: err}
+		return
+	}
+	c.state.credit = max(c.spec.Credit, -1)
+	st.consumers = append(st.consumers, c)
+	st.consumed = true
+	if c.spec.Exclusive {
+		st.sole = c
+	}
+	if l := c.spec.Shared; l != nil {
+		l.consumers = append(l.consumers, c)
+	}
+	r.s.state.consumers = append(r.s.state.consumers, c)
+	q.consumers.Add(1)
+	sh.activate(c)
+	r.reply <- reply{}
+}
+
+// cancel ends a consumer. The answer stands behind its deliveries that wait for
+// a batch.
+func (sh *shard) cancel(r *request) {
+	c := r.c
+	q := c.spec.Queue
+	var a reply
+	if !c.state.cancelled {
+		list := &c.session.state.consumers
+		*list = slices.DeleteFunc(*list, func(x *Consumer) bool { return x == c })
+		a.unused = sh.unsubscribe(c)
+	}
+	wait := q.state.lastBatch > sh.durable
+	if wait {
+		q.state.lastBatch = sh.batch.index
+	}
+	sh.say(wait, release{reply: r.reply, r: a})
+}
+
+// unsubscribe takes c away from its queue and reports whether the queue should
+// go with it.
+func (sh *shard) unsubscribe(c *Consumer) (unused bool) {
+	q := c.spec.Queue
+	st := &q.state
+	if c.state.cancelled {
+		return false
+	}
+	c.state.cancelled = true
+	st.consumers = slices.DeleteFunc(st.consumers, func(x *Consumer) bool { return x == c })
+	if st.sole == c {
+		st.sole = nil
+	}
+	if l := c.spec.Shared; l != nil {
+		l.consumers = slices.DeleteFunc(l.consumers, func(x *Consumer) bool { return x == c })
+	}
+	q.consumers.Add(-1)
+	return q.spec.AutoDelete && len(st.consumers) == 0 && !st.gone
+}
+
+// endConsumers cancels all consumers of q and tells their sessions.
+func (sh *shard) endConsumers(q *Queue, err error) {
+	for len(q.state.consumers) > 0 {
+		c := q.state.consumers[0]
+		s := c.session
+		list := &s.state.consumers
+		*list = slices.DeleteFunc(*list, func(x *Consumer) bool { return x == c })
+		sh.unsubscribe(c)
+		wait := q.state.lastBatch > sh.durable
+		if wait {
+			q.state.lastBatch = sh.batch.index
+		}
+		e := Event{Kind: Cancelled, Consumer: c, Err: err}
+		sh.say(wait, release{s: s, event: e})
+	}
+}
+
+// addCredit changes the credit of a consumer that has a limit.
+func (sh *shard) addCredit(c *Consumer, n int) {
+	if c.state.credit < 0 {
+		return
+	}
+	c.state.credit = max(c.state.credit+n, 0)
+	sh.activate(c)
+}

@@ -1,0 +1,164 @@
+package broker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"coffer/internal/control"
+	"coffer/internal/fault"
+)
+
+// DeclareAddress creates the address, or gives the one that has the name;
+// whether the two are equivalent is for the caller to judge. The change is
+// durable when it returns. Like all changes of a topology it is a unit of work
+// of its own and must not be called within another. Errors: fault.Invalid.
+func (n *Namespace) DeclareAddress(ctx context.Context, a Address) (
+	existing Address, created bool, err error,
+) {
+	if err := checkName("address", a.Name, a.Arguments); err != nil {
+		return Address{}, false, err
+	}
+	if a.Kind < Direct || a.Kind > Pattern {
+		return Address{}, false, fault.New(fault.Invalid, "unknown kind of address %d", a.Kind)
+	}
+	if err := n.enter(ctx); err != nil {
+		return Address{}, false, err
+	}
+	defer n.mu.Unlock()
+	if old, ok := n.Topology().Address(a.Name); ok {
+		return old, false, nil
+	}
+	a.Arguments = bytes.Clone(a.Arguments)
+	c := n.begin()
+	c.next.addresses = c.next.addresses.with(c.next.seed, a.Name, &route{address: a})
+	if a.Durable {
+		c.row(func(tx *control.Tx) error {
+			id := addressRow(n.core.db, n.id, a.Name)
+			tx.Put(control.TableAddress, id, appendAddressRow(nil, &a))
+			return nil
+		})
+	}
+	return a, true, c.commit(ctx)
+}
+
+// DeclareQueue creates the queue, or gives the one that has the name; whether
+// the two are equivalent, and s may use it, is for the caller to judge. s is
+// needed for an exclusive queue only. Errors: fault.Invalid.
+func (n *Namespace) DeclareQueue(ctx context.Context, s *Session, spec QueueSpec) (
+	q *Queue, created bool, err error,
+) {
+	if err := checkName("queue", spec.Name, spec.Arguments); err != nil {
+		return nil, false, err
+	}
+	if spec.Exclusive && s == nil {
+		return nil, false, errors.New("broker: exclusive queue without a session")
+	}
+	if err := n.enter(ctx); err != nil {
+		return nil, false, err
+	}
+	defer n.mu.Unlock()
+	if old, ok := n.Topology().Queue(spec.Name); ok {
+		return old, false, nil
+	}
+	if spec.Exclusive && s.closed.Load() {
+		return nil, false, closedError()
+	}
+	spec.Arguments = bytes.Clone(spec.Arguments)
+	q = &Queue{namespace: n, spec: spec}
+	q.state.next = 1
+	c := n.begin()
+	if spec.stored() {
+		c.row(q.create)
+	} else if q.id, err = n.core.temporaryID(); err != nil {
+		return nil, false, err
+	}
+	c.next.queues = c.next.queues.with(c.next.seed, spec.Name, q)
+	if err := c.commit(ctx); err != nil {
+		return nil, false, err
+	}
+	if spec.Exclusive {
+		q.owner = s
+		s.exclusive = append(s.exclusive, q)
+	}
+	return q, true, nil
+}
+
+// create gives the queue its id and row.
+func (q *Queue) create(tx *control.Tx) error {
+	id, err := tx.Next(control.TableBrokerMeta, []byte("q"))
+	if err != nil {
+		return err
+	}
+	q.id = queueID(id)
+	tx.Put(control.TableQueue, queueRow(q.namespace.id, q.id), appendQueueRow(nil, &q.spec))
+	return nil
+}
+
+// temporaryID gives the id of a queue that ends with the process: the top bit,
+// 31 bits of the number of this start, and a count.
+func (c *Core) temporaryID() (queueID, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.temporary == ^uint32(0) {
+		return 0, errors.New("broker: temporary queues of this start are used up")
+	}
+	c.temporary++
+	start := uint64(c.db.StartNumber()) << 32
+	return temporaryQueue | queueID(start) | queueID(c.temporary), nil
+}
+
+// Bind adds the binding; an existing one is no error. It is durable when both
+// ends are. Errors: fault.NotFound naming the missing end; fault.Invalid.
+func (n *Namespace) Bind(ctx context.Context, b Binding) error {
+	if len(b.Key) > MaxName || len(b.Arguments) > MaxArguments {
+		return fault.New(fault.Invalid, "key or arguments of a binding are too long")
+	}
+	if err := n.enter(ctx); err != nil {
+		return err
+	}
+	defer n.mu.Unlock()
+	t := n.Topology()
+	r, ok := t.addresses.get(t.seed, b.Source)
+	if !ok {
+		return fault.New(fault.NotFound, "no address '%s'", b.Source)
+	}
+	q, ok := t.Queue(b.Queue)
+	if !ok {
+		return fault.New(fault.NotFound, "no queue '%s'", b.Queue)
+	}
+	key := bindingKey{b.Source, b.Key, string(b.Arguments)}
+	if n.ends[q][key] != nil {
+		return nil
+	}
+	c := n.begin()
+	c.added = &binding{key: key, queue: q, durable: r.address.Durable && q.spec.stored()}
+	c.next.addresses = t.addresses.with(t.seed, b.Source, r.with(t.seed, b.Key, q))
+	if c.added.durable {
+		c.row(func(tx *control.Tx) error {
+			id := bindingRow(n.core.db, n.id, c.added)
+			tx.Put(control.TableBinding, id, appendBindingRow(nil, c.added))
+			return nil
+		})
+	}
+	return c.commit(ctx)
+}
+
+// Unbind removes the binding; a missing one is no error.
+func (n *Namespace) Unbind(ctx context.Context, b Binding) error {
+	if err := n.enter(ctx); err != nil {
+		return err
+	}
+	defer n.mu.Unlock()
+	q, ok := n.Topology().Queue(b.Queue)
+	if !ok {
+		return nil
+	}
+	old := n.ends[q][bindingKey{b.Source, b.Key, string(b.Arguments)}]
+	if old == nil {
+		return nil
+	}
+	c := n.begin()
+	c.unbind(old)
+	return c.commit(ctx)
+}

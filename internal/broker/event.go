@@ -1,0 +1,66 @@
+package broker
+
+// EventKind says what an Event reports.
+type EventKind uint8
+
+// The kinds of events.
+const (
+	// Published: the publishing with this Tag is as durable as its targets can
+	// make it, or Err says why it was refused. These come in the order of Publish.
+	Published EventKind = iota + 1
+	// Delivered: Delivery was assigned to a consumer and may be sent.
+	Delivered
+	// Cancelled: the broker ended Consumer, because its queue was deleted (Err is
+	// nil) or cannot be read (Err).
+	Cancelled
+	// Synced: everything the session asked for before Sync(Tag) is durable.
+	Synced
+)
+
+// Event is one thing a session's connection has to tell its peer.
+type Event struct {
+	Kind     EventKind
+	Tag      uint64    // Published, Synced: the caller's
+	Err      error     // Published, Cancelled, Synced
+	Consumer *Consumer // Delivered, Cancelled
+	Delivery Delivery  // Delivered
+}
+
+// DeliveryRef names an unsettled delivery within its session. The zero value
+// names none. It is comparable; a stale one is ignored.
+type DeliveryRef struct{ slot, gen uint32 }
+
+// Delivery is a message on its way to a peer. It is valid until settled; Record
+// is shared with others and must not be changed.
+type Delivery struct {
+	Ref         DeliveryRef
+	Consumer    uint64 // ConsumerSpec.Ref; 0 from Get
+	Queue       *Queue
+	Redelivered bool   // it may have been delivered before
+	Count       uint32 // earlier deliveries in this process that were released
+	Address     string // as in the publish
+	Key         string
+	Record      []byte // sealed; open it with Namespace.OpenDelivery
+	Size        int    // bytes of the plaintext, for sizing OpenDelivery's dst
+
+	session *Session
+	auto    bool // settled by OpenDelivery
+}
+
+// Outcome is what became of a delivery.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Accept  Outcome = iota + 1 // processed: the message is removed
+	Release                    // back to its place, marked redelivered
+	Reject                     // refused: the message is removed
+
+	giveBack Outcome = 0xff // Return: back to its place as if never taken
+)
+
+// Settlement ends a delivery.
+type Settlement struct {
+	Ref     DeliveryRef
+	Outcome Outcome
+}

@@ -1,0 +1,221 @@
+package broker
+
+import (
+	"sync"
+)
+
+// requestKind says what the owner of a shard is asked for.
+type requestKind uint8
+
+const (
+	reqPublish requestKind = iota + 1
+	reqSettle
+	reqAuto
+	reqConsume
+	reqCancel
+	reqCredit
+	reqLimit
+	reqGet
+	reqSync
+	reqClose
+	reqPurge
+	reqFreeze
+	reqThaw
+	reqDrop
+	reqDrained
+	reqRead
+	reqLock
+	reqForget
+	reqStop
+)
+
+// request is one entry of a mailbox. Fields not needed by its kind are zero.
+type request struct {
+	kind  requestKind
+	flag  bool // Get: settle automatically; Freeze: if unused
+	empty bool // Freeze: if empty
+	n     int  // publishings, settlements, credit, limit
+	tag   uint64
+	s     *Session
+	q     *Queue
+	c     *Consumer
+	limit *Limit
+	ns    *Namespace
+	read  *readJob
+	ids   []queueID
+	reply chan reply // with room for one; nil when nothing waits
+}
+
+// reply answers a request.
+type reply struct {
+	delivery Delivery
+	count    int
+	ok       bool
+	unused   bool     // the queue lost its last consumer and goes with it
+	queues   []*Queue // the same, of a closed session
+	err      error
+}
+
+// publishing is a Publishing in a mailbox; its targets stand beside.
+type publishing struct {
+	msg     Message
+	tag     uint64
+	confirm bool
+	targets int
+}
+
+// letters is what lies in a mailbox: requests in order, and in the same order
+// the publishings, targets and settlements that they count.
+type letters struct {
+	requests []request
+	pubs     []publishing
+	targets  []*Queue
+	settles  []Settlement
+}
+
+func (l *letters) reset() {
+	clear(l.requests)
+	clear(l.pubs)
+	clear(l.targets)
+	if cap(l.pubs) > keepLetters || cap(l.settles) > keepLetters {
+		*l = letters{} // a burst must not keep its memory
+		return
+	}
+	l.requests, l.pubs = l.requests[:0], l.pubs[:0]
+	l.targets, l.settles = l.targets[:0], l.settles[:0]
+}
+
+const keepLetters = 1 << 15
+
+// mailbox is how others talk to the owner of a shard. Sessions wait while it is
+// full; urgent letters, whose number is bounded by those who send them, do not.
+type mailbox struct {
+	wake chan struct{} // with room for one
+	max  int
+
+	mu     sync.Mutex
+	room   sync.Cond
+	in     letters
+	hurry  []request
+	done   []*batch
+	closed error
+}
+
+func (m *mailbox) open(max int) {
+	m.wake = make(chan struct{}, 1)
+	m.max = max
+	m.room.L = &m.mu
+}
+
+func (m *mailbox) notify() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// wait holds mu until the mailbox has room.
+func (m *mailbox) wait() error {
+	for m.closed == nil && (len(m.in.requests) >= m.max || len(m.in.settles) >= m.max) {
+		m.room.Wait()
+	}
+	return m.closed
+}
+
+func (m *mailbox) post(r request) error {
+	m.mu.Lock()
+	err := m.wait()
+	if err == nil {
+		m.in.requests = append(m.in.requests, r)
+	}
+	m.mu.Unlock()
+	m.notify()
+	return err
+}
+
+func (m *mailbox) publish(s *Session, pubs []Publishing) error {
+	m.mu.Lock()
+	err := m.wait()
+	if err == nil {
+		l := &m.in
+		l.requests = append(l.requests, request{kind: reqPublish, s: s, n: len(pubs)})
+		for i := range pubs {
+			p := &pubs[i]
+			l.pubs = append(l.pubs, publishing{p.Message, p.Tag, p.Confirm, len(p.Targets)})
+			l.targets = append(l.targets, p.Targets...)
+		}
+	}
+	m.mu.Unlock()
+	m.notify()
+	return err
+}
+
+func (m *mailbox) settle(s *Session, list []Settlement) {
+	m.mu.Lock()
+	if m.wait() == nil {
+		m.in.requests = append(m.in.requests, request{kind: reqSettle, s: s, n: len(list)})
+		m.in.settles = append(m.in.settles, list...)
+	}
+	m.mu.Unlock()
+	m.notify()
+}
+
+func (m *mailbox) settleAll(s *Session, refs []DeliveryRef, o Outcome) {
+	m.mu.Lock()
+	if m.wait() == nil {
+		m.in.requests = append(m.in.requests, request{kind: reqSettle, s: s, n: len(refs)})
+		for _, ref := range refs {
+			m.in.settles = append(m.in.settles, Settlement{ref, o})
+		}
+	}
+	m.mu.Unlock()
+	m.notify()
+}
+
+// urgent posts without waiting, for goroutines that must not wait.
+func (m *mailbox) urgent(r request) {
+	m.mu.Lock()
+	m.hurry = append(m.hurry, r)
+	m.mu.Unlock()
+	m.notify()
+}
+
+// finish reports that a batch is durable or failed.
+func (m *mailbox) finish(b *batch) {
+	m.mu.Lock()
+	m.done = append(m.done, b)
+	m.mu.Unlock()
+	m.notify()
+}
+
+// signals takes the finished batches and the urgent letters.
+func (m *mailbox) signals(done []*batch, hurry []request) ([]*batch, []request) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	done, m.done = append(done, m.done...), m.done[:0]
+	hurry = append(hurry, m.hurry...)
+	clear(m.hurry)
+	m.hurry = m.hurry[:0]
+	return done, hurry
+}
+
+// swap gives the letters and takes an empty set for the next ones.
+func (m *mailbox) swap(empty letters) letters {
+	m.mu.Lock()
+	full := m.in
+	m.in = empty
+	m.mu.Unlock()
+	m.room.Broadcast()
+	return full
+}
+
+// close fails those who post from now on.
+func (m *mailbox) close(err error) {
+	m.mu.Lock()
+	if m.closed == nil {
+		m.closed = err
+	}
+	m.mu.Unlock()
+	m.room.Broadcast()
+	m.notify()
+}

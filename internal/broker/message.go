@@ -1,0 +1,125 @@
+package broker
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+
+	"coffer/internal/fault"
+	"coffer/internal/seal"
+)
+
+// Content is the plaintext of a message. The broker does not look inside:
+// Format is a number that the protocols agree on, Header a protocol's own bytes
+// (in AMQP 0-9-1 the property flags and list of the content header).
+type Content struct {
+	Format uint8
+	Header []byte
+	Body   []byte
+}
+
+// Message is a sealed message and what must be known to route and store it.
+type Message struct {
+	Record  []byte // from Seal; the broker's once published, and never changed
+	Durable bool   // survives a restart in durable queues
+	Address string // what it was published to; at most MaxName bytes
+	Key     string // routing key; at most MaxName bytes
+	Size    int    // bytes of the plaintext; set by Seal
+}
+
+// The plaintext of a record: format (1), length of header (4), header, body.
+const contentPrefix = 1 + 4
+
+// Seal appends the sealed record of c to dst and returns the message with
+// Record, which aliases dst when dst has room, and Size; the caller fills the
+// rest. SizeClass is set here, and Enqueued when it is zero. It runs on the
+// caller's goroutine. Errors: fault.Invalid over Config.MaxMessage, and
+// fault.KeyUnavailable or fault.Unavailable while the domain is locked.
+func (n *Namespace) Seal(dst []byte, c Content, f seal.Facts) (Message, error) {
+	size := contentPrefix + len(c.Header) + len(c.Body)
+	if size > n.core.cfg.MaxMessage {
+		return Message{}, fault.New(fault.Invalid,
+			"message of %d bytes is larger than the limit of %d", size, n.core.cfg.MaxMessage)
+	}
+	now := n.core.cfg.Now().UnixMilli()
+	h := seal.Header{Facts: f}
+	if err := newMessageID(&h.ID, now); err != nil {
+		return Message{}, err
+	}
+	h.Facts.SizeClass = uint8(bits.Len(uint(size - 1)))
+	if h.Facts.Enqueued == 0 {
+		h.Facts.Enqueued = now
+	}
+	buf := n.core.plain.Get().(*[]byte)
+	defer n.core.plain.Put(buf)
+	p := append((*buf)[:0], c.Format)
+	p = binary.BigEndian.AppendUint32(p, uint32(len(c.Header)))
+	p = append(append(p, c.Header...), c.Body...)
+	if cap(p) <= keepPlain {
+		*buf = p[:0]
+	}
+	if need := size + seal.RecordOverhead; cap(dst)-len(dst) < need {
+		dst = make([]byte, 0, need)
+	}
+	at := len(dst)
+	dst, err := n.domain.Seal(dst, h, p)
+	clear(p)
+	if err != nil {
+		return Message{}, err
+	}
+	return Message{Record: dst[at:len(dst):len(dst)], Size: size}, nil
+}
+
+// keepPlain bounds the scratch buffers that stay in the pool, in bytes.
+const keepPlain = 256 << 10
+
+// OpenDelivery opens d into dst[:0] (which needs d.Size bytes of capacity to
+// save an allocation) and gives content that aliases that memory. A delivery of
+// a consumer or Get that settles automatically is settled by this. It runs on
+// the caller's goroutine. Errors: fault.KeyUnavailable or fault.Unavailable while
+// locked (then Return the delivery); any other means that the record is damaged.
+func (n *Namespace) OpenDelivery(dst []byte, d *Delivery) (Content, error) {
+	if cap(dst) < d.Size {
+		dst = make([]byte, 0, d.Size)
+	}
+	plain, err := n.domain.Open(dst[:0], d.Record)
+	if err != nil {
+		return Content{}, fmt.Errorf("open delivery: %w", err)
+	}
+	c, err := parseContent(plain)
+	if err != nil {
+		return Content{}, err
+	}
+	if d.auto {
+		d.session.autoSettle(d.Ref)
+	}
+	return c, nil
+}
+
+func parseContent(p []byte) (Content, error) {
+	if len(p) < contentPrefix {
+		return Content{}, fmt.Errorf("content of %d bytes: %w", len(p), seal.ErrFormat)
+	}
+	n := binary.BigEndian.Uint32(p[1:])
+	rest := p[contentPrefix:]
+	if uint64(n) > uint64(len(rest)) {
+		return Content{}, fmt.Errorf("content header of %d bytes: %w", n, seal.ErrFormat)
+	}
+	return Content{Format: p[0], Header: rest[:n:n], Body: rest[n:]}, nil
+}
+
+// newMessageID makes a UUIDv7 (RFC 9562, section 5.7).
+func newMessageID(id *[16]byte, milli int64) error {
+	if _, err := rand.Read(id[6:]); err != nil {
+		return fmt.Errorf("message id: %w", err)
+	}
+	binary.BigEndian.PutUint16(id[:], uint16(milli>>32))
+	binary.BigEndian.PutUint32(id[2:], uint32(milli))
+	id[6] = id[6]&0x0f | 0x70
+	id[8] = id[8]&0x3f | 0x80
+	return nil
+}
+
+// plainSize gives the bytes of the plaintext in a record of this many.
+func plainSize(record int) int { return max(record-seal.RecordOverhead, 0) }

@@ -1,0 +1,215 @@
+package broker
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+
+	"coffer/internal/control"
+	"coffer/internal/seal"
+	"coffer/internal/store"
+)
+
+// NamespaceID names a namespace for ever; its owner chooses it at random.
+type NamespaceID [16]byte
+
+// Domain seals and opens the messages of a namespace; *keyring.Domain is one.
+type Domain interface {
+	// Seal appends the record of plaintext to dst, or gives the reason why it
+	// cannot: an error of kind fault.KeyUnavailable or fault.Unavailable.
+	Seal(dst []byte, h seal.Header, plaintext []byte) ([]byte, error)
+	// Open appends the plaintext of rec to dst, or fails as Seal does.
+	Open(dst, rec []byte) ([]byte, error)
+	// Locked is nil while Seal and Open work, else the reason.
+	Locked() error
+	// Watch registers fn to be called after each change of Locked.
+	Watch(fn func())
+}
+
+// Namespace is one closed world of names, such as a virtual host: its addresses
+// and queues. It lies in one shard. It is safe for concurrent use.
+type Namespace struct {
+	core     *Core
+	id       NamespaceID
+	domain   Domain
+	shard    *shard
+	topology atomic.Pointer[Topology]
+	gone     atomic.Bool
+
+	mu      sync.Mutex // one change of the topology at a time, until it is durable
+	ends    map[*Queue]map[bindingKey]*binding
+	sources map[string]map[*binding]struct{}
+
+	locked bool // the domain is, as the shard's owner knows
+}
+
+// ID names the namespace.
+func (n *Namespace) ID() NamespaceID { return n.id }
+
+// Locked is nil when messages can be sealed and opened, else the reason.
+func (n *Namespace) Locked() error { return n.domain.Locked() }
+
+// Topology is the present snapshot.
+func (n *Namespace) Topology() *Topology { return n.topology.Load() }
+
+// CreateNamespace makes the namespace durable and gives it a shard. It joins
+// the unit of work in ctx. Creating an existing one changes nothing.
+func (c *Core) CreateNamespace(ctx context.Context, id NamespaceID) error {
+	return c.db.Update(ctx, func(_ context.Context, tx *control.Tx) error {
+		row := namespaceRow(id)
+		_, ok, err := tx.Get(control.TableBrokerMeta, row)
+		if err != nil || ok {
+			return err
+		}
+		count, err := tx.Next(control.TableBrokerMeta, []byte("c"))
+		if err != nil {
+			return err
+		}
+		sh := c.shards[(count-1)%uint64(len(c.shards))]
+		v := binary.BigEndian.AppendUint16([]byte{rowVersion}, uint16(sh.id))
+		tx.Put(control.TableBrokerMeta, row, v)
+		return nil
+	})
+}
+
+// shardOf gives the shard of a namespace; nil when there is no such namespace.
+func (c *Core) shardOf(tx *control.Tx, id NamespaceID) (*shard, error) {
+	v, ok, err := tx.Get(control.TableBrokerMeta, namespaceRow(id))
+	if err != nil || !ok {
+		return nil, err
+	}
+	if len(v) == 3 && v[0] == rowVersion {
+		if i := int(binary.BigEndian.Uint16(v[1:])); i >= 1 && i <= len(c.shards) {
+			return c.shards[i-1], nil
+		}
+	}
+	return nil, fmt.Errorf("%w: row of namespace %x", store.ErrDamaged, id)
+}
+
+// DeleteNamespace deletes the namespace and all in it. It joins the unit of
+// work in ctx; when that commits, its consumers end and publishes to its queues
+// count as unrouted. A missing one is fault.NotFound.
+func (c *Core) DeleteNamespace(ctx context.Context, id NamespaceID) error {
+	return c.db.Update(ctx, func(_ context.Context, tx *control.Tx) error {
+		sh, err := c.shardOf(tx, id)
+		if err != nil {
+			return err
+		}
+		if sh == nil {
+			return namespaceGone()
+		}
+		var ids []queueID
+		tables := [...]control.Table{control.TableQueue, control.TableAddress, control.TableBinding}
+		for _, t := range tables {
+			err := tx.Scan(t, id[:], func(row, _ []byte) error {
+				if t == control.TableQueue && len(row) == len(id)+8 {
+					ids = append(ids, queueID(binary.BigEndian.Uint64(row[len(id):])))
+				}
+				tx.Delete(t, bytes.Clone(row))
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		tx.Delete(control.TableBrokerMeta, namespaceRow(id))
+		tx.After(func() {
+			c.mu.Lock()
+			n := c.namespaces[id]
+			delete(c.namespaces, id)
+			c.mu.Unlock()
+			if n != nil {
+				n.gone.Store(true)
+			}
+			sh.mail.urgent(request{kind: reqForget, ns: n, ids: ids})
+		})
+		return nil
+	})
+}
+
+// OpenNamespace loads the topology of a namespace whose creation is durable.
+// Opening it again gives the first one. A missing one is fault.NotFound.
+func (c *Core) OpenNamespace(id NamespaceID, d Domain) (*Namespace, error) {
+	c.opening.Lock()
+	defer c.opening.Unlock()
+	c.mu.Lock()
+	n := c.namespaces[id]
+	c.mu.Unlock()
+	if n != nil {
+		return n, nil
+	}
+	n = &Namespace{
+		core: c, id: id, domain: d,
+		ends: map[*Queue]map[bindingKey]*binding{}, sources: map[string]map[*binding]struct{}{},
+	}
+	n.topology.Store(&Topology{seed: maphash.MakeSeed()})
+	err := c.db.View(context.Background(), func(_ context.Context, tx *control.Tx) (err error) {
+		if n.shard, err = c.shardOf(tx, id); err != nil {
+			return err
+		}
+		if n.shard == nil {
+			return namespaceGone()
+		}
+		return n.load(tx)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open namespace %x: %w", id, err)
+	}
+	c.mu.Lock()
+	c.namespaces[id] = n
+	c.mu.Unlock()
+	changed := func() { n.shard.mail.urgent(request{kind: reqLock, ns: n}) }
+	d.Watch(changed)
+	changed()
+	return n, nil
+}
+
+// load reads the rows of the namespace.
+func (n *Namespace) load(tx *control.Tx) error {
+	c := n.begin()
+	queues := map[queueID]*Queue{}
+	err := tx.Scan(control.TableQueue, n.id[:], func(row, v []byte) error {
+		spec, err := parseQueueRow(v)
+		if err != nil {
+			return err
+		}
+		q := &Queue{namespace: n, spec: spec}
+		q.id = queueID(binary.BigEndian.Uint64(row[len(n.id):]))
+		n.core.restore(q)
+		queues[q.id] = q
+		c.next.queues = c.next.queues.with(c.next.seed, spec.Name, q)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = tx.Scan(control.TableAddress, n.id[:], func(_, v []byte) error {
+		a, err := parseAddressRow(v)
+		c.next.addresses = c.next.addresses.with(c.next.seed, a.Name, &route{address: a})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = tx.Scan(control.TableBinding, n.id[:], func(_, v []byte) error {
+		id, key, err := parseBindingRow(v)
+		if err != nil {
+			return err
+		}
+		q := queues[id]
+		r, ok := c.next.addresses.get(c.next.seed, key.source)
+		if q == nil || !ok {
+			return fmt.Errorf("%w: binding without an end", store.ErrDamaged)
+		}
+		n.index(&binding{key: key, queue: q, durable: true})
+		r = r.with(c.next.seed, key.key, q)
+		c.next.addresses = c.next.addresses.with(c.next.seed, key.source, r)
+		return nil
+	})
+	n.topology.Store(&c.next)
+	return err
+}

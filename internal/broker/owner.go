@@ -1,0 +1,309 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"coffer/internal/fault"
+	"coffer/internal/store"
+)
+
+// inFlight is how many batches the owner has under way; the store takes as many
+// without waiting.
+const inFlight = 4
+
+// shard is one queue shard with its owner, the goroutine that alone touches the
+// state of its queues. It never reads the store and waits for nobody but its
+// own mailbox.
+type shard struct {
+	core       *Core
+	log        *slog.Logger
+	id         store.ShardID
+	store      store.Shard
+	mail       mailbox
+	publishing window
+	outBytes   atomic.Int64
+	reader     reader
+	counters   counters
+	work       sync.WaitGroup // owner and reader
+	stopped    chan struct{}  // closed when the owner ended
+	failure    error          // why; set before stopped is closed
+
+	// All below is the owner's.
+	place   place
+	in      letters // being worked on
+	at      cursor
+	done    []*batch
+	hurry   []request
+	now     []release // to be said at the end of this round
+	touched []*Queue
+	wanting []*Queue // want the reader
+	scratch []byte
+	plain   []byte // of a publish's envelope, or a queue record
+	other   []byte // of an envelope while plain is in use
+	keybuf  [entryKeySize]byte
+
+	batch       *batch // the open one
+	index       uint64 // its index
+	under       int    // batches under way
+	durable     uint64 // index of the last durable one
+	err         error  // the store failed
+	stopping    chan reply
+	freeBatches []*batch
+	freeEntries *entry
+	freeCount   int
+
+	memory         int64 // cost of the records held by all queues
+	oldest, newest *Queue
+}
+
+// cursor is how far the letters in hand are worked off.
+type cursor struct{ request, pub, target, settle int }
+
+// counters are read by Stats at any time.
+type counters struct {
+	published, unrouted, delivered, settled, released atomic.Int64
+	batches, batchBytes, pages, spilled, memory       atomic.Int64
+}
+
+func newShard(c *Core, id store.ShardID, st store.Shard) *shard {
+	sh := &shard{
+		core: c, log: c.cfg.Logger, id: id, store: st, stopped: make(chan struct{}),
+		place: place{platform: c.db.Platform(), shard: id},
+	}
+	sh.mail.open(c.cfg.MaxRequests)
+	sh.publishing.open(int64(c.cfg.MaxRequests)*4, c.cfg.PublishBytes)
+	sh.reader.open(sh)
+	sh.batch = sh.newBatch()
+	return sh
+}
+
+func (sh *shard) start() {
+	sh.work.Go(sh.own)
+	sh.work.Go(sh.reader.run)
+}
+
+// own is the owner.
+func (sh *shard) own() {
+	defer close(sh.stopped)
+	defer sh.reader.close()
+	for range sh.mail.wake {
+		sh.round()
+		if sh.stopping != nil && sh.idle() {
+			sh.failure = closedError()
+			sh.mail.close(sh.failure)
+			sh.publishing.close(sh.failure)
+			sh.stopping <- reply{err: sh.err}
+			return
+		}
+	}
+}
+
+// idle reports whether nothing is under way or waits.
+func (sh *shard) idle() bool {
+	return sh.under == 0 && sh.at.request == len(sh.in.requests) &&
+		(sh.err != nil || !sh.busy() && len(sh.batch.releases) == 0)
+}
+
+// round works off what is there and closes the batch if one more may be under
+// way.
+func (sh *shard) round() {
+	sh.signals()
+	for sh.next() {
+		for sh.at.request < len(sh.in.requests) && !sh.full() {
+			sh.step(&sh.in.requests[sh.at.request])
+		}
+		sh.flush()
+		if sh.full() {
+			break // until a batch under way is durable
+		}
+	}
+	sh.flush()
+	sh.counters.memory.Store(sh.memory)
+}
+
+// next makes sure that there are letters in hand, if there are any.
+func (sh *shard) next() bool {
+	if sh.at.request < len(sh.in.requests) {
+		return true
+	}
+	sh.in.reset()
+	sh.in, sh.at = sh.mail.swap(sh.in), cursor{}
+	return len(sh.in.requests) > 0
+}
+
+func (sh *shard) full() bool {
+	return sh.batch.Size() >= sh.core.cfg.BatchBytes && sh.err == nil
+}
+
+// signals handles finished batches and urgent letters.
+func (sh *shard) signals() {
+	sh.done, sh.hurry = sh.mail.signals(sh.done[:0], sh.hurry[:0])
+	for _, b := range sh.done {
+		sh.under--
+		sh.durable = b.index
+		if b.err != nil && sh.err == nil {
+			sh.fail(b.err)
+		}
+		sh.recycle(b)
+	}
+	clear(sh.done)
+	for i := range sh.hurry {
+		sh.urgent(&sh.hurry[i])
+	}
+	clear(sh.hurry)
+}
+
+// fail stops the shard: what was in memory was speculation.
+func (sh *shard) fail(err error) {
+	sh.err = fault.Wrap(fault.Unavailable, err, "The message store failed.")
+	sh.log.Error("queue shard failed", "shard", sh.id, "err", err)
+	sh.mail.close(sh.err)
+	sh.publishing.close(sh.err)
+}
+
+// flush lets queues deliver and closes the batch if it may be.
+func (sh *shard) flush() {
+	for len(sh.touched) > 0 {
+		q := sh.touched[len(sh.touched)-1]
+		sh.touched = sh.touched[:len(sh.touched)-1]
+		q.state.touched = false
+		sh.pump(q)
+	}
+	if sh.err == nil && sh.under < inFlight {
+		sh.close()
+	}
+	if sh.err != nil {
+		sh.run(sh.batch.releases, sh.err)
+		clear(sh.batch.releases)
+		sh.batch.releases = sh.batch.releases[:0]
+	}
+	sh.run(sh.now, sh.err)
+	clear(sh.now)
+	sh.now = sh.now[:0]
+	sh.beginReads()
+}
+
+// close closes the open batch: it writes the records of the queues that changed
+// and hands it to the store, or, when it only waits for others and there are
+// none, says what it holds.
+func (sh *shard) close() {
+	b := sh.batch
+	for _, q := range b.dirty {
+		q.state.dirty = false
+		if !q.spec.stored() || q.state.gone {
+			continue
+		}
+		if err := sh.writeRecord(q); err != nil {
+			sh.fail(err)
+			return
+		}
+	}
+	clear(b.dirty)
+	b.dirty = b.dirty[:0]
+	switch {
+	case b.Len() > 0:
+		sh.batch = sh.newBatch()
+		sh.under++
+		sh.store.Propose(&b.Batch, func(_ store.Position, err error) { sh.finish(b, err) })
+	case sh.under == 0 && len(b.releases) > 0:
+		sh.batch = sh.newBatch()
+		sh.durable = b.index
+		sh.run(b.releases, nil)
+		sh.recycle(b)
+	}
+}
+
+func (sh *shard) writeRecord(q *Queue) (err error) {
+	st := &q.state
+	r := queueRecord{
+		depth: uint64(st.depth), bytes: uint64(st.bytes), first: st.lowest(),
+		delivered: st.delivered, next: st.next,
+	}
+	key := recordKey(sh.keybuf[:0], q.id)
+	sh.plain = r.append(sh.plain[:0])
+	sh.scratch, err = sh.place.seal(sh.scratch[:0], key, sh.plain)
+	if err != nil {
+		return fmt.Errorf("seal record of queue %x: %w", uint64(q.id), err)
+	}
+	sh.batch.Set(key, sh.scratch)
+	return nil
+}
+
+// lowest gives a sequence below which nothing is stored. While messages are in
+// flight it is computed now and then only: an old one is good, just lower.
+func (st *queueState) lowest() uint64 {
+	low := st.next
+	if st.gap.count > 0 {
+		low = st.gap.from
+	}
+	if st.ready.len() > 0 {
+		low = (*st.ready.at(0)).seq
+	}
+	for _, e := range st.released {
+		low = min(low, e.seq)
+	}
+	if st.flights > 0 {
+		if st.settles < max(1024, st.flights) {
+			return st.first
+		}
+		for e := st.flight; e != nil; e = e.next {
+			low = min(low, e.seq)
+		}
+	}
+	st.first, st.settles = low, 0
+	return low
+}
+
+func (sh *shard) markDirty(q *Queue) {
+	if !q.state.dirty {
+		q.state.dirty = true
+		sh.batch.dirty = append(sh.batch.dirty, q)
+	}
+}
+
+func (sh *shard) touch(q *Queue) {
+	if !q.state.touched {
+		q.state.touched = true
+		sh.touched = append(sh.touched, q)
+	}
+}
+
+// say holds r back until the open batch is durable if wait, else until the end
+// of the round.
+func (sh *shard) say(wait bool, r release) {
+	if wait {
+		sh.batch.releases = append(sh.batch.releases, r)
+	} else {
+		sh.now = append(sh.now, r)
+	}
+}
+
+// busy reports whether something that was asked for is not durable yet.
+func (sh *shard) busy() bool {
+	return sh.under > 0 || sh.batch.Len() > 0 || len(sh.batch.dirty) > 0
+}
+
+// ask posts a request and waits for its answer.
+func (sh *shard) ask(ctx context.Context, r request) (reply, error) {
+	r.reply = make(chan reply, 1)
+	if err := sh.mail.post(r); err != nil {
+		return reply{}, err
+	}
+	select {
+	case a := <-r.reply:
+		return a, a.err
+	case <-ctx.Done():
+		return reply{}, ctx.Err()
+	case <-sh.stopped:
+	}
+	select {
+	case a := <-r.reply:
+		return a, a.err
+	default:
+		return reply{}, sh.failure
+	}
+}

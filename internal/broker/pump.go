@@ -1,0 +1,185 @@
+package broker
+
+import "coffer/internal/fault"
+
+// pump delivers what q can deliver: first to those who get, then to consumers in
+// turn. It wants the reader when what is next is not in memory.
+func (sh *shard) pump(q *Queue) {
+	st := &q.state
+	st.reinsert()
+	if st.frozen || st.gone || sh.err != nil {
+		return
+	}
+	if q.namespace.locked || st.damaged != nil {
+		sh.refuse(q)
+		return
+	}
+	for {
+		if st.ready.len() == 0 || (*st.ready.at(0)).record == nil {
+			break
+		}
+		if st.gets.len() > 0 {
+			sh.answer(q, st.gets.popFront())
+			continue
+		}
+		c := sh.consumerOf(st)
+		if c == nil {
+			break
+		}
+		sh.deliver(c, st.ready.popFront())
+	}
+	if st.ready.len() == 0 && st.gap.count == 0 {
+		for st.gets.len() > 0 {
+			r := st.gets.popFront()
+			r.reply <- reply{}
+		}
+		return
+	}
+	sh.readAhead(q)
+}
+
+// refuse answers those who get from a queue that cannot be read now, and ends
+// the consumers of one that cannot be read at all.
+func (sh *shard) refuse(q *Queue) {
+	st := &q.state
+	err := st.damaged
+	if err == nil {
+		err = q.namespace.domain.Locked()
+	}
+	for st.gets.len() > 0 {
+		r := st.gets.popFront()
+		if err == nil {
+			err = fault.New(fault.Unavailable, "The key is being changed.")
+		}
+		r.reply <- reply{err: err}
+	}
+	if st.damaged != nil {
+		sh.endConsumers(q, st.damaged)
+	}
+}
+
+// consumerOf gives the consumer whose turn it is, or nil. One that cannot take a
+// delivery leaves the circle; what makes it able again puts it back.
+func (sh *shard) consumerOf(st *queueState) *Consumer {
+	for st.active.len() > 0 {
+		c := st.active.popFront()
+		if c.state.cancelled || !sh.able(c) {
+			c.state.active = false
+			continue
+		}
+		st.active.pushBack(c)
+		return c
+	}
+	return nil
+}
+
+// able reports whether c may get a delivery now. When its session has no room,
+// it arranges to hear of room.
+func (sh *shard) able(c *Consumer) bool {
+	l, s := c.spec.Shared, c.session
+	if c.state.credit == 0 || l != nil && l.max > 0 && l.used >= l.max {
+		return false
+	}
+	if s.state.unsettled >= s.cfg.MaxUnsettled || s.outbox.block() {
+		s.state.stalled = true
+		return false
+	}
+	return true
+}
+
+// activate puts c into the circle of its queue.
+func (sh *shard) activate(c *Consumer) {
+	if !c.state.active && !c.state.cancelled {
+		c.state.active = true
+		c.spec.Queue.state.active.pushBack(c)
+		sh.touch(c.spec.Queue)
+	}
+}
+
+// wakeSession activates the consumers that waited for room.
+func (sh *shard) wakeSession(s *Session) {
+	if s.state.stalled {
+		s.state.stalled = false
+		for _, c := range s.state.consumers {
+			sh.activate(c)
+		}
+	}
+}
+
+func (sh *shard) wakeLimit(l *Limit) {
+	for _, c := range l.consumers {
+		sh.activate(c)
+	}
+}
+
+// deliver assigns e, which was ready, to c.
+func (sh *shard) deliver(c *Consumer, e *entry) {
+	s := c.session
+	d, wait := sh.assign(s, c, e)
+	d.Consumer, d.auto = c.spec.Ref, c.spec.AutoSettle
+	if c.state.credit > 0 {
+		c.state.credit--
+	}
+	if c.spec.Shared != nil {
+		c.spec.Shared.used++
+	}
+	s.outbox.reserve(int64(len(d.Record)))
+	sh.say(wait, release{s: s, event: Event{Kind: Delivered, Consumer: c, Delivery: d}})
+}
+
+// assign takes e from ready to in flight. wait tells that the delivery must wait
+// for the open batch: it holds the mark, or others of the queue wait for it.
+func (sh *shard) assign(s *Session, c *Consumer, e *entry) (d Delivery, wait bool) {
+	q := e.queue
+	st := &q.state
+	d = Delivery{
+		Ref: s.state.take(e, c), Queue: q, Redelivered: e.redelivered, Count: e.count,
+		Address: e.address, Key: e.key, Record: e.record, Size: plainSize(e.size), session: s,
+	}
+	st.link(e)
+	st.top = max(st.top, e.seq+1)
+	wait = st.lastBatch > sh.durable
+	if e.durable && e.seq >= st.delivered {
+		st.delivered = e.seq + 1
+		sh.markDirty(q)
+		wait = true
+	}
+	if wait {
+		st.lastBatch = sh.batch.index
+	}
+	q.ready.Add(-1)
+	q.unacked.Add(1)
+	sh.counters.delivered.Add(1)
+	if sh.crowded() {
+		sh.dropRecord(e)
+	}
+	return d, wait
+}
+
+// get queues a request for one message; the pump answers it.
+func (sh *shard) get(r *request) {
+	st := &r.q.state
+	switch {
+	case st.gone || st.frozen:
+		r.reply <- reply{err: queueGone(r.q)}
+	case r.q.owner != nil && r.q.owner != r.s:
+		r.reply <- reply{err: queueLocked(r.q)}
+	case r.s.state.unsettled >= r.s.cfg.MaxUnsettled:
+		r.reply <- reply{err: fault.New(fault.Exhausted, "too many unsettled messages")}
+	default:
+		st.gets.pushBack(*r)
+		sh.touch(r.q)
+	}
+}
+
+// answer gives the first ready message to who asked for it.
+func (sh *shard) answer(q *Queue, r request) {
+	if r.s.state.closed {
+		r.reply <- reply{err: closedError()}
+		return
+	}
+	d, wait := sh.assign(r.s, nil, q.state.ready.popFront())
+	d.auto = r.flag
+	a := reply{delivery: d, ok: true, count: int(q.ready.Load())}
+	sh.say(wait, release{reply: r.reply, r: a})
+}

@@ -1,0 +1,35 @@
+package broker
+
+import "sync/atomic"
+
+// queueID names a queue for ever; those of queues that end with the process have
+// the top bit set.
+type queueID uint64
+
+const temporaryQueue queueID = 1 << 63
+
+// Queue is one queue of a namespace, from its declaration to its deletion.
+type Queue struct {
+	namespace *Namespace
+	id        queueID
+	spec      QueueSpec
+	owner     *Session // of an exclusive queue
+
+	ready     atomic.Int64
+	unacked   atomic.Int64
+	consumers atomic.Int64
+
+	state queueState // touched by the shard's owner only
+}
+
+// Spec is what the queue was declared with; Arguments are not the caller's.
+func (q *Queue) Spec() QueueSpec { return q.spec }
+
+// Owner is the session that an exclusive queue belongs to, else nil.
+func (q *Queue) Owner() *Session { return q.owner }
+
+// Counts gives the messages that wait, those in flight, and the consumers, as
+// of a moment ago.
+func (q *Queue) Counts() (ready, unacked int64, consumers int) {
+	return q.ready.Load(), q.unacked.Load(), int(q.consumers.Load())
+}

@@ -1,0 +1,63 @@
+package broker
+
+// ring is a double-ended queue. The zero value is empty.
+type ring[T any] struct {
+	buf  []T // its length is a power of two
+	head int
+	n    int
+}
+
+const keepRing = 1 << 12 // capacity that an empty ring keeps
+
+func (r *ring[T]) len() int { return r.n }
+
+func (r *ring[T]) at(i int) *T { return &r.buf[(r.head+i)&(len(r.buf)-1)] }
+
+func (r *ring[T]) pushBack(v T) {
+	r.grow()
+	r.n++
+	*r.at(r.n - 1) = v
+}
+
+func (r *ring[T]) pushFront(v T) {
+	r.grow()
+	r.head = (r.head - 1) & (len(r.buf) - 1)
+	r.n++
+	*r.at(0) = v
+}
+
+// popFront and popBack panic on an empty ring.
+func (r *ring[T]) popFront() T {
+	var zero T
+	v := *r.at(0)
+	*r.at(0) = zero
+	r.head = (r.head + 1) & (len(r.buf) - 1)
+	r.shrink()
+	return v
+}
+
+func (r *ring[T]) popBack() T {
+	var zero T
+	v := *r.at(r.n - 1)
+	*r.at(r.n - 1) = zero
+	r.shrink()
+	return v
+}
+
+func (r *ring[T]) grow() {
+	if r.n < len(r.buf) {
+		return
+	}
+	buf := make([]T, max(8, 2*len(r.buf)))
+	for i := range r.n {
+		buf[i] = *r.at(i)
+	}
+	r.buf, r.head = buf, 0
+}
+
+func (r *ring[T]) shrink() {
+	r.n--
+	if r.n == 0 && len(r.buf) > keepRing {
+		r.buf, r.head = nil, 0
+	}
+}

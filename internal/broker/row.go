@@ -1,0 +1,140 @@
+package broker
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"coffer/internal/control"
+	"coffer/internal/store"
+)
+
+// Rows of shard 0. Their keys are the namespace's id and, for a queue, its id,
+// else a MAC of what identifies it; doc/format/broker.md.
+const rowVersion = 1
+
+// Flags of rows.
+const (
+	flagDurable    = 1 << 0
+	flagAutoDelete = 1 << 1
+	flagInternal   = 1 << 2
+)
+
+func namespaceRow(id NamespaceID) []byte { return append([]byte("n"), id[:]...) }
+
+func queueRow(ns NamespaceID, id queueID) []byte {
+	return binary.BigEndian.AppendUint64(ns[:len(ns):len(ns)], uint64(id))
+}
+
+func addressRow(db *control.DB, ns NamespaceID, name string) []byte {
+	return append(ns[:len(ns):len(ns)], db.MAC("broker/address", string(ns[:]), name)...)
+}
+
+func bindingRow(db *control.DB, ns NamespaceID, b *binding) []byte {
+	id := string(binary.BigEndian.AppendUint64(nil, uint64(b.queue.id)))
+	mac := db.MAC("broker/binding", string(ns[:]), b.key.source, id, b.key.key, b.key.args)
+	return append(ns[:len(ns):len(ns)], mac...)
+}
+
+// appendQueueRow appends version (1), flags (1), name, arguments.
+func appendQueueRow(dst []byte, s *QueueSpec) []byte {
+	flags := byte(flagDurable)
+	if s.AutoDelete {
+		flags |= flagAutoDelete
+	}
+	return appendText(appendText(append(dst, rowVersion, flags), s.Name), string(s.Arguments))
+}
+
+func parseQueueRow(p []byte) (s QueueSpec, err error) {
+	r := rowParser{rest: p}
+	r.version()
+	flags := r.byte()
+	s.Name, s.Arguments = r.text(), []byte(r.text())
+	s.Durable, s.AutoDelete = flags&flagDurable != 0, flags&flagAutoDelete != 0
+	return s, r.end("queue")
+}
+
+// appendAddressRow appends version (1), flags (1), kind (1), name, arguments.
+func appendAddressRow(dst []byte, a *Address) []byte {
+	flags := byte(flagDurable)
+	if a.AutoDelete {
+		flags |= flagAutoDelete
+	}
+	if a.Internal {
+		flags |= flagInternal
+	}
+	dst = append(dst, rowVersion, flags, byte(a.Kind))
+	return appendText(appendText(dst, a.Name), string(a.Arguments))
+}
+
+func parseAddressRow(p []byte) (a Address, err error) {
+	r := rowParser{rest: p}
+	r.version()
+	flags := r.byte()
+	a.Kind = AddressKind(r.byte())
+	a.Name, a.Arguments = r.text(), []byte(r.text())
+	a.Durable, a.AutoDelete = flags&flagDurable != 0, flags&flagAutoDelete != 0
+	a.Internal = flags&flagInternal != 0
+	return a, r.end("address")
+}
+
+// appendBindingRow appends version (1), queue id (8), source, key, arguments.
+func appendBindingRow(dst []byte, b *binding) []byte {
+	dst = binary.BigEndian.AppendUint64(append(dst, rowVersion), uint64(b.queue.id))
+	dst = appendText(appendText(dst, b.key.source), b.key.key)
+	return appendText(dst, b.key.args)
+}
+
+func parseBindingRow(p []byte) (id queueID, key bindingKey, err error) {
+	r := rowParser{rest: p}
+	r.version()
+	id = queueID(r.uint64())
+	key = bindingKey{source: r.text(), key: r.text(), args: r.text()}
+	return id, key, r.end("binding")
+}
+
+// appendText appends length (4) and bytes.
+func appendText(dst []byte, s string) []byte {
+	return append(binary.BigEndian.AppendUint32(dst, uint32(len(s))), s...)
+}
+
+// rowParser takes values off the front of a row; after a failure it gives
+// zeros.
+type rowParser struct {
+	rest   []byte
+	failed bool
+}
+
+func (r *rowParser) take(n uint64) []byte {
+	if r.failed || n > uint64(len(r.rest)) {
+		r.failed = true
+		return make([]byte, min(n, 8))
+	}
+	p := r.rest[:n]
+	r.rest = r.rest[n:]
+	return p
+}
+
+func (r *rowParser) byte() byte     { return r.take(1)[0] }
+func (r *rowParser) uint64() uint64 { return binary.BigEndian.Uint64(r.take(8)) }
+
+func (r *rowParser) text() string {
+	n := binary.BigEndian.Uint32(r.take(4))
+	p := r.take(uint64(n))
+	if r.failed {
+		return ""
+	}
+	return string(p)
+}
+
+func (r *rowParser) version() {
+	if r.byte() != rowVersion {
+		r.failed = true
+	}
+}
+
+func (r *rowParser) end(what string) error {
+	if r.failed || len(r.rest) > 0 {
+		return fmt.Errorf("%w: row of %s", store.ErrDamaged, what)
+	}
+	return nil
+}

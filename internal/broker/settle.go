@@ -1,0 +1,103 @@
+package broker
+
+// settle ends a delivery.
+func (sh *shard) settle(s *Session, ref DeliveryRef, o Outcome) {
+	e, c := s.state.put(ref)
+	if e == nil || sh.err != nil {
+		return
+	}
+	if c != nil {
+		sh.giveCredit(c, o)
+	}
+	if s.state.stalled && !s.outbox.full.Load() {
+		sh.wakeSession(s) // it may have waited for a slot
+	}
+	if e.dead {
+		sh.freeEntry(e)
+		return
+	}
+	st := &e.queue.state
+	st.unlink(e)
+	e.queue.unacked.Add(-1)
+	switch o {
+	case Release, giveBack:
+		if o == Release {
+			e.count++
+			e.redelivered = true
+			sh.counters.released.Add(1)
+		}
+		st.released = append(st.released, e)
+		e.queue.ready.Add(1)
+		sh.touch(e.queue)
+	default:
+		sh.counters.settled.Add(1)
+		sh.remove(e)
+	}
+}
+
+// giveCredit gives back what the delivery took from its consumer.
+func (sh *shard) giveCredit(c *Consumer, o Outcome) {
+	if l := c.spec.Shared; l != nil {
+		if l.used--; l.used == l.max-1 {
+			sh.wakeLimit(l)
+		}
+	}
+	if c.state.credit >= 0 && (c.spec.Replenish || o == giveBack) {
+		c.state.credit++
+		sh.activate(c)
+	}
+}
+
+// remove deletes a message that is neither ready nor in flight any more.
+func (sh *shard) remove(e *entry) {
+	st := &e.queue.state
+	if e.stored() {
+		sh.batch.Delete(entryKey(sh.keybuf[:0], e.class(), e.queue.id, e.seq))
+		sh.markDirty(e.queue)
+	}
+	if e.durable {
+		st.depth--
+		st.bytes -= int64(e.size)
+		st.settles++
+	}
+	sh.unhold(e)
+	sh.freeEntry(e)
+}
+
+// settleOpened accepts what OpenDelivery opened.
+func (sh *shard) settleOpened(s *Session) {
+	s.autoMu.Lock()
+	list := s.auto
+	s.auto = s.autoSpare[:0]
+	s.autoMu.Unlock()
+	for _, ref := range list {
+		sh.settle(s, ref, Accept)
+	}
+	if cap(list) > keepLetters {
+		list = nil
+	}
+	s.autoMu.Lock()
+	s.autoSpare = list
+	s.autoMu.Unlock()
+}
+
+// closeSession takes the session's consumers and deliveries away from it.
+func (sh *shard) closeSession(r *request) {
+	s := r.s
+	s.state.closed = true
+	sh.settleOpened(s)
+	var a reply
+	for _, c := range s.state.consumers {
+		if sh.unsubscribe(c) {
+			a.queues = append(a.queues, c.spec.Queue)
+		}
+	}
+	s.state.consumers = nil
+	for i := range s.state.slots {
+		if sl := &s.state.slots[i]; sl.entry != nil {
+			sh.settle(s, DeliveryRef{uint32(i), sl.gen}, Release)
+		}
+	}
+	s.outbox.close()
+	sh.say(sh.busy(), release{reply: r.reply, r: a})
+}

@@ -1,0 +1,97 @@
+package broker
+
+// step works on one letter. It comes again with the same one while the batch
+// becomes full in between.
+func (sh *shard) step(r *request) {
+	switch r.kind {
+	case reqPublish:
+		for r.n > 0 {
+			p := &sh.in.pubs[sh.at.pub]
+			targets := sh.in.targets[sh.at.target:][:p.targets]
+			sh.publish(r.s, p, targets)
+			sh.at.pub++
+			sh.at.target += p.targets
+			if r.n--; sh.full() && r.n > 0 {
+				return
+			}
+		}
+	case reqSettle:
+		for r.n > 0 {
+			x := sh.in.settles[sh.at.settle]
+			sh.settle(r.s, x.Ref, x.Outcome)
+			sh.at.settle++
+			if r.n--; sh.full() && r.n > 0 {
+				return
+			}
+		}
+	case reqAuto:
+		sh.settleOpened(r.s)
+	default:
+		sh.control(r)
+	}
+	sh.at.request++
+}
+
+// control works on a letter that is not about messages.
+func (sh *shard) control(r *request) {
+	if sh.err != nil {
+		if r.reply != nil {
+			r.reply <- reply{err: sh.err}
+		}
+		return
+	}
+	switch r.kind {
+	case reqConsume:
+		sh.consume(r)
+	case reqCancel:
+		sh.cancel(r)
+	case reqCredit:
+		sh.addCredit(r.c, r.n)
+	case reqLimit:
+		r.limit.max = r.n
+		sh.wakeLimit(r.limit)
+	case reqGet:
+		sh.get(r)
+	case reqSync:
+		sh.say(sh.busy(), release{s: r.s, event: Event{Kind: Synced, Tag: r.tag}})
+	case reqClose:
+		sh.closeSession(r)
+	case reqPurge:
+		sh.purge(r)
+	case reqFreeze:
+		sh.freeze(r)
+	case reqThaw:
+		r.q.state.frozen = false
+		sh.touch(r.q)
+		r.reply <- reply{}
+	case reqDrop:
+		sh.say(true, release{reply: r.reply, r: reply{count: sh.drop(r.q)}})
+	}
+}
+
+// urgent works on a letter that did not wait for room.
+func (sh *shard) urgent(r *request) {
+	switch r.kind {
+	case reqDrained:
+		sh.wakeSession(r.s)
+	case reqRead:
+		sh.finishRead(r.read)
+	case reqLock:
+		sh.lock(r.ns)
+	case reqForget:
+		sh.forget(r.ns, r.ids)
+	case reqStop:
+		sh.stopping = r.reply
+	}
+}
+
+// lock notes that a domain was locked or opened.
+func (sh *shard) lock(n *Namespace) {
+	n.locked = n.domain.Locked() != nil
+	n.Topology().Queues(func(q *Queue) bool {
+		if !n.locked || q.state.gets.len() > 0 {
+			sh.touch(q)
+		}
+		return true
+	})
+}

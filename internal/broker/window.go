@@ -1,0 +1,81 @@
+package broker
+
+import (
+	"context"
+	"sync"
+)
+
+// window bounds publishings on their way to the store. Publishers wait at it;
+// the owner and the store only give back.
+type window struct {
+	mu        sync.Mutex
+	room      sync.Cond
+	count     int64
+	bytes     int64
+	maxCount  int64
+	maxBytes  int64
+	closedErr error
+}
+
+func (w *window) open(maxCount, maxBytes int64) {
+	w.room.L = &w.mu
+	w.maxCount, w.maxBytes = maxCount, maxBytes
+}
+
+// acquire waits until the first of pubs fits and takes as many as fit. One that
+// is larger than the window fits when nothing else is in it.
+func (w *window) acquire(ctx context.Context, pubs []Publishing) (n int, bytes int64, err error) {
+	first := int64(len(pubs[0].Message.Record))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.fits(first) {
+		stop := context.AfterFunc(ctx, func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.room.Broadcast()
+		})
+		defer stop()
+		for !w.fits(first) && w.closedErr == nil && ctx.Err() == nil {
+			w.room.Wait()
+		}
+	}
+	if w.closedErr != nil {
+		return 0, 0, w.closedErr
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, 0, err
+	}
+	for n < len(pubs) {
+		size := int64(len(pubs[n].Message.Record))
+		if !w.fits(size) {
+			break
+		}
+		w.count++
+		w.bytes += size
+		bytes += size
+		n++
+	}
+	return n, bytes, nil
+}
+
+func (w *window) fits(size int64) bool {
+	return w.count == 0 || w.count < w.maxCount && w.bytes+size <= w.maxBytes
+}
+
+func (w *window) release(count, bytes int64) {
+	w.mu.Lock()
+	w.count -= count
+	w.bytes -= bytes
+	w.mu.Unlock()
+	w.room.Broadcast()
+}
+
+// close fails those who wait and who come.
+func (w *window) close(err error) {
+	w.mu.Lock()
+	if w.closedErr == nil {
+		w.closedErr = err
+	}
+	w.mu.Unlock()
+	w.room.Broadcast()
+}

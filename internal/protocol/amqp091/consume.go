@@ -1,0 +1,173 @@
+package amqp091
+
+import (
+	"coffer/internal/broker"
+	"coffer/internal/fault"
+	"coffer/internal/protocol/amqp091/wire"
+)
+
+// qos answers basic.qos. In RabbitMQ's reading, global means all consumers of
+// the channel together, and its absence each one to come by itself.
+func (c *conn) qos(ch *channel, m *wire.BasicQos) error {
+	if m.PrefetchSize != 0 {
+		return refuse(wire.NotImplemented, "prefetch_size!=0 (%d)", m.PrefetchSize)
+	}
+	limit := int(m.PrefetchCount)
+	if !m.Global {
+		ch.prefetch, limit = limit, 0
+	}
+	c.session.SetLimit(ch.limit, limit)
+	c.out.send(ch.number, &wire.BasicQosOk{})
+	return nil
+}
+
+// consume answers basic.consume. consume-ok may be sent by the writer, with the
+// first delivery.
+func (c *conn) consume(ch *channel, m *wire.BasicConsume) error {
+	q, err := c.consumable(ch, m)
+	if err != nil {
+		return err
+	}
+	if m.ConsumerTag == "" {
+		m.ConsumerTag = generate("amq.ctag-")
+	}
+	c.lastRef++
+	cons := &consumer{
+		ref: c.lastRef, tag: []byte(m.ConsumerTag), channel: ch, noAck: m.NoAck,
+		noWait: m.NoWait,
+	}
+	spec := broker.ConsumerSpec{
+		Queue: q, Ref: cons.ref, Credit: -1, AutoSettle: m.NoAck, Exclusive: m.Exclusive,
+	}
+	if !m.NoAck {
+		spec.Shared = ch.limit
+		if ch.prefetch > 0 {
+			spec.Credit, spec.Replenish = ch.prefetch, true
+		}
+	}
+	c.out.Lock()
+	ch.consumers[m.ConsumerTag] = cons
+	c.consumers[cons.ref] = cons
+	c.out.Unlock()
+	cons.handle, err = c.session.Consume(c.ctx, spec)
+	c.out.Lock()
+	defer c.out.Unlock()
+	if err != nil {
+		delete(ch.consumers, m.ConsumerTag)
+		delete(c.consumers, cons.ref)
+		return c.about(q.Spec().Name, err)
+	}
+	c.announce(cons)
+	c.out.notify()
+	return nil
+}
+
+// consumable checks a wish to consume and finds the queue.
+func (c *conn) consumable(ch *channel, m *wire.BasicConsume) (*broker.Queue, error) {
+	name, err := ch.queueName(m.Queue)
+	if err != nil {
+		return nil, err
+	}
+	c.out.Lock()
+	_, used := ch.consumers[m.ConsumerTag]
+	full := len(c.consumers) >= c.srv.cfg.MaxConsumers
+	c.out.Unlock()
+	switch {
+	case used:
+		return nil, refuse(wire.NotAllowed, "attempt to reuse consumer tag '%s'", m.ConsumerTag)
+	case full:
+		return nil, refuse(wire.NotAllowed,
+			"reached maximum (%d) of consumers per connection", c.srv.cfg.MaxConsumers)
+	case name == directReplyTo:
+		return nil, refuse(wire.NotImplemented, "queue '%s' is not implemented", directReplyTo)
+	}
+	if err := c.permit(QueueResource, name, Read); err != nil {
+		return nil, err
+	}
+	err = checkArguments(m.Arguments, consumeArguments, "consumer of "+c.named(QueueResource, name))
+	if err != nil {
+		return nil, err
+	}
+	return c.queue(name)
+}
+
+// cancelConsumer answers basic.cancel; a tag that nobody has is no error.
+// Nothing is delivered to the consumer after the answer.
+func (c *conn) cancelConsumer(ch *channel, m *wire.BasicCancel) error {
+	c.out.Lock()
+	cons := ch.consumers[m.ConsumerTag]
+	c.out.Unlock()
+	if cons != nil {
+		if err := ignoreGone(c.session.Cancel(c.ctx, cons.handle)); err != nil {
+			return err
+		}
+	}
+	c.out.Lock()
+	defer c.out.Unlock()
+	c.out.settled()
+	if cons != nil {
+		delete(ch.consumers, m.ConsumerTag)
+		delete(c.consumers, cons.ref)
+	}
+	if !m.NoWait {
+		c.out.append(ch.number, &wire.BasicCancelOk{ConsumerTag: m.ConsumerTag})
+		c.out.notify()
+	}
+	return nil
+}
+
+// get answers basic.get.
+func (c *conn) get(ch *channel, m *wire.BasicGet) error {
+	name, err := ch.queueName(m.Queue)
+	if err == nil {
+		err = c.permit(QueueResource, name, Read)
+	}
+	if err != nil {
+		return err
+	}
+	q, err := c.queue(name)
+	if err != nil {
+		return err
+	}
+	d, remaining, ok, err := c.session.Get(c.ctx, q, m.NoAck)
+	if err != nil {
+		return c.about(name, err)
+	}
+	if !ok {
+		c.out.send(ch.number, &wire.BasicGetEmpty{})
+		return nil
+	}
+	content, err := c.namespace.OpenDelivery(nil, &d)
+	if err == nil && content.Format != ContentFormat {
+		err = fault.New(fault.NotImplemented, "message of another protocol")
+	}
+	if err != nil {
+		c.session.Return([]broker.DeliveryRef{d.Ref})
+		return err
+	}
+	return c.answerGet(ch, m.NoAck, &d, &content, remaining)
+}
+
+// answerGet adds basic.get-ok with its content.
+func (c *conn) answerGet(
+	ch *channel, noAck bool, d *broker.Delivery, content *broker.Content, remaining int,
+) error {
+	header := appendHeader(nil, content)
+	c.out.Lock()
+	defer c.out.Unlock()
+	ch.lastTag++
+	buf, err := wire.AppendGetOk(c.out.buf, ch.number, &wire.BasicGetOk{
+		DeliveryTag: ch.lastTag, Redelivered: d.Redelivered, Exchange: []byte(d.Address),
+		RoutingKey: []byte(d.Key), MessageCount: count(remaining),
+	}, header, content.Body, c.frameMax)
+	if err != nil {
+		return err
+	}
+	if !noAck {
+		ch.unacked.push(ch.lastTag, d.Ref)
+	}
+	c.out.buf = buf
+	c.out.notify()
+	c.out.wait()
+	return nil
+}

@@ -1,0 +1,20 @@
+// Package amqp091 is the server side of AMQP 0-9-1 as RabbitMQ speaks it, over
+// the queue core of package broker.
+//
+// It guarantees that frames in any order, malformed or oversized, end in the
+// protocol's error and a closed channel or connection, never in a hang or in
+// unbounded memory; that a method or argument of RabbitMQ's that is not built is
+// refused by name and never answered as if it were; that a confirm is sent only
+// for what the broker calls durable, after the return of an unroutable message;
+// and that nothing is lost while the namespace's key cannot be used: publishes
+// are refused with the reason, deliveries wait, settlements are taken.
+//
+// It does not know users, keys or virtual hosts beyond the [Engine] that it is
+// given, listens to no port and does no TLS. Not built: transactions, bindings
+// between exchanges, the headers exchange, direct reply-to, priorities, and
+// expiry, length limits and dead letters of queues.
+//
+// One goroutine of a connection reads, seals and asks the broker; another opens
+// deliveries and writes. Sources: the AMQP 0-9-1 specification, RabbitMQ's
+// published extensions and errata, and its error texts, which clients compare.
+package amqp091

@@ -1,0 +1,266 @@
+package amqp091
+
+import (
+	"context"
+	"time"
+
+	"coffer/internal/broker"
+	"coffer/internal/fault"
+	"coffer/internal/protocol/amqp091/wire"
+)
+
+// capabilities are what the client says it understands.
+type capabilities struct {
+	blocked     bool // connection.blocked
+	cancel      bool // basic.cancel from the server
+	authFailure bool // connection.close after a failed login
+}
+
+// greet reads the protocol header and sends connection.start. It reports
+// whether the client speaks the protocol.
+func (c *conn) greet() bool {
+	deadline := time.Now().Add(c.srv.cfg.HandshakeTimeout)
+	c.net.SetReadDeadline(deadline)
+	c.deadline = deadline
+	c.in.need = wire.HeaderSize
+	for {
+		if c.stopping.Load() || c.in.fill() != nil {
+			return false
+		}
+		switch wire.ParseProtocolHeader(c.in.buf[:c.in.w]) {
+		case wire.ProtocolPartial:
+			continue
+		case wire.Protocol091:
+			c.in.r, c.in.need = wire.HeaderSize, 0
+			c.out.send(0, &wire.ConnectionStart{
+				VersionMajor: 0, VersionMinor: 9, Mechanisms: mechanisms, Locales: "en_US",
+				ServerProperties: c.srv.properties,
+			})
+			return true
+		}
+		// The answer to any other protocol is the one spoken here.
+		write(c.net, []byte(wire.ProtocolHeader), c.srv.cfg.WriteTimeout)
+		if half, ok := c.net.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+			c.linger()
+		}
+		return false
+	}
+}
+
+// control handles a frame of channel 0 before connection.close was sent.
+func (c *conn) control(f wire.Frame) error {
+	switch f.Type {
+	case wire.FrameHeartbeat:
+		return nil
+	case wire.FrameMethod:
+	default:
+		c.closeConnection(unexpected(f), 0)
+		return nil
+	}
+	m, err := wire.ParseMethod(f.Payload)
+	if err != nil {
+		c.refused(nil, 0, err)
+		return nil
+	}
+	switch m := m.(type) {
+	case *wire.ConnectionStartOk:
+		if c.phase == starting {
+			return c.login(m)
+		}
+		err = c.misplaced()
+	case *wire.ConnectionTuneOk:
+		err = c.during(tuning, func() error { return c.tune(m) })
+	case *wire.ConnectionOpen:
+		err = c.during(opening, func() error { return c.enter(m) })
+	case *wire.ConnectionUpdateSecret:
+		err = c.during(running, func() error { return c.updateSecret(m) })
+	case *wire.ConnectionClose:
+		c.goodbye()
+		return errGoodbye
+	default:
+		err = c.misplaced()
+	}
+	if err != nil {
+		c.refused(nil, m.ID(), err)
+	}
+	return nil
+}
+
+// during calls fn when the connection is in that phase.
+func (c *conn) during(p phase, fn func() error) error {
+	if c.phase != p {
+		return c.misplaced()
+	}
+	return fn()
+}
+
+// misplaced is the answer to a method that does not fit the phase.
+func (c *conn) misplaced() *refusal {
+	return refuse(wire.ChannelError, "unexpected method in connection state %s", c.phase)
+}
+
+// goodbye gives everything back before it says that it did.
+func (c *conn) goodbye() {
+	if err := c.flush(); err != nil {
+		c.log.Error("publish before close", "client", c.client, "error", err)
+	}
+	c.leave()
+	c.out.send(0, &wire.ConnectionCloseOk{})
+}
+
+// login checks the password. An error ends the connection in silence, which is
+// what clients without the capability authentication_failure_close expect.
+func (c *conn) login(m *wire.ConnectionStartOk) error {
+	c.describe(m.ClientProperties)
+	user, password, err := credentials(m.Mechanism, m.Response)
+	if err != nil {
+		c.refused(nil, m.ID(), err)
+		return nil
+	}
+	c.client.User = user
+	ctx, cancel := context.WithDeadline(c.ctx, c.deadline)
+	err = c.srv.cfg.Engine.Authenticate(ctx, user, password)
+	cancel()
+	clear(m.Response)
+	if err == nil {
+		c.phase = tuning
+		c.out.send(0, &wire.ConnectionTune{
+			ChannelMax: c.srv.cfg.ChannelMax, FrameMax: c.srv.cfg.FrameMax,
+			Heartbeat: uint16(c.srv.cfg.Heartbeat / time.Second),
+		})
+		return nil
+	}
+	c.srv.cfg.Events.refused(c.client, err)
+	switch fault.KindOf(err) {
+	case fault.Unauthenticated, fault.Denied, fault.NotFound:
+	default: // it says nothing about the password
+		r := asRefusal(err)
+		r.soft = false
+		c.refused(nil, m.ID(), r)
+		return nil
+	}
+	select {
+	case <-time.After(c.srv.cfg.RefusalDelay):
+	case <-c.ctx.Done():
+	}
+	if !c.capabilities.authFailure {
+		return err
+	}
+	c.closeConnection(&refusal{
+		code: wire.AccessRefused, err: err,
+		text: "Login was refused using authentication mechanism " + m.Mechanism +
+			". For details see the broker logfile.",
+	}, 0)
+	return nil
+}
+
+// describe notes what the client says of itself.
+func (c *conn) describe(properties wire.Table) {
+	if name, ok := properties.Get("connection_name"); ok {
+		c.client.Name, _ = name.Text()
+	}
+	v, _ := properties.Get("capabilities")
+	table, _ := v.Table()
+	has := func(name string) bool {
+		v, _ := table.Get(name)
+		yes, _ := v.Bool()
+		return yes
+	}
+	c.capabilities = capabilities{
+		blocked:     has("connection.blocked"),
+		cancel:      has("consumer_cancel_notify"),
+		authFailure: has("authentication_failure_close"),
+	}
+}
+
+// tune takes the client's choice within what was offered.
+func (c *conn) tune(m *wire.ConnectionTuneOk) error {
+	cfg := &c.srv.cfg
+	err := negotiated("frame_max", int(m.FrameMax), wire.FrameMinSize, int(cfg.FrameMax))
+	if err == nil {
+		err = negotiated("channel_max", int(m.ChannelMax), 1, int(cfg.ChannelMax))
+	}
+	if err != nil {
+		return err
+	}
+	c.frameMax, c.channelMax = m.FrameMax, m.ChannelMax
+	c.heartbeat = time.Duration(m.Heartbeat) * time.Second
+	close(c.tuned)
+	c.phase = opening
+	return nil
+}
+
+// negotiated refuses a value out of bounds; 0 stands for no limit.
+func negotiated(name string, value, least, most int) error {
+	detail := ""
+	if value == 0 {
+		detail = " (no limit)"
+	}
+	switch {
+	case value != 0 && value < least:
+		return refuse(wire.NotAllowed,
+			"negotiated %s = %d%s is lower than the minimum allowed value (%d)",
+			name, value, detail, least)
+	case value == 0 || value > most:
+		return refuse(wire.NotAllowed,
+			"negotiated %s = %d%s is higher than the maximum allowed value (%d)",
+			name, value, detail, most)
+	}
+	return nil
+}
+
+// enter opens the virtual host.
+func (c *conn) enter(m *wire.ConnectionOpen) error {
+	c.client.VHost = m.VirtualHost
+	ctx, cancel := context.WithDeadline(c.ctx, c.deadline)
+	defer cancel()
+	n, err := c.srv.cfg.Engine.Open(ctx, c.client.User, m.VirtualHost)
+	if err == nil {
+		err = predeclare(ctx, n)
+	}
+	if err != nil {
+		c.srv.cfg.Events.refused(c.client, err)
+	}
+	switch {
+	case err == nil:
+	case fault.KindOf(err) == fault.NotFound:
+		return refuse(wire.NotAllowed, "vhost %s not found", m.VirtualHost)
+	case fault.KindOf(err) == fault.Denied:
+		return refuse(wire.NotAllowed, "access to vhost '%s' refused for user '%s'",
+			m.VirtualHost, c.client.User)
+	default:
+		return err
+	}
+	c.namespace = n
+	c.session = n.NewSession(broker.SessionConfig{Wake: c.out.notify})
+	c.phase = running
+	c.srv.cfg.Events.opened(c.client)
+	c.out.Lock()
+	c.live = c.session
+	c.out.Unlock()
+	c.out.send(0, &wire.ConnectionOpenOk{})
+	changed := func() {
+		c.lockChanged.Store(true)
+		c.out.notify()
+	}
+	c.unwatch = c.srv.cfg.Engine.Watch(n, changed)
+	changed()
+	return nil
+}
+
+// updateSecret checks the new password of the user, whose connection stays as
+// it is.
+func (c *conn) updateSecret(m *wire.ConnectionUpdateSecret) error {
+	ctx, cancel := context.WithTimeout(c.ctx, c.srv.cfg.HandshakeTimeout)
+	defer cancel()
+	defer clear(m.NewSecret)
+	if err := c.srv.cfg.Engine.Authenticate(ctx, c.client.User, m.NewSecret); err != nil {
+		c.srv.cfg.Events.refused(c.client, err)
+		return &refusal{
+			code: wire.NotAllowed, text: "New secret was refused by one of the backends",
+			err: err,
+		}
+	}
+	c.out.send(0, &wire.ConnectionUpdateSecretOk{})
+	return nil
+}

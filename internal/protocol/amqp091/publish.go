@@ -1,0 +1,242 @@
+package amqp091
+
+import (
+	"strconv"
+
+	"coffer/internal/broker"
+	"coffer/internal/fault"
+	"coffer/internal/protocol/amqp091/wire"
+	"coffer/internal/seal"
+)
+
+// Bounds of what is gathered before the broker gets it.
+const (
+	gatherCount = 1024
+	gatherBytes = 1 << 20
+)
+
+// gathered is work of one read for the session.
+type gathered struct {
+	pubs    []broker.Publishing
+	bytes   int    // in them
+	marks   []mark // confirms to expect, in order
+	settles []broker.Settlement
+	targets []*broker.Queue // arena of the targets of pubs
+}
+
+// mark is a publish in confirm mode.
+type mark struct {
+	channel *channel
+	verdict verdict // undecided: the session will tell
+}
+
+// route is where a channel published to last, as it was then. Names are kept so
+// that publishing to the same place again allocates nothing.
+type route struct {
+	exchange string
+	key      string
+	topology *broker.Topology // in which the exchange was found
+	round    uint64           // the read in which the user was permitted to write
+}
+
+// publish handles basic.publish; its content follows.
+func (c *conn) publish(ch *channel, m *wire.BasicPublish) error {
+	if m.Immediate {
+		return refuse(wire.NotImplemented, "immediate=true")
+	}
+	r := &ch.route
+	if string(m.Exchange) != r.exchange {
+		*r = route{exchange: string(m.Exchange), key: r.key}
+	}
+	if string(m.RoutingKey) != r.key {
+		r.key = string(m.RoutingKey)
+	}
+	ch.content.mandatory = m.Mandatory
+	ch.content.stage = wantHeader
+	return nil
+}
+
+// message publishes a complete message. header and body are not kept.
+func (c *conn) message(ch *channel, header, body []byte) error {
+	topology := c.namespace.Topology()
+	if err := c.mayPublish(&ch.route, topology); err != nil {
+		return err
+	}
+	if err := c.props.Parse(header); err != nil {
+		return err
+	}
+	if err := c.checkProperties(&c.props); err != nil {
+		return err
+	}
+	from := len(c.targets)
+	c.targets, _ = topology.Route(c.targets, ch.route.exchange, ch.route.key)
+	if c.props.Has(wire.FlagHeaders) {
+		var err error
+		if header, err = c.copies(ch, topology, from, header); err != nil {
+			return err
+		}
+	}
+	if len(c.targets) == from {
+		return c.unroutable(ch, header, body)
+	}
+	return c.route(ch, header, body, c.targets[from:len(c.targets):len(c.targets)])
+}
+
+// mayPublish checks that the exchange is there for this user. What was found is
+// good until the topology changes; what was permitted, until the next read.
+func (c *conn) mayPublish(r *route, topology *broker.Topology) error {
+	if r.round != c.round {
+		if err := c.permit(ExchangeResource, r.exchange, Write); err != nil {
+			return err
+		}
+		r.round = c.round
+	}
+	if r.topology == topology || r.exchange == "" {
+		return nil
+	}
+	x, ok := topology.Address(r.exchange)
+	if !ok {
+		return c.missing(ExchangeResource, r.exchange)
+	}
+	if x.Internal {
+		return refuse(wire.AccessRefused, "cannot publish to internal %s",
+			c.named(ExchangeResource, r.exchange))
+	}
+	r.topology = topology
+	return nil
+}
+
+// checkProperties refuses what must not be passed on, or cannot be kept.
+func (c *conn) checkProperties(p *wire.Properties) error {
+	if p.Has(wire.FlagUserID) && string(p.UserID) != c.client.User {
+		return refuse(wire.PreconditionFailed,
+			"user_id property set to '%s' but authenticated user was '%s'",
+			p.UserID, c.client.User)
+	}
+	if p.Has(wire.FlagExpiration) {
+		if _, err := strconv.ParseUint(string(p.Expiration), 10, 32); err != nil {
+			return refuse(wire.PreconditionFailed, "invalid expiration '%s'", p.Expiration)
+		}
+		return refuse(wire.NotImplemented, "property 'expiration' is not implemented")
+	}
+	if p.Has(wire.FlagReplyTo) && string(p.ReplyTo) == directReplyTo {
+		return refuse(wire.NotImplemented, "queue '%s' is not implemented", directReplyTo)
+	}
+	return nil
+}
+
+// directReplyTo is RabbitMQ's name for answers without a queue.
+const directReplyTo = "amq.rabbitmq.reply-to"
+
+// unroutable returns or drops a message that no queue wants. It is confirmed,
+// after the return.
+func (c *conn) unroutable(ch *channel, header, body []byte) error {
+	if ch.content.mandatory {
+		m := wire.BasicReturn{
+			ReplyCode: wire.NoRoute, ReplyText: []byte(wire.NoRoute.String()),
+			Exchange: []byte(ch.route.exchange), RoutingKey: []byte(ch.route.key),
+		}
+		payload := appendHeader(nil, &broker.Content{Header: header, Body: body})
+		c.out.Lock()
+		buf, err := wire.AppendReturn(c.out.buf, ch.number, &m, payload, body, c.frameMax)
+		c.out.buf = buf
+		c.out.notify()
+		c.out.wait()
+		c.out.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return c.expect(ch, accepted)
+}
+
+// route seals a message and gathers it for its queues.
+func (c *conn) route(ch *channel, header, body []byte, targets []*broker.Queue) error {
+	content := broker.Content{Format: ContentFormat, Header: header, Body: body}
+	m, err := c.namespace.Seal(nil, content, seal.Facts{})
+	switch fault.KindOf(err) {
+	case fault.KeyUnavailable, fault.Unavailable:
+		if ch.confirm {
+			return c.expect(ch, rejected)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	m.Durable = c.props.Has(wire.FlagDeliveryMode) && c.props.DeliveryMode == 2
+	m.Address, m.Key = ch.route.exchange, ch.route.key
+	p := broker.Publishing{Message: m, Targets: targets}
+	if ch.confirm {
+		p.Confirm, p.Tag = true, joinTag(ch.id, ch.published+1)
+		c.mark(ch, undecided)
+	}
+	c.pubs = append(c.pubs, p)
+	c.bytes += len(m.Record)
+	return c.relieve()
+}
+
+// expect notes a publish that is decided already, in confirm mode.
+func (c *conn) expect(ch *channel, v verdict) error {
+	if !ch.confirm {
+		return nil
+	}
+	c.mark(ch, v)
+	return c.relieve()
+}
+
+func (c *conn) mark(ch *channel, v verdict) {
+	ch.published++
+	c.marks = append(c.marks, mark{ch, v})
+}
+
+// relieve hands over what was gathered when it is much.
+func (c *conn) relieve() error {
+	if c.bytes < gatherBytes && len(c.pubs) < gatherCount && len(c.marks) < gatherCount &&
+		len(c.settles) < gatherCount {
+		return nil
+	}
+	return c.flush()
+}
+
+// flush hands what was gathered to the session: publishes, then settlements.
+// It waits while the broker has too much of this connection already.
+func (c *conn) flush() error {
+	if len(c.marks) > 0 {
+		c.expectAll()
+	}
+	if c.session == nil {
+		return nil
+	}
+	var err error
+	if len(c.pubs) > 0 {
+		err = c.session.Publish(c.ctx, c.pubs)
+		clear(c.pubs)
+		clear(c.targets)
+		c.pubs, c.targets, c.bytes = c.pubs[:0], c.targets[:0], 0
+	}
+	if len(c.settles) > 0 {
+		c.session.Settle(c.settles)
+		c.settles = c.settles[:0]
+	}
+	return err
+}
+
+// expectAll enters the gathered marks, before the session can decide them, and
+// tells the client what needs no decision.
+func (c *conn) expectAll() {
+	c.out.Lock()
+	defer c.out.Unlock()
+	for _, m := range c.marks {
+		m.channel.confirms.expect(m.verdict)
+	}
+	for i, m := range c.marks {
+		last := i+1 == len(c.marks) || c.marks[i+1].channel != m.channel
+		if last && m.channel.confirms.ready() {
+			c.out.buf = m.channel.confirms.tell(c.out.buf, m.channel.number)
+			c.out.notify()
+		}
+	}
+	clear(c.marks)
+	c.marks = c.marks[:0]
+	c.out.wait()
+}

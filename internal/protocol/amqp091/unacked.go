@@ -1,0 +1,69 @@
+package amqp091
+
+import (
+	"cmp"
+	"slices"
+
+	"coffer/internal/broker"
+)
+
+// unacked are the deliveries of a channel that the client has not settled, in
+// the order of their tags.
+type unacked struct {
+	list []unsettled
+	head int // before it all are settled
+}
+
+// unsettled is one delivery; the zero ref stands for a settled one.
+type unsettled struct {
+	tag uint64
+	ref broker.DeliveryRef
+}
+
+func (u *unacked) push(tag uint64, ref broker.DeliveryRef) {
+	if u.head > 64 && u.head > len(u.list)/2 {
+		u.list = u.list[:copy(u.list, u.list[u.head:])]
+		u.head = 0
+	}
+	u.list = append(u.list, unsettled{tag, ref})
+}
+
+// take removes the delivery with that tag or, with multiple, all up to it, and
+// appends their settlements. With multiple, tag 0 means all. ok is false when no
+// unsettled delivery has the tag.
+func (u *unacked) take(dst []broker.Settlement, tag uint64, multiple bool, o broker.Outcome) (
+	_ []broker.Settlement, ok bool,
+) {
+	from, to := u.head, len(u.list)
+	if tag != 0 || !multiple {
+		i, found := slices.BinarySearchFunc(u.list[u.head:], tag,
+			func(e unsettled, tag uint64) int { return cmp.Compare(e.tag, tag) })
+		i += u.head
+		if !found || u.list[i].ref == (broker.DeliveryRef{}) {
+			return dst, false
+		}
+		to = i + 1
+		if !multiple {
+			from = i
+		}
+	}
+	for i := from; i < to; i++ {
+		if e := &u.list[i]; e.ref != (broker.DeliveryRef{}) {
+			dst = append(dst, broker.Settlement{Ref: e.ref, Outcome: o})
+			e.ref = broker.DeliveryRef{}
+		}
+	}
+	for u.head < len(u.list) && u.list[u.head].ref == (broker.DeliveryRef{}) {
+		u.head++
+	}
+	if u.head == len(u.list) {
+		if u.head = 0; cap(u.list) > keepUnacked {
+			u.list = nil
+		}
+		u.list = u.list[:0]
+	}
+	return dst, true
+}
+
+// keepUnacked bounds the memory that an empty list keeps, in deliveries.
+const keepUnacked = 4096

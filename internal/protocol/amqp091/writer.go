@@ -1,0 +1,118 @@
+package amqp091
+
+import (
+	"errors"
+	"time"
+
+	"coffer/internal/broker"
+	"coffer/internal/protocol/amqp091/wire"
+)
+
+// writer is what belongs to the writer's goroutine. It sends what the reader
+// and the broker have for the client, in one write for each time it wakes up.
+type writer struct {
+	spare   []byte // for the next buffer
+	idle    bool   // nothing was written since the last tick
+	blocked bool   // connection.blocked is the last the client heard of the key
+
+	list    []broker.Event // taken from the session
+	next    int            // the first not handled
+	parcels []parcel
+	arena   []byte // opened contents of parcels
+	returns []broker.DeliveryRef
+	touched []*channel // with confirms to tell
+
+	header, exchange, key []byte // scratch of one message
+}
+
+// write is the writer goroutine.
+func (c *conn) write() {
+	defer close(c.written)
+	tuned := c.tuned
+	var tick <-chan time.Time
+	for {
+		select {
+		case <-c.out.wake:
+		case <-tuned:
+			tuned = nil
+			if c.heartbeat > 0 {
+				// Half of the interval, so that none is late by a whole one.
+				ticker := time.NewTicker(c.heartbeat / 2)
+				defer ticker.Stop()
+				tick = ticker.C
+			}
+			continue
+		case <-tick:
+			c.beat()
+		}
+		if err := c.drain(); err != nil {
+			c.broke(err)
+			return
+		}
+		if c.out.ended() {
+			return
+		}
+	}
+}
+
+// drain writes until the session has no events and the buffer is empty.
+func (c *conn) drain() error {
+	for {
+		if c.lockChanged.Swap(false) {
+			c.tellLock()
+		}
+		more := c.events()
+		buf := c.out.take(c.spare)
+		c.spare = nil
+		if len(buf) == 0 {
+			c.spare = recycle(buf)
+			if !more {
+				return nil
+			}
+			continue
+		}
+		c.idle = false
+		if err := write(c.net, buf, c.srv.cfg.WriteTimeout); err != nil {
+			return errors.Join(errWrite, err)
+		}
+		c.spare = recycle(buf)
+	}
+}
+
+// beat adds a heartbeat when nothing was written since the last tick.
+func (c *conn) beat() {
+	if c.idle {
+		c.out.Lock()
+		c.out.buf = wire.AppendHeartbeat(c.out.buf)
+		c.out.Unlock()
+	}
+	c.idle = true
+}
+
+// broke ends the connection because the client cannot be written to.
+func (c *conn) broke(err error) {
+	c.out.fail()
+	c.cancel(err)
+	c.net.Close() // wakes the reader
+}
+
+// tellLock tells a client that understands it whether the key of its messages
+// can be used.
+func (c *conn) tellLock() {
+	why := c.namespace.Locked()
+	if (why != nil) == c.blocked {
+		return
+	}
+	c.blocked = why != nil
+	c.srv.cfg.Events.blocked(c.client, why)
+	if !c.capabilities.blocked {
+		return
+	}
+	c.out.Lock()
+	defer c.out.Unlock()
+	if c.blocked {
+		c.out.append(0, &wire.ConnectionBlocked{Reason: short(publicText(why))})
+	} else {
+		c.out.append(0, &wire.ConnectionUnblocked{})
+	}
+}

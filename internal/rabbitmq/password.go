@@ -1,0 +1,128 @@
+package rabbitmq
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"sync"
+
+	"golang.org/x/crypto/argon2"
+
+	"coffer/internal/fault"
+)
+
+// Parameters of argon2id; the second choice of RFC 9106 cut to the memory that
+// OWASP's password storage cheat sheet asks for at two passes.
+const (
+	argonPasses  = 2
+	argonMemory  = 19 << 10 // KiB
+	argonThreads = 1
+	argonSalt    = 16
+	argonKey     = 32
+
+	maxHashing    = 2    // hashes at once: each takes 19 MiB and a core
+	maxRemembered = 4096 // verified passwords kept as an HMAC
+	maxPassword   = 4096 // bytes; longer ones are wrong without hashing
+)
+
+// Hasher hashes and verifies passwords. A verified password is remembered as
+// an HMAC under a key of this process, so that many connections of one user
+// hash once. It is safe for concurrent use.
+type Hasher struct {
+	slots chan struct{}
+	key   [32]byte
+
+	mu   sync.Mutex
+	seen map[[32]byte]struct{} // HMAC of stored hash and password
+}
+
+// NewHasher makes a Hasher with its own key.
+func NewHasher() *Hasher {
+	h := &Hasher{slots: make(chan struct{}, maxHashing), seen: map[[32]byte]struct{}{}}
+	rand.Read(h.key[:]) // never fails: crypto/rand aborts the process instead
+	return h
+}
+
+// Hash gives "argon2id$" + base64(salt) + "$" + base64(key). It waits for one
+// of two places.
+func (h *Hasher) Hash(ctx context.Context, password []byte) (string, error) {
+	salt := make([]byte, argonSalt)
+	rand.Read(salt)
+	key, err := h.derive(ctx, password, salt)
+	if err != nil {
+		return "", err
+	}
+	enc := base64.RawStdEncoding
+	return "argon2id$" + enc.EncodeToString(salt) + "$" + enc.EncodeToString(key), nil
+}
+
+// Verify reports whether password is the one that hash was made of. The time
+// it takes does not tell how much of it was right.
+func (h *Hasher) Verify(ctx context.Context, hash string, password []byte) (bool, error) {
+	if len(password) > maxPassword {
+		return false, nil
+	}
+	mark := h.mark(hash, password)
+	h.mu.Lock()
+	_, ok := h.seen[mark]
+	h.mu.Unlock()
+	if ok {
+		return true, nil
+	}
+	salt, want, err := parseHash(hash)
+	if err != nil {
+		return false, err
+	}
+	got, err := h.derive(ctx, password, salt)
+	if err != nil {
+		return false, err
+	}
+	if subtle.ConstantTimeCompare(got, want) != 1 {
+		return false, nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.seen) >= maxRemembered {
+		clear(h.seen)
+	}
+	h.seen[mark] = struct{}{}
+	return true, nil
+}
+
+func (h *Hasher) mark(hash string, password []byte) (m [32]byte) {
+	mac := hmac.New(sha256.New, h.key[:])
+	mac.Write([]byte(hash))
+	mac.Write([]byte{0})
+	mac.Write(password)
+	mac.Sum(m[:0])
+	return m
+}
+
+func (h *Hasher) derive(ctx context.Context, password, salt []byte) ([]byte, error) {
+	select {
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+	case <-ctx.Done():
+		return nil, fault.Wrap(fault.Unavailable, ctx.Err(), "too many sign-ins at once")
+	}
+	return argon2.IDKey(password, salt, argonPasses, argonMemory, argonThreads, argonKey), nil
+}
+
+func parseHash(hash string) (salt, key []byte, err error) {
+	parts := strings.Split(hash, "$")
+	if len(parts) != 3 || parts[0] != "argon2id" {
+		return nil, nil, fmt.Errorf("password hash of an unknown kind")
+	}
+	if salt, err = base64.RawStdEncoding.DecodeString(parts[1]); err == nil {
+		key, err = base64.RawStdEncoding.DecodeString(parts[2])
+	}
+	if err != nil || len(key) != argonKey || len(salt) == 0 {
+		return nil, nil, fmt.Errorf("password hash is damaged")
+	}
+	return salt, key, nil
+}

@@ -1,0 +1,277 @@
+package kms
+
+import (
+	"cmp"
+	"crypto/hmac"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"coffer/internal/aws/api/kms"
+	"coffer/internal/aws/gateway"
+	"coffer/internal/control"
+	"coffer/internal/policy"
+	"coffer/internal/store"
+)
+
+// grantID names a grant; clients see it as 64 hex digits.
+type grantID = [32]byte
+
+// grant is a row of control.TableGrant: key (16), id (32).
+type grant struct {
+	Version         int               `json:"v"`
+	ID              string            `json:"id"`
+	Key             string            `json:"key"`
+	KeyARN          string            `json:"keyArn"`
+	Region          string            `json:"region"`
+	Name            string            `json:"name,omitempty"`
+	Grantee         string            `json:"grantee,omitempty"`
+	GranteeService  string            `json:"granteeService,omitempty"`
+	Retiring        string            `json:"retiring,omitempty"`
+	RetiringService string            `json:"retiringService,omitempty"`
+	Issuer          string            `json:"issuer"` // account id
+	Operations      []string          `json:"operations"`
+	Equals          map[string]string `json:"equals,omitempty"`
+	Subset          map[string]string `json:"subset,omitempty"`
+	SourceARN       string            `json:"sourceArn,omitempty"`
+	Created         time.Time         `json:"created"`
+}
+
+// Grants are found by who may use them, by their name with all they say, and
+// by who may retire them.
+const (
+	grantByGrantee  = 'g' // key (16), MAC of the grantee (16), id (32): nothing
+	grantByName     = 'n' // key (16), MAC of the request (16): id (32)
+	grantByRetiring = 'r' // MAC of Region and principal (16), key (16), id (32): nothing
+)
+
+func grantRow(key keyID, id grantID) []byte { return append(key[:], id[:]...) }
+
+func granteePrefix(tx *control.Tx, key keyID, name string) []byte {
+	return append(append([]byte{grantByGrantee}, key[:]...), tx.MAC("kms/grantee", name)...)
+}
+
+func retiringPrefix(tx *control.Tx, region, name string) []byte {
+	return append([]byte{grantByRetiring}, tx.MAC("kms/retiring", region, name)...)
+}
+
+// nameRow stands for a named request: another request with this name makes
+// another grant unless it says the same.
+func (g *grant) nameRow(tx *control.Tx) []byte {
+	said := *g
+	said.Version, said.ID, said.Created = rowVersion, "", time.Time{}
+	v, err := json.Marshal(&said) // maps are written in the order of their keys
+	if err != nil {
+		panic(err) // a struct of strings
+	}
+	id := g.keyID()
+	return append(append([]byte{grantByName}, id[:]...), tx.MAC("kms/grant-name", string(v))...)
+}
+
+func (g *grant) keyID() keyID { return uuid.MustParse(g.Key) }
+
+func (g *grant) id() (id grantID) {
+	if n, err := hex.Decode(id[:], []byte(g.ID)); err != nil || n != len(id) {
+		panic("kms: grant with a malformed id")
+	}
+	return id
+}
+
+// policy is the grant as decisions see it.
+func (g *grant) policy() policy.Grant {
+	return policy.Grant{
+		ID: g.ID, Grantee: cmp.Or(g.Grantee, g.GranteeService),
+		Retiring: cmp.Or(g.Retiring, g.RetiringService), IssuingAccount: g.Issuer,
+		Operations: g.Operations, EncryptionContextEquals: g.Equals,
+		EncryptionContextSubset: g.Subset, SourceArn: g.SourceARN,
+	}
+}
+
+// parseGrantID reads what clients name a grant by.
+func parseGrantID(s string) (id grantID, err error) {
+	if n, err := hex.Decode(id[:], []byte(s)); len(s) != 2*len(id) || err != nil || n != len(id) {
+		return id, badGrantID(s)
+	}
+	return id, nil
+}
+
+// loadGrant reads a grant of a key; nil means that there is none.
+func loadGrant(tx *control.Tx, key keyID, id grantID) (*grant, error) {
+	v, ok, err := tx.Get(control.TableGrant, grantRow(key, id))
+	if err != nil || !ok {
+		return nil, err
+	}
+	return parseGrant(v)
+}
+
+func parseGrant(v []byte) (*grant, error) {
+	g := &grant{}
+	if err := decode(v, g); err != nil {
+		return nil, fmt.Errorf("grant: %w", err)
+	}
+	if id, err := hex.DecodeString(g.ID); g.Version != rowVersion || err != nil || len(id) != 32 {
+		return nil, fmt.Errorf("%w: grant %s", store.ErrDamaged, g.ID)
+	}
+	return g, nil
+}
+
+// save stores a new grant with its indexes and counts it at its key.
+func (g *grant) save(tx *control.Tx, k *key) error {
+	g.Version = rowVersion
+	v, err := json.Marshal(g)
+	if err != nil {
+		return fmt.Errorf("save grant: %w", err)
+	}
+	key, id, p := k.id(), g.id(), g.policy()
+	tx.Put(control.TableGrant, grantRow(key, id), v)
+	tx.Put(control.TableGrantIndex, append(granteePrefix(tx, key, p.Grantee), id[:]...), nil)
+	if g.Name != "" {
+		tx.Put(control.TableGrantIndex, g.nameRow(tx), id[:])
+	}
+	if p.Retiring != "" {
+		row := append(retiringPrefix(tx, g.Region, p.Retiring), grantRow(key, id)...)
+		tx.Put(control.TableGrantIndex, row, nil)
+	}
+	k.Grants++
+	return k.save(tx)
+}
+
+// remove deletes the grant, its indexes and its count.
+func (g *grant) remove(tx *control.Tx, k *key) error {
+	key, id, p := k.id(), g.id(), g.policy()
+	tx.Delete(control.TableGrant, grantRow(key, id))
+	tx.Delete(control.TableGrantIndex, append(granteePrefix(tx, key, p.Grantee), id[:]...))
+	if g.Name != "" {
+		tx.Delete(control.TableGrantIndex, g.nameRow(tx))
+	}
+	if p.Retiring != "" {
+		row := append(retiringPrefix(tx, g.Region, p.Retiring), grantRow(key, id)...)
+		tx.Delete(control.TableGrantIndex, row)
+	}
+	k.Grants--
+	return k.save(tx)
+}
+
+// grantsFor gives the grants on a key that may allow the call: the one it
+// names, or else those whose grantee may be its principal.
+func grantsFor(tx *control.Tx, k *key, call *gateway.Call) ([]policy.Grant, error) {
+	if k.Grants == 0 {
+		return nil, nil
+	}
+	if call.Grant != "" {
+		id, err := parseGrantID(call.Grant)
+		if err != nil {
+			return nil, nil // no such grant: nothing allows
+		}
+		g, err := loadGrant(tx, k.id(), id)
+		if g == nil || err != nil {
+			return nil, err
+		}
+		return []policy.Grant{g.policy()}, nil
+	}
+	var found []policy.Grant
+	for _, name := range granteeNames(&call.Principal) {
+		err := eachGrantOf(tx, k.id(), name, func(g *grant) error {
+			found = append(found, g.policy())
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// granteeNames are the forms in which a grant can name a principal.
+func granteeNames(p *policy.Principal) []string {
+	if p.Kind == policy.Service {
+		return []string{p.Service}
+	}
+	var names []string
+	for _, n := range []string{p.Account, p.ARN, p.Issuer, rootOf(p.Account)["AWS"]} {
+		if n != "" && (len(names) == 0 || names[len(names)-1] != n) {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+func eachGrantOf(tx *control.Tx, key keyID, grantee string, fn func(*grant) error) error {
+	prefix := granteePrefix(tx, key, grantee)
+	return tx.Scan(control.TableGrantIndex, prefix, func(row, _ []byte) error {
+		g, err := loadGrant(tx, key, grantID(row[len(prefix):]))
+		if err == nil && g == nil {
+			err = fmt.Errorf("%w: index of grants of key %s", store.ErrDamaged, uuid.UUID(key))
+		}
+		if err != nil {
+			return err
+		}
+		return fn(g)
+	})
+}
+
+// A grant token: version, key (16), grant (32), random (16), MAC (16), in
+// base64. Grants work at once here, so it names a grant and gives nothing.
+const (
+	tokenVersion = 1
+	tokenBody    = 1 + 16 + 32 + 16
+	tokenSize    = tokenBody + 16
+)
+
+// token makes a new token of the grant.
+func (g *grant) token(tx *control.Tx) (string, error) {
+	key, id := g.keyID(), g.id()
+	b := make([]byte, tokenBody, tokenSize)
+	b[0] = tokenVersion
+	copy(b[1:], key[:])
+	copy(b[17:], id[:])
+	if _, err := rand.Read(b[49:]); err != nil {
+		return "", fmt.Errorf("make grant token: %w", err)
+	}
+	b = append(b, tx.MAC("kms/token", string(b))...)
+	return base64.RawURLEncoding.EncodeToString(b), nil
+}
+
+// parseToken reads which grant a token names.
+func parseToken(tx *control.Tx, token string) (key keyID, id grantID, err error) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(b) != tokenSize || b[0] != tokenVersion ||
+		!hmac.Equal(b[tokenBody:], tx.MAC("kms/token", string(b[:tokenBody]))) {
+		return key, id, badToken()
+	}
+	copy(key[:], b[1:])
+	copy(id[:], b[17:])
+	return key, id, nil
+}
+
+// checkTokens refuses tokens that were not made here.
+func checkTokens(tx *control.Tx, tokens []string) error {
+	for _, t := range tokens {
+		if _, _, err := parseToken(tx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entry is how listings show the grant.
+func (g *grant) entry() kms.GrantListEntry {
+	e := kms.GrantListEntry{
+		GrantId: g.ID, KeyId: g.KeyARN, Name: g.Name, CreationDate: g.Created,
+		GranteePrincipal: g.Grantee, GranteeServicePrincipal: g.GranteeService,
+		RetiringPrincipal: g.Retiring, RetiringServicePrincipal: g.RetiringService,
+		IssuingAccount: rootOf(g.Issuer)["AWS"], Operations: g.Operations,
+	}
+	if len(g.Equals)+len(g.Subset) > 0 || g.SourceARN != "" {
+		e.Constraints = &kms.GrantConstraints{
+			EncryptionContextEquals: g.Equals, EncryptionContextSubset: g.Subset,
+			SourceArn: g.SourceARN,
+		}
+	}
+	return e
+}

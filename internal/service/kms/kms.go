@@ -1,0 +1,99 @@
+// Package kms is the key management service: keys and their material, aliases,
+// key policies, grants, and the operations that encrypt with them.
+//
+// Guarantees: key material leaves the package only as the plaintext that an
+// operation is there to give; it is stored in boxes under the platform key and
+// bound to its key. Every operation names what it touches, so that the gateway
+// decides before anything is used. What takes a permission or a key away fences
+// the holders of data keys before it is durable, and lifts the fence when it is
+// or when it failed. Operations of the model that are not here answer 501.
+//
+// It does not authorize by itself, keeps no plaintext of its users, and cannot
+// wipe what Go's memory manager copied.
+//
+// Source: AWS KMS API reference and developer guide; doc/format/kms.md for what
+// is stored.
+package kms
+
+import (
+	"context"
+	"errors"
+
+	"coffer/internal/aws/api/kms"
+	"coffer/internal/aws/gateway"
+	"coffer/internal/control"
+)
+
+// OwnedAccount is the account of AWS-owned keys: those that services use for
+// customers who named none. No customer can have it.
+const OwnedAccount = "900000000001"
+
+// Fencer takes data keys away from whoever holds them in memory.
+type Fencer interface {
+	// Fence returns when no data key under the KMS key is in use and none can
+	// come into use. lift ends it; the holders then ask the KMS again.
+	Fence(key string, why error) (lift func())
+	// Recheck lets holders without a data key ask the KMS again.
+	Recheck(key string)
+}
+
+// Config tunes a Service; the zero value is the default.
+type Config struct {
+	// MaxGrants bounds the grants of one key; default 50000, AWS's quota.
+	MaxGrants int
+	// MaxAliases bounds the aliases of one key; default 50, AWS's quota.
+	MaxAliases int
+}
+
+// Service implements the operations. It is safe for concurrent use.
+type Service struct {
+	kms.Unimplemented
+	db       *control.DB
+	fencer   Fencer
+	cfg      Config
+	policies policyCache
+	making   chan struct{} // a place to make a costly key pair
+}
+
+var (
+	_ kms.Service      = (*Service)(nil)
+	_ gateway.Access   = (*Service)(nil)
+	_ gateway.Preparer = (*Service)(nil)
+)
+
+// New gives a service over the control state. fencer must not be nil.
+func New(db *control.DB, fencer Fencer, cfg Config) (*Service, error) {
+	if db == nil || fencer == nil {
+		return nil, errors.New("kms: no control state or no fencer")
+	}
+	if cfg.MaxGrants == 0 {
+		cfg.MaxGrants = 50000
+	}
+	if cfg.MaxAliases == 0 {
+		cfg.MaxAliases = 50
+	}
+	return &Service{db: db, fencer: fencer, cfg: cfg, making: make(chan struct{}, 1)}, nil
+}
+
+// fence takes the data keys under the key away until the unit of work is
+// durable or has failed. Call it when nothing can refuse the change any more.
+func (s *Service) fence(tx *control.Tx, k *key, why error) {
+	lift := s.fencer.Fence(k.arn(), why)
+	tx.After(lift)
+	tx.Failed(lift)
+}
+
+// recheck lets the holders of data keys ask again once the change is durable.
+func (s *Service) recheck(tx *control.Tx, k *key) {
+	name := k.arn()
+	tx.After(func() { s.fencer.Recheck(name) })
+}
+
+// update runs fn in the unit of work of the call, and view one that reads.
+func (s *Service) update(ctx context.Context, fn func(*control.Tx) error) error {
+	return s.db.Update(ctx, func(_ context.Context, tx *control.Tx) error { return fn(tx) })
+}
+
+func (s *Service) view(ctx context.Context, fn func(*control.Tx) error) error {
+	return s.db.View(ctx, func(_ context.Context, tx *control.Tx) error { return fn(tx) })
+}
