@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"coffer/internal/fault"
+	"coffer/internal/node"
+	"coffer/internal/telemetry"
+)
+
+// options are the flags of serve that node.Config does not hold as they are.
+type options struct {
+	config, ports string
+	log           telemetry.LogConfig
+}
+
+func serveCommand() *cobra.Command {
+	cfg, opt := &node.Config{}, &options{}
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run everything; the first start sets up the data directory",
+		Long: "Run everything. Each flag can also be set by an environment variable\n" +
+			"(COFFER_API_PORT for --api-port) or in a YAML file with the same names.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := settle(c.Flags(), opt.config); err != nil {
+				return err
+			}
+			return serve(c, cfg, opt)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&opt.config, "config", "", "YAML file with settings")
+	f.StringVar(&cfg.Data, "data", "./coffer-data", "data directory")
+	f.StringVar(&cfg.Listen, "listen", "127.0.0.1", "address to listen on")
+	f.StringVar(&cfg.Hostname, "hostname", "localhost", "name in certificates and endpoints")
+	f.StringVar(&cfg.RootKey, "root-key", "", "root key file (default <data>/root.key)")
+	f.IntVar(&cfg.APIPort, "api-port", node.DefaultAPIPort, "AWS APIs (HTTPS)")
+	f.IntVar(&cfg.AMQPPort, "amqp-port", node.DefaultAMQPPort, "AMQP over TLS of the first broker")
+	f.IntVar(&cfg.AMQPPlainPort, "amqp-plain-port", node.DefaultAMQPPlainPort,
+		"AMQP without TLS, with --insecure-loopback")
+	f.IntVar(&cfg.MetricsPort, "metrics-port", node.DefaultMetricsPort,
+		"metrics and health (HTTP, loopback only)")
+	f.StringVar(&cfg.BrokerPorts, "broker-ports", node.DefaultBrokerPorts,
+		"range of ports for further brokers")
+	f.StringVar(&opt.ports, "ports", "fixed", "auto lets the system choose every port")
+	f.StringSliceVar(&cfg.TLSCert, "tls-cert", nil, "own certificate chains (PEM) instead of the CA's")
+	f.StringSliceVar(&cfg.TLSKey, "tls-key", nil, "their private keys, in the same order")
+	f.BoolVar(&cfg.InsecureLoopback, "insecure-loopback", false,
+		"open plaintext listeners on 127.0.0.1, for test suites that cannot do TLS")
+	f.StringVar(&opt.log.Level, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&opt.log.Format, "log-format", "text", "text or json")
+	return c
+}
+
+func serve(c *cobra.Command, cfg *node.Config, opt *options) error {
+	switch opt.ports {
+	case "auto":
+		cfg.AutoPorts = true
+	case "fixed":
+	default:
+		return fault.New(fault.Invalid, "--ports: %q is neither auto nor fixed", opt.ports)
+	}
+	log, err := telemetry.NewLogger(c.ErrOrStderr(), opt.log)
+	if err != nil {
+		return err
+	}
+	cfg.Logger, cfg.Version = log, version()
+	n, err := node.Start(c.Context(), *cfg)
+	if err != nil {
+		return err
+	}
+	<-c.Context().Done()
+	log.Info("stopping")
+	if err := n.Stop(context.WithoutCancel(c.Context())); err != nil {
+		return errors.Join(errors.New("stop"), err)
+	}
+	log.Info("stopped")
+	return nil
+}

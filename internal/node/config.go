@@ -1,0 +1,108 @@
+// Package node builds one Coffer process from one Config: it opens the data
+// directory, wires stores, services and doors, and stops them in order.
+// services.go and protocols.go are the two tables of what runs.
+//
+// It guarantees that a second process on the directory, a wrong root key, a
+// damaged store or a port in use is an error that names the thing, before
+// anything was changed. It holds no rule of its own: what a service or a
+// protocol does is theirs.
+package node
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+
+	"coffer/internal/fault"
+)
+
+// Defaults of Config.
+const (
+	Account = "000000000000" // of the first start
+	Region  = "us-east-1"    // that clients are told; any other works too
+
+	DefaultAPIPort       = 4566
+	DefaultAMQPPort      = 5671
+	DefaultAMQPPlainPort = 5672
+	DefaultMetricsPort   = 9566
+	DefaultBrokerPorts   = "15700-15999"
+)
+
+// Config is everything that can be set. The zero value of a field is the
+// default named in its comment.
+type Config struct {
+	Data     string // directory; ./coffer-data
+	Listen   string // address; 127.0.0.1
+	Hostname string // in certificates and endpoints; localhost
+	RootKey  string // file; <data>/root.key
+
+	APIPort, AMQPPort, AMQPPlainPort, MetricsPort int
+	BrokerPorts                                   string // "15700-15999"
+	AutoPorts                                     bool   // let the system choose every port
+
+	TLSCert, TLSKey []string // files of own certificates; in pairs
+	// InsecureLoopback opens plaintext listeners on loopback for test suites
+	// that cannot do TLS.
+	InsecureLoopback bool
+
+	Version string       // of the binary, shown to clients
+	Logger  *slog.Logger // slog.Default
+}
+
+// fill sets the defaults and refuses what cannot be.
+func (c *Config) fill() error {
+	set(&c.Data, "./coffer-data")
+	set(&c.Listen, "127.0.0.1")
+	set(&c.Hostname, "localhost")
+	set(&c.RootKey, filepath.Join(c.Data, "root.key"))
+	set(&c.APIPort, DefaultAPIPort)
+	set(&c.AMQPPort, DefaultAMQPPort)
+	set(&c.AMQPPlainPort, DefaultAMQPPlainPort)
+	set(&c.MetricsPort, DefaultMetricsPort)
+	set(&c.BrokerPorts, DefaultBrokerPorts)
+	set(&c.Version, "unknown")
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	for flag, port := range map[string]int{"--api-port": c.APIPort, "--amqp-port": c.AMQPPort,
+		"--amqp-plain-port": c.AMQPPlainPort, "--metrics-port": c.MetricsPort} {
+		if port < 1 || port > 65535 {
+			return fault.New(fault.Invalid, "%s: %d is not a port", flag, port)
+		}
+	}
+	if len(c.TLSCert) != len(c.TLSKey) {
+		return fault.New(fault.Invalid, "--tls-cert and --tls-key: give one key for each certificate")
+	}
+	if _, _, err := c.portRange(); err != nil {
+		return err
+	}
+	if c.InsecureLoopback && !c.loopback() {
+		return fault.New(fault.Invalid, "--insecure-loopback: refused with --listen %s, "+
+			"which is not a loopback address", c.Listen)
+	}
+	return nil
+}
+
+func set[T comparable](field *T, value T) {
+	if zero := *new(T); *field == zero {
+		*field = value
+	}
+}
+
+func (c *Config) loopback() bool {
+	if c.Listen == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(c.Listen)
+	return err == nil && a.IsLoopback()
+}
+
+func (c *Config) portRange() (low, high int, err error) {
+	n, err := fmt.Sscanf(c.BrokerPorts, "%d-%d", &low, &high)
+	if n != 2 || err != nil || low < 1 || high > 65535 || low > high {
+		return 0, 0, fault.New(fault.Invalid,
+			"--broker-ports: %q is not a range such as 15700-15999", c.BrokerPorts)
+	}
+	return low, high, nil
+}

@@ -1,0 +1,143 @@
+package node
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"coffer/internal/fault"
+	"coffer/internal/seal"
+)
+
+// Files of the data directory beside store/.
+const (
+	fileRootKey     = "root.key"
+	fileEndpoints   = "endpoints.json"
+	fileCredentials = "credentials" // AWS's shared-credentials format
+	fileMainAdmin   = "main-admin"  // the password of broker main's admin
+	fileCA          = "ca.pem"
+	dirStore        = "store"
+)
+
+// Endpoints is what endpoints.json holds: every open listener of a running
+// process.
+type Endpoints struct {
+	Hostname  string `json:"hostname"`
+	API       int    `json:"api"`
+	AMQP      int    `json:"amqp"`                // of broker main
+	AMQPPlain int    `json:"amqpPlain,omitempty"` // of broker main, plaintext on loopback
+	Metrics   int    `json:"metrics"`
+	// Brokers are the AMQP ports by broker id.
+	Brokers map[string]int `json:"brokers"`
+}
+
+// writeFile replaces a file so that a crash leaves the old or the new one.
+func writeFile(path string, data []byte, mode fs.FileMode) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails once it was renamed
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(mode)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// createFile makes a whole file of mode 0600 unless there is one.
+func createFile(path string, data []byte) (made bool, err error) {
+	tmp := path + ".new-" + rand.Text()
+	if err := writeFile(tmp, data, 0o600); err != nil {
+		return false, err
+	}
+	defer os.Remove(tmp)
+	if err := os.Link(tmp, path); errors.Is(err, fs.ErrExist) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	return true, syncDir(filepath.Dir(path))
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if cerr := d.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+func (e *Endpoints) write(data string) error {
+	b, err := json.MarshalIndent(e, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(data, fileEndpoints), append(b, '\n'), 0o644)
+}
+
+// rootKey reads the root key, or makes one beside a store that does not exist.
+func rootKey(cfg *Config) (seal.Secret, error) {
+	text, err := os.ReadFile(cfg.RootKey)
+	if errors.Is(err, fs.ErrNotExist) {
+		return newRootKey(cfg)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read root key: %w", err)
+	}
+	defer clear(text)
+	key := make(seal.Secret, seal.KeySize)
+	n, err := hex.Decode(key, bytes.TrimSpace(text[:min(len(text), 2*seal.KeySize+2)]))
+	if err != nil || n != seal.KeySize || len(bytes.TrimSpace(text)) != 2*seal.KeySize {
+		return nil, fault.New(fault.Invalid, "root key %s: not 64 hexadecimal digits", cfg.RootKey)
+	}
+	if info, err := os.Stat(cfg.RootKey); err == nil && info.Mode().Perm()&0o077 != 0 {
+		cfg.Logger.Warn("the root key file can be read by others; chmod 600 it",
+			"file", cfg.RootKey, "mode", info.Mode().Perm().String())
+	}
+	return key, nil
+}
+
+func newRootKey(cfg *Config) (seal.Secret, error) {
+	store := filepath.Join(cfg.Data, dirStore)
+	if _, err := os.Stat(store); !errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.New(fault.Invalid, "root key %s is missing, and %s holds data sealed "+
+			"under it: put the file back, or name it with --root-key", cfg.RootKey, store)
+	}
+	key := make(seal.Secret, seal.KeySize)
+	rand.Read(key)
+	text := append(hex.AppendEncode(nil, key), '\n')
+	defer clear(text)
+	made, err := createFile(cfg.RootKey, text)
+	if err != nil {
+		return nil, fmt.Errorf("write root key: %w", err)
+	}
+	if !made { // another process starts on this directory, too
+		return rootKey(cfg)
+	}
+	cfg.Logger.Warn("a new root key was made beside the data; it protects only a copied store/",
+		"file", cfg.RootKey)
+	return key, nil
+}

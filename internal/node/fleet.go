@@ -1,0 +1,304 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"coffer/internal/control"
+	"coffer/internal/fault"
+	"coffer/internal/keyring"
+	"coffer/internal/listen"
+	"coffer/internal/rabbitmq"
+	"coffer/internal/seal"
+	"coffer/internal/service/mq"
+)
+
+// fleet runs the brokers of this process. It is service/mq's engine.
+type fleet struct {
+	n      *Node
+	ctx    context.Context // ends when the process stops
+	cancel context.CancelFunc
+	work   sync.WaitGroup // starts, stops and reboots under way
+
+	mu      sync.Mutex
+	brokers map[uuid.UUID]*instance
+	main    uuid.UUID // broker main; zero when it was deleted
+	changed func()    // called after listeners changed, once the process serves
+}
+
+var _ mq.Engine = (*fleet)(nil)
+
+// instance is one running broker.
+type instance struct {
+	run  mq.Running
+	turn sync.Mutex // one start, stop or reboot at a time
+
+	// Guarded by the fleet's mu.
+	phase     mq.Phase
+	err       error // why it could not be started
+	domain    *keyring.Domain
+	broker    *rabbitmq.Broker
+	serve     listen.Handler
+	port      int // what it listens on
+	plain     int // likewise, without TLS; 0 = not
+	listeners []*listen.Listener
+}
+
+func newFleet(n *Node) *fleet {
+	f := &fleet{n: n, brokers: map[uuid.UUID]*instance{}}
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	return f
+}
+
+// HashPassword is [mq.Engine]'s.
+func (f *fleet) HashPassword(ctx context.Context, password []byte) (string, error) {
+	return f.n.rabbit.Hasher().Hash(ctx, password)
+}
+
+// Create is [mq.Engine]'s: virtual hosts, users, and a port for life.
+func (f *fleet) Create(ctx context.Context, id uuid.UUID, users []mq.User) error {
+	return f.n.db.Update(ctx, func(ctx context.Context, tx *control.Tx) error {
+		list := make([]rabbitmq.User, 0, len(users))
+		for _, u := range users {
+			list = append(list, rabbitmq.User{
+				Name: u.Name, Hash: u.Hash, Tags: []string{"administrator"},
+			})
+		}
+		if err := f.n.rabbit.Create(ctx, id, list); err != nil {
+			return err
+		}
+		return f.assignPort(tx, id)
+	})
+}
+
+// Delete is [mq.Engine]'s.
+func (f *fleet) Delete(ctx context.Context, id uuid.UUID) error {
+	return f.n.db.Update(ctx, func(ctx context.Context, tx *control.Tx) error {
+		tx.Delete(control.TableNode, portRow(id))
+		return f.n.rabbit.Delete(ctx, id)
+	})
+}
+
+func portRow(id uuid.UUID) []byte { return append([]byte("port"), id[:]...) }
+
+// assignPort gives the first broker the standard port, stored as 0, and each
+// further one the lowest free port of the range.
+func (f *fleet) assignPort(tx *control.Tx, id uuid.UUID) error {
+	taken := map[int]bool{}
+	err := tx.Scan(control.TableNode, []byte("port"), func(_, v []byte) error {
+		var port int
+		err := json.Unmarshal(v, &port)
+		taken[port] = true
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ports of brokers: %w", err)
+	}
+	low, high, err := f.n.cfg.portRange()
+	if err != nil {
+		return err
+	}
+	port := 0
+	for port = low; taken[0] && taken[port]; port++ {
+		if port == high {
+			return fault.New(fault.Exhausted,
+				"every port of --broker-ports %s is in use by a broker", f.n.cfg.BrokerPorts)
+		}
+	}
+	if !taken[0] {
+		port = 0
+	}
+	v, err := json.Marshal(port)
+	if err == nil {
+		tx.Put(control.TableNode, portRow(id), v)
+	}
+	return err
+}
+
+// port reads the assigned port; 0 is the standard one.
+func (f *fleet) port(ctx context.Context, id uuid.UUID) (port int, err error) {
+	err = f.n.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
+		v, ok, err := tx.Get(control.TableNode, portRow(id))
+		if err == nil && !ok {
+			err = errors.New("no port is assigned")
+		}
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(v, &port)
+	})
+	return port, err
+}
+
+// Start is [mq.Engine]'s.
+func (f *fleet) Start(r mq.Running) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.brokers[r.ID] != nil || f.ctx.Err() != nil {
+		return
+	}
+	b := &instance{run: r}
+	f.brokers[r.ID] = b
+	b.turn.Lock()
+	f.work.Go(func() {
+		defer b.turn.Unlock()
+		f.start(b)
+	})
+}
+
+func (f *fleet) start(b *instance) {
+	domain := f.n.ring.Add(seal.DomainID(b.run.ID), b.run.Key, b.run.Grants, f.n.mq)
+	if err := f.n.ring.Open(f.ctx, domain); err != nil {
+		f.n.log.Warn("broker starts without its key", "broker", b.run.ID, "reason", err.Error())
+	}
+	err := f.open(b, domain)
+	f.mu.Lock()
+	b.domain, b.phase, b.err = domain, mq.Serving, err
+	if err != nil {
+		b.phase = mq.Failed
+		f.n.log.Error("broker could not be started", "broker", b.run.ID, "error", err)
+	}
+	f.mu.Unlock()
+	f.notify()
+}
+
+// Stop is [mq.Engine]'s.
+func (f *fleet) Stop(id uuid.UUID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b := f.brokers[id]
+	if b == nil {
+		return
+	}
+	delete(f.brokers, id)
+	if f.main == id {
+		f.main = uuid.Nil
+	}
+	f.n.ring.Remove(seal.DomainID(id))
+	f.work.Go(func() {
+		b.turn.Lock()
+		defer b.turn.Unlock()
+		f.close(context.Background(), b)
+		f.notify()
+	})
+}
+
+// Reboot is [mq.Engine]'s.
+func (f *fleet) Reboot(id uuid.UUID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b := f.brokers[id]
+	if b == nil || f.ctx.Err() != nil {
+		return
+	}
+	b.phase = mq.Rebooting
+	f.work.Go(func() {
+		b.turn.Lock()
+		defer b.turn.Unlock()
+		f.close(f.ctx, b)
+		f.start(b)
+	})
+}
+
+// close ends the broker's listeners and connections.
+func (f *fleet) close(ctx context.Context, b *instance) {
+	f.mu.Lock()
+	listeners := b.listeners
+	b.listeners = nil
+	f.mu.Unlock()
+	for _, l := range listeners {
+		if err := closeListener(ctx, l); err != nil {
+			f.n.log.Warn("broker's listener", "broker", b.run.ID, "error", err)
+		}
+	}
+}
+
+// State is [mq.Engine]'s.
+func (f *fleet) State(id uuid.UUID) mq.State {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b := f.brokers[id]
+	if b == nil {
+		return mq.State{}
+	}
+	s := mq.State{Phase: b.phase}
+	if b.domain == nil || b.phase == mq.Failed {
+		return s
+	}
+	s.Endpoints = []string{fmt.Sprintf("amqps://%s:%d", f.n.cfg.Hostname, b.port)}
+	s.IPAddress = f.n.cfg.Listen
+	if why := b.domain.Locked(); why != nil && s.Phase == mq.Serving {
+		s.Phase, s.Reason = mq.Locked, reason(why)
+	}
+	return s
+}
+
+// reason is the text of a lock that may be shown.
+func reason(err error) string {
+	if e, ok := errors.AsType[*fault.Error](err); ok {
+		return e.Text
+	}
+	return "The key cannot be used."
+}
+
+func (f *fleet) notify() {
+	f.mu.Lock()
+	changed := f.changed
+	f.mu.Unlock()
+	if changed != nil {
+		changed()
+	}
+}
+
+// endpoints lists the ports of the brokers.
+func (f *fleet) endpoints() *Endpoints {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	e := &Endpoints{Brokers: map[string]int{}}
+	for id, b := range f.brokers {
+		if len(b.listeners) == 0 {
+			continue
+		}
+		e.Brokers["b-"+id.String()] = b.port
+		if id == f.main {
+			e.AMQP, e.AMQPPlain = b.port, b.plain
+		}
+	}
+	return e
+}
+
+// ready says whether every broker has come up.
+func (f *fleet) ready(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id, b := range f.brokers {
+		if b.phase == mq.Starting || b.phase == mq.Rebooting {
+			return fmt.Errorf("broker b-%s: %s", id, b.phase)
+		}
+	}
+	return nil
+}
+
+// stop ends every broker.
+func (f *fleet) stop(ctx context.Context) error {
+	f.mu.Lock()
+	f.changed = nil
+	f.cancel()
+	all := make([]*instance, 0, len(f.brokers))
+	for _, b := range f.brokers {
+		all = append(all, b)
+	}
+	f.mu.Unlock()
+	f.work.Wait()
+	var wg sync.WaitGroup
+	for _, b := range all {
+		wg.Go(func() { f.close(ctx, b) })
+	}
+	wg.Wait()
+	return nil
+}

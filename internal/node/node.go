@@ -1,0 +1,311 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"coffer/internal/audit"
+	"coffer/internal/aws/gateway"
+	"coffer/internal/broker"
+	"coffer/internal/control"
+	"coffer/internal/fault"
+	"coffer/internal/keyring"
+	"coffer/internal/listen"
+	"coffer/internal/rabbitmq"
+	"coffer/internal/seal"
+	"coffer/internal/service/iam"
+	"coffer/internal/service/mq"
+	"coffer/internal/store"
+	"coffer/internal/store/embedded"
+	"coffer/internal/telemetry"
+	"coffer/internal/tlsx"
+)
+
+// drain is how long a stop waits for connections to say goodbye.
+const drain = 10 * time.Second
+
+// Node is one running process. Stop it once.
+type Node struct {
+	cfg Config
+	log *slog.Logger
+
+	root    seal.Secret // wiped once the state is open
+	engine  *embedded.Engine
+	shards  []store.Shard
+	db      *control.DB
+	trail   *audit.Log
+	ring    *keyring.Keyring
+	core    *broker.Core
+	rabbit  *rabbitmq.Engine
+	gateway *gateway.Gateway
+	iam     *iam.Service
+	mq      *mq.Service
+	fleet   *fleet
+	certs   tlsx.GetCertificate
+	metrics *telemetry.Registry
+	events  listen.Events
+
+	api, metricsDoor *listen.Listener
+	stops            []func(context.Context) error // in the order of starting
+}
+
+// Start builds and starts a process. On an error everything that was started is
+// stopped.
+func Start(ctx context.Context, cfg Config) (*Node, error) {
+	if err := cfg.fill(); err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, log: cfg.Logger, metrics: telemetry.NewRegistry()}
+	n.events = listen.Observe(n.log, n.metrics)
+	for _, step := range []func(context.Context) error{
+		n.openStore, n.openState, n.openCertificates, n.openServices,
+		n.startBrokers, n.openDoors, n.announce,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, n.Stop(context.WithoutCancel(ctx)))
+		}
+	}
+	return n, nil
+}
+
+// Stop ends the process in order: doors, brokers, what they rest on, the store.
+func (n *Node) Stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*drain)
+	defer cancel()
+	var errs []error
+	for i := len(n.stops) - 1; i >= 0; i-- {
+		errs = append(errs, n.stops[i](ctx))
+	}
+	n.stops = nil
+	return errors.Join(errs...)
+}
+
+func (n *Node) onStop(fn func(context.Context) error) { n.stops = append(n.stops, fn) }
+
+// openStore takes the data directory. The root key comes first: without it
+// nothing may be touched.
+func (n *Node) openStore(context.Context) error {
+	if err := os.MkdirAll(n.cfg.Data, 0o700); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	var err error
+	if n.root, err = rootKey(&n.cfg); err != nil {
+		return err
+	}
+	engine, err := embedded.Open(embedded.Config{
+		Dir: filepath.Join(n.cfg.Data, dirStore), Logger: n.log,
+	})
+	if errors.Is(err, store.ErrInUse) {
+		return fault.Wrap(fault.Conflict, err, "the data directory "+n.cfg.Data+
+			" is in use by another process; stop it, or choose another with --data")
+	}
+	if err != nil {
+		return fmt.Errorf("open store: %w", err)
+	}
+	n.engine = engine
+	n.onStop(func(context.Context) error { return engine.Close() })
+	return nil
+}
+
+// openState opens what every service rests on.
+func (n *Node) openState(ctx context.Context) error {
+	defer n.root.Wipe()
+	ids := n.engine.Shards()
+	shards := make([]store.Shard, len(ids))
+	n.shards = shards
+	var err error
+	for i, id := range ids {
+		if shards[i], err = n.engine.Open(ctx, id); err != nil {
+			return fmt.Errorf("open shard %d: %w", id, err)
+		}
+	}
+	last := len(ids) - 1
+	n.db, err = control.Open(ctx, shards[0], n.root, control.Config{})
+	if errors.Is(err, control.ErrRootKey) {
+		return fault.Wrap(fault.Invalid, err, "the root key "+n.cfg.RootKey+" does not open "+
+			n.cfg.Data+": name the right one with --root-key; nothing was changed")
+	}
+	if err != nil {
+		return fmt.Errorf("open control state: %w", err)
+	}
+	n.trail = audit.Open(n.db, shards[last], ids[last])
+	n.onStop(func(context.Context) error { n.trail.Close(); return nil })
+	n.ring = keyring.New(n.db.StartNumber(), keyring.Config{Logger: n.log})
+	n.onStop(func(context.Context) error { n.ring.Close(); return nil })
+	n.core, err = broker.Open(ctx, broker.Config{
+		Shards: shards[1:last], Control: n.db, Logger: n.log,
+	})
+	if err != nil {
+		return fmt.Errorf("open queues: %w", err)
+	}
+	n.onStop(n.core.Close)
+	return nil
+}
+
+type caRow struct {
+	Certificate []byte `json:"certificate"`
+	Key         []byte `json:"key"`
+}
+
+// openCertificates loads or makes the internal CA and its certificates, or
+// loads the user's.
+func (n *Node) openCertificates(ctx context.Context) error {
+	var ca *tlsx.CA
+	err := n.db.Update(ctx, func(_ context.Context, tx *control.Tx) (err error) {
+		id := []byte("ca")
+		v, ok, err := tx.Get(control.TableNode, id)
+		if err != nil {
+			return err
+		}
+		var row caRow
+		if ok {
+			if err := json.Unmarshal(v, &row); err != nil {
+				return err
+			}
+			ca, err = tlsx.LoadCA(row.Certificate, row.Key)
+			return err
+		}
+		if ca, err = tlsx.NewCA(tx.Time()); err != nil {
+			return err
+		}
+		row.Certificate = ca.PEM()
+		if row.Key, err = ca.PrivateKey(); err != nil {
+			return err
+		}
+		defer seal.Secret(row.Key).Wipe()
+		if v, err = json.Marshal(row); err == nil {
+			tx.Put(control.TableNode, id, v)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("internal certificate authority: %w", err)
+	}
+	if len(n.cfg.TLSCert) > 0 {
+		return n.ownCertificates()
+	}
+	if err := writeFile(filepath.Join(n.cfg.Data, fileCA), ca.PEM(), 0o644); err != nil {
+		return fmt.Errorf("write %s: %w", fileCA, err)
+	}
+	leaves, err := tlsx.NewLeaves(ca, tlsx.LeavesConfig{
+		Hostname: n.cfg.Hostname, Addresses: n.addresses(),
+	})
+	if err != nil {
+		return fmt.Errorf("certificates: %w", err)
+	}
+	n.certs = leaves.Certificate
+	return nil
+}
+
+// ownCertificates uses the user's files. ca.pem is then the chain that clients
+// are to trust: the files' own.
+func (n *Node) ownCertificates() error {
+	var pairs []tlsx.Pair
+	var chain []byte
+	for i, cert := range n.cfg.TLSCert {
+		pairs = append(pairs, tlsx.Pair{Cert: cert, Key: n.cfg.TLSKey[i]})
+		pem, err := os.ReadFile(cert)
+		if err != nil {
+			return fmt.Errorf("--tls-cert: %w", err)
+		}
+		chain = append(chain, pem...)
+	}
+	files, err := tlsx.LoadFiles(pairs...)
+	if err != nil {
+		return err
+	}
+	n.certs = files.Certificate
+	return writeFile(filepath.Join(n.cfg.Data, fileCA), chain, 0o644)
+}
+
+// openDoors opens the API, and metrics for the machine itself.
+func (n *Node) openDoors(context.Context) error {
+	var err error
+	n.api, err = n.listen(listen.Config{
+		Name: "api", Port: n.cfg.APIPort, Flag: "--api-port",
+		TLS: tlsx.Compatible.Server(n.certs, "h2", "http/1.1"),
+	})
+	if err != nil {
+		return err
+	}
+	n.serveHTTP(n.api, n.gateway)
+	n.metricsDoor, err = n.listen(listen.Config{
+		Name: "metrics", Address: "127.0.0.1", Port: n.cfg.MetricsPort, Flag: "--metrics-port",
+	})
+	if err != nil {
+		return err
+	}
+	health := telemetry.Health{
+		Live:  map[string]telemetry.Check{"store": n.storeHealth},
+		Ready: map[string]telemetry.Check{"brokers": n.fleet.ready},
+	}
+	n.serveHTTP(n.metricsDoor, telemetry.Handler(n.metrics, health))
+	return nil
+}
+
+func (n *Node) serveHTTP(l *listen.Listener, h http.Handler) {
+	go func() {
+		server := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
+		if err := l.ServeHTTP(server); err != nil {
+			n.log.Error("http door failed", "error", err)
+		}
+	}()
+}
+
+// listen opens a listener that Stop closes.
+func (n *Node) listen(cfg listen.Config) (*listen.Listener, error) {
+	l, err := n.bind(cfg)
+	if err == nil {
+		n.onStop(func(ctx context.Context) error { return closeListener(ctx, l) })
+	}
+	return l, err
+}
+
+func (n *Node) bind(cfg listen.Config) (*listen.Listener, error) {
+	if n.cfg.AutoPorts {
+		cfg.Port = 0
+	}
+	return n.bindAt(cfg)
+}
+
+func (n *Node) bindAt(cfg listen.Config) (*listen.Listener, error) {
+	if cfg.Address == "" {
+		cfg.Address = n.cfg.Listen
+	}
+	cfg.Events = n.events
+	return listen.Open(cfg)
+}
+
+// closeListener drains a listener; connections that do not leave are cut.
+func closeListener(ctx context.Context, l *listen.Listener) error {
+	ctx, cancel := context.WithTimeout(ctx, drain)
+	defer cancel()
+	if err := l.Close(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("close listener: %w", err)
+	}
+	return nil
+}
+
+// announce writes endpoints.json, which says that all is open.
+func (n *Node) announce(context.Context) error {
+	e := n.fleet.endpoints()
+	e.Hostname, e.API, e.Metrics = n.cfg.Hostname, n.api.Port(), n.metricsDoor.Port()
+	if err := e.write(n.cfg.Data); err != nil {
+		return fmt.Errorf("write %s: %w", fileEndpoints, err)
+	}
+	n.fleet.changed = n.rewrite
+	n.onStop(func(context.Context) error {
+		return os.Remove(filepath.Join(n.cfg.Data, fileEndpoints))
+	})
+	n.log.Info("serving", "api", net.JoinHostPort(n.cfg.Hostname, fmt.Sprint(e.API)),
+		"amqp", net.JoinHostPort(n.cfg.Hostname, fmt.Sprint(e.AMQP)), "data", n.cfg.Data)
+	return nil
+}

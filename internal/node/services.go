@@ -1,0 +1,206 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	cloudtrailapi "coffer/internal/aws/api/cloudtrail"
+	iamapi "coffer/internal/aws/api/iam"
+	kmsapi "coffer/internal/aws/api/kms"
+	mqapi "coffer/internal/aws/api/mq"
+	stsapi "coffer/internal/aws/api/sts"
+	"coffer/internal/aws/gateway"
+	"coffer/internal/control"
+	"coffer/internal/rabbitmq"
+	"coffer/internal/service/cloudtrail"
+	"coffer/internal/service/iam"
+	"coffer/internal/service/kms"
+	"coffer/internal/service/mq"
+	"coffer/internal/service/sts"
+)
+
+const (
+	mainName = "main"
+	mainUser = "admin"
+	operator = "coffer" // who acts for the operator, in events
+)
+
+// openServices builds the AWS services and the gateway before them.
+func (n *Node) openServices(ctx context.Context) error {
+	var err error
+	if n.rabbit, err = rabbitmq.New(ctx, n.core, n.db, rabbitmq.Config{Logger: n.log}); err != nil {
+		return err
+	}
+	keys, err := kms.New(n.db, n.ring, kms.Config{})
+	if err != nil {
+		return err
+	}
+	n.iam = iam.New(n.db)
+	n.fleet = newFleet(n)
+	n.onStop(n.fleet.stop)
+	n.mq = mq.New(n.db, &keyService{node: n, keys: keys}, n.fleet)
+	requests := n.metrics.Histograms("coffer_api_request_seconds",
+		"Time to answer requests of the AWS APIs.", nil, "service", "operation", "code")
+	n.gateway, err = gateway.New(n.db, n.trail, n.iam, []gateway.Service{
+		{API: &kmsapi.API, Impl: keys, Access: keys},
+		{API: &mqapi.API, Impl: n.mq, Access: n.mq},
+		{API: &cloudtrailapi.API, Impl: cloudtrail.New(n.db, n.trail, nil)},
+		{API: &stsapi.API, Impl: &sts.Service{}},
+		{API: &iamapi.API, Impl: n.iam},
+	}, gateway.Config{Logger: n.log, Events: gateway.Events{
+		Answered: func(service, op, code string, _ int, took time.Duration) {
+			requests.With(service, op, code).Observe(took.Seconds())
+		},
+	}})
+	if err != nil {
+		return err
+	}
+	return n.iam.EnsureRoot(ctx, Account, n.showCredentials)
+}
+
+// showCredentials writes the root user's access key where clients find it.
+func (n *Node) showCredentials(key iam.AccessKey) error {
+	text := fmt.Appendf(nil, credentialsFormat, key.ID, key.Secret.Reveal())
+	if err := writeFile(filepath.Join(n.cfg.Data, fileCredentials), text, 0o600); err != nil {
+		return fmt.Errorf("write %s: %w", fileCredentials, err)
+	}
+	n.log.Info("root credentials were made",
+		"file", filepath.Join(n.cfg.Data, fileCredentials), "account", Account)
+	return nil
+}
+
+// startBrokers starts what is stored and, once in the directory's life, makes
+// broker main.
+func (n *Node) startBrokers(ctx context.Context) error {
+	if err := n.mq.StartAll(ctx); err != nil {
+		return fmt.Errorf("start brokers: %w", err)
+	}
+	if err := n.ensureMain(ctx); err != nil {
+		return fmt.Errorf("broker %s: %w", mainName, err)
+	}
+	n.fleet.work.Wait()
+	n.fleet.mu.Lock()
+	defer n.fleet.mu.Unlock()
+	var errs []error
+	for _, b := range n.fleet.brokers {
+		errs = append(errs, b.err)
+	}
+	return errors.Join(errs...)
+}
+
+func (n *Node) ensureMain(ctx context.Context) error {
+	row := []byte("main")
+	var made bool
+	err := n.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
+		v, ok, err := tx.Get(control.TableNode, row)
+		if made = ok; !ok || err != nil {
+			return err
+		}
+		return json.Unmarshal(v, &n.fleet.main)
+	})
+	if err != nil || made {
+		return err
+	}
+	password := rand.Text()
+	if err := writeFile(filepath.Join(n.cfg.Data, fileMainAdmin), []byte(password+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write %s: %w", fileMainAdmin, err)
+	}
+	return n.db.Update(ctx, func(ctx context.Context, tx *control.Tx) error {
+		id, err := n.createMain(ctx, password)
+		if err != nil {
+			return err
+		}
+		v, err := json.Marshal(id)
+		if err != nil {
+			return err
+		}
+		tx.Put(control.TableNode, row, v)
+		n.fleet.mu.Lock()
+		defer n.fleet.mu.Unlock()
+		n.fleet.main = id
+		return nil
+	})
+}
+
+// createMain asks the Amazon MQ API like any client.
+func (n *Node) createMain(ctx context.Context, password string) (uuid.UUID, error) {
+	client := mqapi.Client{Caller: &gateway.Caller{
+		Gateway: n.gateway, Service: operator, Identity: iam.RootIdentity(Account),
+		Account: Account, Region: Region,
+	}}
+	out, err := client.CreateBroker(ctx, &mqapi.CreateBrokerInput{
+		BrokerName: mainName, EngineType: "RABBITMQ", DeploymentMode: "SINGLE_INSTANCE",
+		HostInstanceType: "mq.m5.large",
+		Users:            []mqapi.User{{Username: mainUser, Password: password}},
+	})
+	if err != nil {
+		return uuid.Nil, err
+	}
+	return uuid.Parse(strings.TrimPrefix(out.BrokerId, "b-"))
+}
+
+// keyService is KMS as Amazon MQ reaches it.
+type keyService struct {
+	node *Node
+	keys *kms.Service
+}
+
+var _ mq.KMS = (*keyService)(nil)
+
+// As is [mq.KMS]'s.
+func (k *keyService) As(w mq.Who) kmsapi.Service {
+	return kmsapi.Client{Caller: &gateway.Caller{
+		Gateway: k.node.gateway, Service: w.Principal, OnBehalf: w.OnBehalf,
+		Account: w.Account, Region: w.Region, Grant: w.Grant,
+		EventSource: w.EventSource, UserAgent: w.UserAgent, Unshown: w.Unshown,
+	}}
+}
+
+// EnsureOwned is [mq.KMS]'s.
+func (k *keyService) EnsureOwned(ctx context.Context, region string) (string, error) {
+	return k.keys.EnsureOwned(ctx, "mq", region)
+}
+
+// EnsureManaged is [mq.KMS]'s.
+func (k *keyService) EnsureManaged(ctx context.Context, account, region string) (string, error) {
+	return k.keys.EnsureManaged(ctx, account, region, "mq")
+}
+
+// addresses are what certificates carry beside loopback.
+func (n *Node) addresses() []netip.Addr {
+	a, err := netip.ParseAddr(n.cfg.Listen)
+	if err != nil {
+		return nil
+	}
+	return []netip.Addr{a}
+}
+
+// storeHealth fails when the process must be restarted.
+func (n *Node) storeHealth(context.Context) error {
+	for i, s := range n.shards {
+		select {
+		case <-s.Lost():
+			return fmt.Errorf("shard %d is lost", i)
+		default:
+		}
+	}
+	return nil
+}
+
+// rewrite brings endpoints.json up to date.
+func (n *Node) rewrite() {
+	e := n.fleet.endpoints()
+	e.Hostname, e.API, e.Metrics = n.cfg.Hostname, n.api.Port(), n.metricsDoor.Port()
+	if err := e.write(n.cfg.Data); err != nil {
+		n.log.Error("endpoints file", "error", err)
+	}
+}
