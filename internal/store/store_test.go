@@ -64,8 +64,8 @@ func TestBatchSlicesAreApart(t *testing.T) {
 	var b Batch
 	b.Set([]byte("key"), []byte("value"))
 	b.Set([]byte("next"), nil)
-	_ = append(b.Ops()[0].Key, "XXX"...)
-	_ = append(b.Ops()[0].Value, "XXX"...)
+	_ = append(b.Ops()[0].Key, "!!!"...)
+	_ = append(b.Ops()[0].Value, "!!!"...)
 	if string(b.Ops()[0].Value) != "value" || string(b.Ops()[1].Key) != "next" {
 		t.Errorf("effects became %q", b.Ops())
 	}

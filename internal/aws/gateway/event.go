@@ -15,7 +15,7 @@ func (g *Gateway) newEvent(s *service, op *wire.Op, in any, call *Call) *audit.E
 		EventVersion:       eventVersion,
 		UserIdentity:       call.identity.Event,
 		EventTime:          g.cfg.Now().UTC(),
-		EventSource:        s.API.EndpointPrefix + ".amazonaws.com",
+		EventSource:        s.API.EventSource,
 		EventName:          op.Name,
 		AWSRegion:          call.Region,
 		SourceIPAddress:    call.SourceIP,

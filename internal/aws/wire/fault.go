@@ -88,7 +88,7 @@ type UnknownOperationError struct {
 func (e *UnknownOperationError) Error() string { return e.Message }
 
 // Fault gives the protocol's code and status: UnknownOperationException and
-// 400 (JSON) or 404 (REST), InvalidAction and 400 (query).
+// 400 (JSON) or 404 (REST), InvalidAction or MissingAction and 400 (query).
 func (e *UnknownOperationError) Fault() (code string, status int) { return e.code, e.status }
 
 var (

@@ -71,10 +71,12 @@ func TestErrorTexts(t *testing.T) {
 // TestLengths: a value is echoed, bytes are not; KMS-04 is the limit of 4096.
 func TestLengths(t *testing.T) {
 	const head = "ValidationException: 1 validation error detected: Value"
-	const tail = " failed to satisfy constraint: Member must have length less than or equal to "
+	const tail = " failed to satisfy constraint: " +
+		"Member must have length less than or equal to "
 	long, longer := strings.Repeat("a", 2049), strings.Repeat("a", 5000)
 	for _, c := range []struct{ op, body, want string }{
-		{"DescribeKey", `{"KeyId":"` + long + `"}`, head + " '" + long + "' at 'keyId'" + tail + "2048"},
+		{"DescribeKey", `{"KeyId":"` + long + `"}`,
+			head + " '" + long + "' at 'keyId'" + tail + "2048"},
 		{"DescribeKey", `{"KeyId":"` + longer + `"}`,
 			head + " '" + longer[:4096] + "...' at 'keyId'" + tail + "2048"},
 		{"Encrypt", plaintext(4096), ""},
@@ -114,8 +116,8 @@ func TestRESTValidation(t *testing.T) {
 	}
 	got := c.EncodeError(fault, "id-1")
 	want := `{"errorAttribute":"engineType","message":"1 validation error detected: ` +
-		`Value 'Kafka' at 'engineType' failed to satisfy constraint: Member must satisfy enum value set: ` +
-		`[ACTIVEMQ, RABBITMQ]"}`
+		`Value 'Kafka' at 'engineType' failed to satisfy constraint: ` +
+		`Member must satisfy enum value set: [ACTIVEMQ, RABBITMQ]"}`
 	if string(got.Body) != want || got.Status != 400 {
 		t.Errorf("%d %s", got.Status, got.Body)
 	}

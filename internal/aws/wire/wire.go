@@ -1,6 +1,14 @@
 // Package wire is what every generated service package shares: the operation
 // table, the in-process caller, the model's constraints, and one codec per AWS
-// protocol. It is the only package that knows AWS's wire formats.
+// protocol. It is the only package that knows AWS's wire formats: JSON 1.0 and
+// 1.1, REST JSON, and query with XML out, as the Smithy specification's AWS
+// protocols describe them.
+//
+// A Codec reads any bytes without panicking, in time and memory bounded by
+// their number: nesting, numbers, list entries and reported violations have
+// limits. What it hands over satisfies the model's constraints. It does not
+// bound bodies, check signatures or send anything, and REST XML, EC2 query,
+// event streams and documents are refused when a service is compiled.
 package wire
 
 import (

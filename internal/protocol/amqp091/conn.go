@@ -105,7 +105,7 @@ func (c *conn) serve(ctx context.Context) {
 	c.leave()
 	c.out.finish()
 	<-c.written
-	if c.phase < over {
+	if _, lost := errors.AsType[*wire.Error](err); lost || errors.Is(err, errGoodbye) {
 		c.linger()
 	}
 	if c.reason != nil {

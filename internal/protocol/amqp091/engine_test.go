@@ -101,7 +101,9 @@ func (e *testEngine) Permit(_, _ string, kind Resource, name string, action Acti
 	return nil
 }
 
-func (e *testEngine) Watch(_ *broker.Namespace, fn func()) func() { return e.domain.watchers.add(fn) }
+func (e *testEngine) Watch(_ *broker.Namespace, fn func()) func() {
+	return e.domain.watchers.add(fn)
+}
 
 // testDomain seals for real and can be locked.
 type testDomain struct {

@@ -234,6 +234,8 @@ func (c *conn) enter(m *wire.ConnectionOpen) error {
 	c.namespace = n
 	c.session = n.NewSession(broker.SessionConfig{Wake: c.out.notify})
 	c.phase = running
+	c.deadline = time.Time{}
+	c.net.SetReadDeadline(c.deadline)
 	c.srv.cfg.Events.opened(c.client)
 	c.out.Lock()
 	c.live = c.session

@@ -38,17 +38,13 @@ func (c *conn) read() error {
 // fill reads more, with the deadline of the phase.
 func (c *conn) fill() error {
 	c.round++
-	switch now := time.Now(); {
-	case c.phase == running && c.heartbeat > 0:
+	if c.phase == running && c.heartbeat > 0 {
 		// Two intervals without a frame mean that the client is gone. The
 		// deadline is moved rarely, since that costs as much as a small read.
-		if slack := c.heartbeat / 4; c.deadline.Sub(now) < 2*c.heartbeat {
-			c.deadline = now.Add(2*c.heartbeat + slack)
+		if now := time.Now(); c.deadline.Sub(now) < 2*c.heartbeat {
+			c.deadline = now.Add(2*c.heartbeat + c.heartbeat/4)
 			c.net.SetReadDeadline(c.deadline)
 		}
-	case c.phase == running && !c.deadline.IsZero():
-		c.deadline = time.Time{}
-		c.net.SetReadDeadline(c.deadline)
 	}
 	if c.phase < closing && (c.stopping.Load() || c.trouble.Load() != nil) {
 		return os.ErrDeadlineExceeded

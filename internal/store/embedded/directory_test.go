@@ -34,8 +34,9 @@ func TestInUse(t *testing.T) {
 	}
 	second := exec.Command(os.Args[0])
 	second.Env = append(os.Environ(), "COFFER_TEST_SECOND="+dir)
-	out, err := second.CombinedOutput()
-	if err != nil || !strings.HasPrefix(string(out), "true ") || !strings.Contains(string(out), dir) {
+	text, err := second.CombinedOutput()
+	out := string(text)
+	if err != nil || !strings.HasPrefix(out, "true ") || !strings.Contains(out, dir) {
 		t.Errorf("a second process says %s, %v", out, err)
 	}
 	if _, err := embedded.Open(embedded.Config{Dir: dir}); !errors.Is(err, store.ErrInUse) {
@@ -148,7 +149,8 @@ func TestFailure(t *testing.T) {
 	if err := e.Close(); !errors.Is(err, broken) {
 		t.Errorf("close: %v", err)
 	}
-	if len(fatals) != 1 || !errors.Is(fatals[0], broken) || !strings.Contains(fatals[0].Error(), ".log") {
+	if len(fatals) != 1 || !errors.Is(fatals[0], broken) ||
+		!strings.Contains(fatals[0].Error(), ".log") {
 		t.Errorf("fatal got %v", fatals)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -19,9 +20,10 @@ type place struct {
 	current atomic.Pointer[owner]          // changed under mu
 	durable atomic.Pointer[store.Position] // of the last durable batch
 
-	mu     sync.Mutex // held while a batch is handed to Pebble
-	closed bool
-	pos    store.Position // of the last batch handed to Pebble
+	mu        sync.Mutex // held while a batch is handed to Pebble
+	closed    bool
+	pos       store.Position // of the last batch handed to Pebble
+	unsettled []*store.Line  // of owners so far, where batches may be in flight
 }
 
 func newPlace(e *Engine, id store.ShardID, pos store.Position) *place {
@@ -58,11 +60,14 @@ func (p *place) take(ctx context.Context) (*owner, error) {
 		p.mu.Unlock()
 		return nil, store.ErrClosed
 	}
-	old := p.current.Swap(o)
+	old, lines := p.current.Swap(o), slices.Clone(p.unsettled)
+	p.unsettled = append(p.unsettled, o.line)
 	p.mu.Unlock()
 	if old != nil {
 		old.lose()
-		if err := old.line.Wait(ctx); err != nil {
+	}
+	for _, line := range lines {
+		if err := line.Wait(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -93,7 +98,7 @@ func (p *place) ascend(o *owner) error {
 	if err := p.engine.dead(); err != nil {
 		return err
 	}
-	p.pos = pos
+	p.pos, p.unsettled = pos, []*store.Line{o.line}
 	o.epoch = pos.Epoch
 	o.advance(pos)
 	return nil
@@ -103,12 +108,14 @@ func (p *place) ascend(o *owner) error {
 func (p *place) close() error {
 	p.mu.Lock()
 	p.closed = true
-	o := p.current.Load()
+	lines := slices.Clone(p.unsettled)
 	p.mu.Unlock()
-	if o == nil {
-		return nil
+	for _, line := range lines {
+		if err := line.Wait(context.Background()); err != nil {
+			return err
+		}
 	}
-	return o.line.Wait(context.Background())
+	return nil
 }
 
 func (o *owner) Lost() <-chan struct{} { return o.lost }

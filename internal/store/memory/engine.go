@@ -10,6 +10,7 @@ package memory
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"coffer/internal/store"
@@ -82,10 +83,10 @@ func (e *Engine) Close() error {
 	for _, p := range e.places {
 		p.mu.Lock()
 		p.closed = true
-		o := p.owner
+		lines := slices.Clone(p.unsettled)
 		p.mu.Unlock()
-		if o != nil {
-			if err := o.line.Wait(context.Background()); err != nil {
+		for _, line := range lines {
+			if err := line.Wait(context.Background()); err != nil {
 				return err
 			}
 		}

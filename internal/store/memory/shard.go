@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -21,11 +22,12 @@ type state struct {
 type place struct {
 	engine *Engine
 
-	mu      sync.Mutex
-	closed  bool
-	owner   *owner
-	head    state // with what was proposed
-	durable state
+	mu        sync.Mutex
+	closed    bool
+	owner     *owner
+	unsettled []*store.Line // of owners so far, where batches may be in flight
+	head      state         // with what was proposed
+	durable   state
 }
 
 // owner is one ownership of a shard.
@@ -60,20 +62,26 @@ func (p *place) take(ctx context.Context) (*owner, error) {
 		p.mu.Unlock()
 		return nil, store.ErrClosed
 	}
-	old := p.owner
-	p.owner = o
+	old, lines := p.owner, slices.Clone(p.unsettled)
+	p.owner, p.unsettled = o, append(p.unsettled, o.line)
 	p.mu.Unlock()
 	if old != nil {
 		old.lose()
-		if err := old.line.Wait(ctx); err != nil {
+	}
+	for _, line := range lines {
+		if err := line.Wait(ctx); err != nil {
 			return nil, err
 		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.owner != o {
-		return nil, store.ErrLost
+		return nil, store.ErrLost // another one came while this one waited
 	}
+	if p.closed {
+		return nil, store.ErrClosed
+	}
+	p.unsettled = []*store.Line{o.line}
 	p.durable.pos.Epoch++
 	p.head = p.durable
 	pos := p.durable.pos

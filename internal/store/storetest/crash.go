@@ -39,9 +39,9 @@ func (im *images) take(c Change) error {
 		acked := im.h.acked()
 		disk := im.disk.Lose(kept, uint64(c.N))
 		im.all = append(im.all, image{
-			what:  fmt.Sprintf("crash before change %d (%s %s), %d%% kept", c.N, c.Op, c.Name, kept),
-			disk:  disk,
-			acked: acked, proposed: im.h.proposed(),
+			what: fmt.Sprintf("crash before change %d (%s %s), %d%% kept",
+				c.N, c.Op, c.Name, kept),
+			disk: disk, acked: acked, proposed: im.h.proposed(),
 		})
 	}
 	return nil

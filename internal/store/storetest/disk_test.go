@@ -45,7 +45,8 @@ func (d deaf) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 
 func openOn(fs vfs.FS, fatal func(error)) (store.Engine, error) {
 	return embedded.Open(embedded.Config{
-		Dir: "/store", FS: fs, Shards: 3, CacheBytes: 1 << 20, MemTableBytes: 64 << 10, Fatal: fatal,
+		Dir: "/store", FS: fs, Shards: 3,
+		CacheBytes: 1 << 20, MemTableBytes: 32 << 10, Fatal: fatal,
 	})
 }
 

@@ -25,7 +25,7 @@ const scriptShards = 3
 
 // scriptSessions are the batches of each session; the engine is closed and
 // opened again between them.
-var scriptSessions = []int{48, 24}
+var scriptSessions = []int{40, 20}
 
 // A track is what a script did to one shard: the model after each batch, how
 // many were proposed and how many acknowledged.
@@ -78,7 +78,7 @@ func (h *history) batch(shard int) *store.Batch {
 	key := func() []byte { return fmt.Appendf(nil, "%02d", h.random.IntN(40)) }
 	sizes := []int{10, 200, 900}
 	if h.random.IntN(12) == 0 {
-		sizes = []int{12_000} // so that the batch fills half of a table in memory
+		sizes = []int{6_000} // so that the batch fills half of a table in memory
 	}
 	for range 3 {
 		value := make([]byte, sizes[h.random.IntN(len(sizes))])
@@ -186,7 +186,9 @@ func (m sortedMap) compare(snap store.Snapshot) error {
 
 // audit opens what a crash left and fails the test unless every shard holds
 // the batches up to one not below acked and not above proposed, and works.
-func (h *history) audit(t testing.TB, what string, disk vfs.FS, open OpenDisk, acked, proposed marks) {
+func (h *history) audit(
+	t testing.TB, what string, disk vfs.FS, open OpenDisk, acked, proposed marks,
+) {
 	t.Helper()
 	e, err := open(disk, func(err error) { t.Errorf("%s: fatal: %v", what, err) })
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"coffer/internal/store"
@@ -138,9 +139,9 @@ func tear(s store.Shard) store.Shard {
 
 // forget loses every tenth batch but acknowledges it.
 func forget(s store.Shard) store.Shard {
-	n := 0
+	var n atomic.Int64
 	return proposer{s, func(b *store.Batch, done func(store.Position, error)) {
-		if n++; n%10 == 0 {
+		if n.Add(1)%10 == 0 {
 			b = new(store.Batch)
 		}
 		s.Propose(b, done)

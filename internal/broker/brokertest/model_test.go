@@ -1,0 +1,550 @@
+package brokertest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"coffer/internal/broker"
+	"coffer/internal/fault"
+	"coffer/internal/store/memory"
+)
+
+// The model is what a broker is if it never crashed, had no windows and no
+// batches: per queue a list of messages, each ready or held by a session.
+
+type modelMessage struct {
+	text        string
+	durable     bool
+	redelivered bool
+	holder      string // session; "" while ready
+}
+
+type modelQueue struct {
+	durable  bool
+	messages []*modelMessage // in order, whether held or not
+	mark     *modelMessage   // the last durable one that was ever delivered
+}
+
+func (q *modelQueue) ready() []*modelMessage {
+	var list []*modelMessage
+	for _, m := range q.messages {
+		if m.holder == "" {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+func (q *modelQueue) remove(m *modelMessage) {
+	q.messages = slices.DeleteFunc(q.messages, func(x *modelMessage) bool { return x == m })
+}
+
+type modelConsumer struct {
+	name      string
+	session   string
+	queue     string
+	credit    int
+	replenish bool
+	auto      bool
+	consumer  *broker.Consumer
+}
+
+type modelHeld struct {
+	delivery broker.Delivery
+	message  *modelMessage
+	queue    *modelQueue
+	consumer *modelConsumer // nil after Get
+}
+
+type machine struct {
+	tt        *testing.T
+	engine    *memory.Engine
+	cfg       broker.Config
+	world     *World
+	sessions  map[string]*Client
+	held      map[string][]modelHeld
+	queues    map[string]*modelQueue
+	consumers []*modelConsumer
+	byRef     map[uint64]*modelConsumer
+	count     int
+	locked    bool
+}
+
+var (
+	modelSessions = []string{"s1", "s2", "s3"}
+	modelQueues   = []string{"durable1", "durable2", "temporary"}
+)
+
+// TestModel plays random histories against the model.
+func TestModel(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		cfg := broker.Config{}
+		if rapid.Bool().Draw(rt, "tiny") {
+			cfg = tiny
+		}
+		m := &machine{tt: t, engine: memory.New(memory.Config{Shards: 3}), cfg: cfg}
+		m.start(NewDomain())
+		rt.Repeat(map[string]func(*rapid.T){
+			"publish": m.publish, "consume": m.consume, "settle": m.settle, "cancel": m.cancel,
+			"credit": m.credit, "close": m.closeOne, "purge": m.purge, "get": m.get,
+			"redeclare": m.redeclare, "lock": m.lock, "crash": m.crash, "torn": m.torn,
+			"restart": m.restart, "": m.check,
+		})
+		m.stop(rt)
+	})
+}
+
+func (m *machine) start(d *Domain) {
+	m.world = Start(m.tt, m.engine, d, m.cfg)
+	m.sessions, m.held = map[string]*Client{}, map[string][]modelHeld{}
+	m.consumers, m.byRef = nil, map[uint64]*modelConsumer{}
+	old := m.queues
+	m.queues = map[string]*modelQueue{}
+	for _, name := range modelQueues {
+		if q := old[name]; q != nil && q.durable {
+			m.queues[name] = q
+			continue
+		}
+		m.declare(name)
+	}
+}
+
+func (m *machine) declare(name string) {
+	durable := strings.HasPrefix(name, "durable")
+	m.world.Declare(nil, broker.QueueSpec{Name: name, Durable: durable})
+	m.queues[name] = &modelQueue{durable: durable}
+}
+
+func (m *machine) stop(rt *rapid.T) {
+	for name := range m.sessions {
+		m.close(rt, name)
+	}
+	if err := m.world.Stop(); err != nil {
+		rt.Fatal(err)
+	}
+}
+
+func (m *machine) session(rt *rapid.T) (string, *Client) {
+	name := rapid.SampledFrom(modelSessions).Draw(rt, "session")
+	if m.sessions[name] == nil {
+		m.sessions[name] = m.world.Client(broker.SessionConfig{})
+	}
+	return name, m.sessions[name]
+}
+
+func (m *machine) queue(rt *rapid.T) (string, *modelQueue) {
+	name := rapid.SampledFrom(modelQueues).Draw(rt, "queue")
+	return name, m.queues[name]
+}
+
+func (m *machine) publish(rt *rapid.T) {
+	_, c := m.session(rt)
+	name, q := m.queue(rt)
+	durable := rapid.Bool().Draw(rt, "persistent")
+	var texts []string
+	for range rapid.IntRange(1, 40).Draw(rt, "messages") {
+		m.count++
+		texts = append(texts, fmt.Sprint(m.count, strings.Repeat(".", m.count%7*30)))
+	}
+	err := c.Send("", name, durable, texts...)
+	if m.locked {
+		if fault.KindOf(err) != fault.KeyUnavailable {
+			rt.Fatalf("publish while locked: %v", err)
+		}
+		return
+	}
+	if err != nil {
+		rt.Fatal(err)
+	}
+	for _, text := range texts {
+		q.messages = append(q.messages, &modelMessage{text: text, durable: durable && q.durable})
+	}
+}
+
+func (m *machine) consume(rt *rapid.T) {
+	if len(m.consumers) > 5 {
+		return
+	}
+	s, c := m.session(rt)
+	queue, _ := m.queue(rt)
+	mc := &modelConsumer{
+		session: s, queue: queue, credit: rapid.IntRange(-1, 20).Draw(rt, "credit"),
+		replenish: rapid.Bool().Draw(rt, "replenish"), auto: rapid.Bool().Draw(rt, "auto"),
+	}
+	m.count++
+	ref := uint64(m.count)
+	var err error
+	mc.consumer, err = c.Consume(m.tt.Context(), broker.ConsumerSpec{
+		Queue: m.world.Queue(queue), Ref: ref, Credit: mc.credit, Replenish: mc.replenish,
+		AutoSettle: mc.auto,
+	})
+	if err != nil {
+		rt.Fatal(err)
+	}
+	m.consumers = append(m.consumers, mc)
+	m.byRef[ref] = mc
+}
+
+// settle ends some of what a session holds, in one of the four ways.
+func (m *machine) settle(rt *rapid.T) {
+	s, c := m.session(rt)
+	way := rapid.SampledFrom([]broker.Outcome{
+		broker.Accept, broker.Release, broker.Reject, 0,
+	}).Draw(rt, "outcome")
+	keep := rapid.IntRange(0, 3).Draw(rt, "keep every")
+	var left []modelHeld
+	var refs []broker.DeliveryRef
+	var list []broker.Settlement
+	for i, h := range m.held[s] {
+		if keep > 0 && i%keep == 0 {
+			left = append(left, h)
+			continue
+		}
+		refs = append(refs, h.delivery.Ref)
+		list = append(list, broker.Settlement{Ref: h.delivery.Ref, Outcome: way})
+		m.settled(h, way)
+	}
+	m.held[s] = left
+	if way == 0 {
+		c.Return(refs)
+	} else {
+		c.Settle(list)
+	}
+}
+
+func (m *machine) settled(h modelHeld, way broker.Outcome) {
+	if mc := h.consumer; mc != nil && mc.credit >= 0 && (mc.replenish || way == 0) {
+		mc.credit++
+	}
+	switch way {
+	case broker.Release:
+		h.message.redelivered = true
+		h.message.holder = ""
+	case 0:
+		h.message.holder = ""
+	default:
+		h.queue.remove(h.message)
+	}
+}
+
+func (m *machine) cancel(rt *rapid.T) {
+	if len(m.consumers) == 0 {
+		return
+	}
+	mc := rapid.SampledFrom(m.consumers).Draw(rt, "consumer")
+	if err := m.sessions[mc.session].Cancel(m.tt.Context(), mc.consumer); err != nil {
+		rt.Fatal(err)
+	}
+	m.forget(func(x *modelConsumer) bool { return x == mc })
+}
+
+func (m *machine) forget(which func(*modelConsumer) bool) {
+	m.consumers = slices.DeleteFunc(m.consumers, which)
+}
+
+func (m *machine) credit(rt *rapid.T) {
+	if len(m.consumers) == 0 {
+		return
+	}
+	mc := rapid.SampledFrom(m.consumers).Draw(rt, "consumer")
+	n := rapid.IntRange(-2, 9).Draw(rt, "more")
+	m.sessions[mc.session].AddCredit(mc.consumer, n)
+	if mc.credit >= 0 {
+		mc.credit = max(0, mc.credit+n)
+	}
+}
+
+func (m *machine) closeOne(rt *rapid.T) {
+	s, _ := m.session(rt)
+	m.close(rt, s)
+}
+
+func (m *machine) close(rt *rapid.T, s string) {
+	if err := m.sessions[s].Close(context.Background()); err != nil {
+		rt.Fatal(err)
+	}
+	for _, h := range m.held[s] {
+		m.settled(h, broker.Release)
+	}
+	delete(m.held, s)
+	delete(m.sessions, s)
+	m.forget(func(x *modelConsumer) bool { return x.session == s })
+}
+
+func (m *machine) purge(rt *rapid.T) {
+	name, q := m.queue(rt)
+	n, err := m.world.Namespace.PurgeQueue(m.tt.Context(), m.world.Queue(name))
+	ready := q.ready()
+	if err != nil || n != len(ready) {
+		rt.Fatalf("purge of %s: %d, %v, want %d", name, n, err, len(ready))
+	}
+	for _, x := range ready {
+		q.remove(x)
+	}
+}
+
+func (m *machine) get(rt *rapid.T) {
+	s, c := m.session(rt)
+	name, q := m.queue(rt)
+	d, left, ok, err := c.Get(m.tt.Context(), m.world.Queue(name), false)
+	ready := q.ready()
+	switch {
+	case m.locked:
+		if fault.KindOf(err) != fault.KeyUnavailable {
+			rt.Fatalf("get while locked: %v", err)
+		}
+		return
+	case err != nil || ok != (len(ready) > 0):
+		rt.Fatalf("get: %v %v, want %d", ok, err, len(ready))
+	case !ok:
+		return
+	}
+	if left != len(ready)-1 {
+		rt.Fatalf("get says %d remain, want %d", left, len(ready)-1)
+	}
+	m.delivered(rt, s, nil, q, ready[0], d)
+}
+
+func (m *machine) redeclare(rt *rapid.T) {
+	name, q := m.queue(rt)
+	n, err := m.world.Namespace.DeleteQueue(m.tt.Context(), m.world.Queue(name), false, false)
+	if err != nil || n != len(q.ready()) {
+		rt.Fatalf("delete: %d %v, want %d", n, err, len(q.ready()))
+	}
+	m.forget(func(x *modelConsumer) bool { return x.queue == name })
+	m.declare(name)
+}
+
+func (m *machine) lock(*rapid.T) {
+	if m.locked = !m.locked; m.locked {
+		m.world.Domain.Lock()
+	} else {
+		m.world.Domain.Unlock()
+	}
+}
+
+// delivered notes that x was given to a session and checks its mark and text.
+func (m *machine) delivered(
+	rt *rapid.T, s string, mc *modelConsumer, q *modelQueue, x *modelMessage, d broker.Delivery,
+) {
+	text, err := m.world.Text(&d)
+	if err != nil || text != x.text || d.Redelivered != x.redelivered {
+		rt.Fatalf("delivery of %q marked %v (%v), want %q marked %v",
+			text, d.Redelivered, err, x.text, x.redelivered)
+	}
+	if x.durable && (q.mark == nil || q.index(q.mark) < q.index(x)) {
+		q.mark = x
+	}
+	x.holder = s
+	h := modelHeld{d, x, q, mc}
+	if mc == nil {
+		m.held[s] = append(m.held[s], h)
+		return
+	}
+	if mc.credit == 0 {
+		rt.Fatalf("delivery of %q beyond credit", text)
+	}
+	if mc.credit > 0 {
+		mc.credit--
+	}
+	if mc.auto {
+		m.settled(h, broker.Accept)
+	} else {
+		m.held[s] = append(m.held[s], h)
+	}
+}
+
+// index compares places. Numbers of texts grow within a queue.
+func (q *modelQueue) index(x *modelMessage) int {
+	var n int
+	if _, err := fmt.Sscan(strings.TrimRight(x.text, "."), &n); err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// check waits until every queue has given out what its consumers' credit allows,
+// and checks that it was the first messages and nothing more.
+func (m *machine) check(rt *rapid.T) {
+	deadline := time.Now().Add(patience)
+	for !m.locked {
+		moved := false
+		for s, c := range m.sessions {
+			for _, d := range c.Pending() {
+				moved = true
+				m.receive(rt, s, d)
+			}
+		}
+		due := 0
+		for name, q := range m.queues {
+			due += min(len(q.ready()), m.open(name))
+		}
+		if due == 0 {
+			break
+		}
+		if !moved {
+			m.await(rt, deadline)
+		}
+	}
+	for s, c := range m.sessions {
+		if err := c.Flush(); err != nil {
+			rt.Fatal(err)
+		}
+		if extra := c.Pending(); len(extra) > 0 {
+			rt.Fatalf("session %s got %d messages too many", s, len(extra))
+		}
+	}
+	for name, q := range m.queues {
+		ready, unacked, _ := m.world.Queue(name).Counts()
+		want := len(q.ready())
+		if int(ready) != want || int(unacked) != len(q.messages)-want {
+			rt.Fatalf("%s: %d ready %d unacked, want %d %d", name, ready, unacked, want,
+				len(q.messages)-want)
+		}
+	}
+}
+
+// open is how many messages the consumers of a queue would take.
+func (m *machine) open(queue string) int {
+	n := 0
+	for _, mc := range m.consumers {
+		if mc.queue == queue {
+			if mc.credit < 0 {
+				return 1 << 30
+			}
+			n += mc.credit
+		}
+	}
+	return n
+}
+
+// receive takes one pushed delivery. Among the sessions it may be any of the
+// ready messages that are first in line, but within a session they come in order.
+func (m *machine) receive(rt *rapid.T, s string, d broker.Delivery) {
+	mc := m.byRef[d.Consumer]
+	if mc == nil || mc.session != s {
+		rt.Fatalf("delivery for consumer %d in session %s", d.Consumer, s)
+	}
+	q := m.queues[mc.queue]
+	text, err := m.world.Text(&d)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	ready := q.ready()
+	i := slices.IndexFunc(ready, func(x *modelMessage) bool { return x.text == text })
+	if i < 0 {
+		rt.Fatalf("%q came from %s, which has it not ready", text, mc.queue)
+	}
+	if alone := m.alone(mc); alone && i > 0 {
+		rt.Fatalf("%q came before %q", text, ready[0].text)
+	}
+	m.delivered(rt, s, mc, q, ready[i], d)
+}
+
+// alone reports whether all consumers of the queue are of one session.
+func (m *machine) alone(mc *modelConsumer) bool {
+	for _, x := range m.consumers {
+		if x.queue == mc.queue && x.session != mc.session {
+			return false
+		}
+	}
+	return true
+}
+
+// await waits for news of any session.
+func (m *machine) await(rt *rapid.T, deadline time.Time) {
+	for time.Now().Before(deadline) {
+		for _, c := range m.sessions {
+			select {
+			case <-c.wake:
+				return
+			default:
+			}
+		}
+		tick := time.NewTimer(50 * time.Microsecond)
+		<-tick.C
+	}
+	rt.Fatal("deliveries that are due do not come")
+}
+
+func (m *machine) restart(rt *rapid.T) { m.again(rt, false) }
+func (m *machine) crash(rt *rapid.T)   { m.again(rt, true) }
+
+// again ends the process in an orderly way or not; what is durable stays. Held
+// messages come back marked: all sessions are gone.
+func (m *machine) again(rt *rapid.T, crash bool) {
+	image := m.engine.Image()
+	m.forgetTransient()
+	m.stop(rt)
+	if !crash {
+		image = m.engine.Image()
+	}
+	m.engine = image()
+	m.start(m.world.Domain)
+}
+
+// forgetTransient leaves what survives. All up to the mark is redelivered.
+func (m *machine) forgetTransient() {
+	for _, q := range m.queues {
+		q.messages = slices.DeleteFunc(q.messages, func(x *modelMessage) bool { return !x.durable })
+		for _, x := range q.messages {
+			x.redelivered = q.mark != nil && q.index(x) <= q.index(q.mark)
+			x.holder = ""
+		}
+	}
+	clear(m.held)
+}
+
+// torn crashes while nothing becomes durable: what was published or settled
+// meanwhile never happened, and nobody was told or given anything of it.
+func (m *machine) torn(rt *rapid.T) {
+	if m.locked {
+		return
+	}
+	s, c := m.session(rt)
+	name, q := m.queue(rt)
+	if !q.durable {
+		return
+	}
+	release := m.engine.Hold()
+	defer release()
+	x, err := m.world.Message("", name, "never", true)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	targets := []*broker.Queue{m.world.Queue(name)}
+	err = c.Publish(m.tt.Context(), []broker.Publishing{
+		{Message: x, Targets: targets, Tag: 1, Confirm: true},
+	})
+	if err != nil {
+		rt.Fatal(err)
+	}
+	for _, h := range m.held[s] {
+		c.Settle([]broker.Settlement{{Ref: h.delivery.Ref, Outcome: broker.Accept}})
+	}
+	// A transient answer of the owner shows that it has seen all this.
+	if _, err := c.Consume(m.tt.Context(), broker.ConsumerSpec{
+		Queue: m.world.Queue("temporary"),
+	}); err != nil {
+		rt.Fatal(err)
+	}
+	for other, oc := range m.sessions {
+		oc.poll()
+		for _, e := range oc.events {
+			rt.Fatalf("session %s got event %d of what is not durable", other, e.Kind)
+		}
+	}
+	image := m.engine.Image()
+	release()
+	m.forgetTransient()
+	m.stop(rt)
+	m.engine = image()
+	m.start(m.world.Domain)
+}

@@ -1,0 +1,226 @@
+package seal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+)
+
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	e := testEpochs(t, 1, 1)
+	text := []byte("text")
+	rec, _ := e.SealRecord(nil, Header{}, DomainID{1}, text)
+	box, _ := e.SealBox(nil, []byte("key a"), text)
+	other, _ := NewEpochs(testSecret(1), "other label", 1)
+	for name, open := range map[string]func() ([]byte, error){
+		"record in another domain": func() ([]byte, error) {
+			return e.OpenRecord(nil, rec, DomainID{2})
+		},
+		"record under another secret": func() ([]byte, error) {
+			return testEpochs(t, 2, 1).OpenRecord(nil, rec, DomainID{1})
+		},
+		"record under another label": func() ([]byte, error) {
+			return other.OpenRecord(nil, rec, DomainID{1})
+		},
+		"box at another key": func() ([]byte, error) { return e.OpenBox(nil, []byte("key b"), box) },
+		"box at a longer key": func() ([]byte, error) {
+			return e.OpenBox(nil, []byte("key a "), box)
+		},
+		"box at no key": func() ([]byte, error) { return e.OpenBox(nil, nil, box) },
+		"box under another secret": func() ([]byte, error) {
+			return testEpochs(t, 2, 1).OpenBox(nil, []byte("key a"), box)
+		},
+		"box as a record": func() ([]byte, error) { return e.OpenRecord(nil, box, DomainID{1}) },
+		"record as a box": func() ([]byte, error) { return e.OpenBox(nil, nil, rec) },
+	} {
+		out, err := open()
+		closed(t, name, out, err)
+	}
+	// A later start opens what an earlier one sealed.
+	out, err := testEpochs(t, 1, 2).OpenRecord(nil, rec, DomainID{1})
+	if err != nil || !bytes.Equal(out, text) {
+		t.Errorf("in a later start: %q, %v", out, err)
+	}
+}
+
+// TestEpochsEnd proves that a subkey ends at its bounds and that what was
+// sealed under an ended one still opens.
+func TestEpochsEnd(t *testing.T) {
+	t.Parallel()
+	for name, set := range map[string]func(*Epochs){
+		"seals": func(e *Epochs) { e.maxSeals = 3 },
+		"bytes": func(e *Epochs) { e.maxBytes = 30 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := testEpochs(t, 1, 5)
+			set(e)
+			var records [][]byte
+			for i := range 10 {
+				rec, err := e.SealRecord(nil, Header{}, DomainID{}, fmt.Appendf(nil, "message %02d", i))
+				if err != nil {
+					t.Fatal(err)
+				}
+				h, err := ParseRecord(rec)
+				if want := uint64(5)<<32 + uint64(i/3); err != nil || h.Epoch != want {
+					t.Errorf("record %d in epoch %#x, %v; want %#x", i, h.Epoch, err, want)
+				}
+				records = append(records, rec)
+			}
+			if e.Number() != 5<<32+3 {
+				t.Errorf("newest epoch %#x", e.Number())
+			}
+			for i, rec := range records {
+				out, err := e.OpenRecord(nil, rec, DomainID{})
+				if err != nil || string(out) != fmt.Sprintf("message %02d", i) {
+					t.Errorf("record %d: %q, %v", i, out, err)
+				}
+			}
+		})
+	}
+	e := testEpochs(t, 1, 5)
+	e.maxBytes = 8
+	if _, err := e.SealBox(nil, nil, make([]byte, 9)); err == nil {
+		t.Error("sealed more than an epoch may")
+	}
+	last, err := NewEpochsFrom(testSecret(1), "test", 5, ^uint32(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last.maxSeals = 1
+	if _, err := last.SealBox(nil, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := last.SealBox(nil, nil, nil); err == nil {
+		t.Errorf("continued behind the last epoch of a start: %x", out[1:9])
+	}
+}
+
+// TestEpochsConcurrent seals and opens from several goroutines across many ends
+// of epochs: no epoch may be used more often than its bound says.
+func TestEpochsConcurrent(t *testing.T) {
+	t.Parallel()
+	const workers, each, bound = 8, 300, 7
+	e := testEpochs(t, 1, 1)
+	e.maxSeals = bound
+	used := make([]map[uint64]int, workers)
+	var wg sync.WaitGroup
+	for w := range workers {
+		used[w] = map[uint64]int{}
+		wg.Go(func() {
+			var rec, out []byte
+			for i := range each {
+				text := fmt.Appendf(nil, "%d/%d", w, i)
+				var err error
+				if rec, err = e.SealRecord(rec[:0], Header{}, DomainID{}, text); err != nil {
+					t.Error(err)
+					return
+				}
+				h, _ := ParseRecord(rec)
+				used[w][h.Epoch]++
+				out, err = e.OpenRecord(out[:0], rec, DomainID{})
+				if err != nil || !bytes.Equal(out, text) {
+					t.Errorf("%q: %q, %v", text, out, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	total := map[uint64]int{}
+	for _, u := range used {
+		for epoch, n := range u {
+			total[epoch] += n
+		}
+	}
+	for epoch, n := range total {
+		if n > bound {
+			t.Errorf("epoch %#x sealed %d times, bound %d", epoch, n, bound)
+		}
+	}
+	if e.order.Len() > openEpochs || len(e.opened) != e.order.Len() {
+		t.Errorf("%d subkeys kept, bound %d", e.order.Len(), openEpochs)
+	}
+}
+
+func TestWipe(t *testing.T) {
+	t.Parallel()
+	e := testEpochs(t, 1, 1)
+	e.maxSeals = 1
+	box, _ := e.SealBox(nil, nil, []byte("a"))
+	second, _ := e.SealBox(nil, nil, []byte("b"))
+	secret := e.secret
+	e.Wipe()
+	if !bytes.Equal(secret, make([]byte, KeySize)) {
+		t.Error("the secret is still there")
+	}
+	for _, b := range [][]byte{box, second} {
+		if _, err := e.OpenBox(nil, nil, b); !errors.Is(err, ErrWiped) {
+			t.Errorf("open after Wipe: %v", err)
+		}
+	}
+	if _, err := e.SealBox(nil, nil, nil); !errors.Is(err, ErrWiped) {
+		t.Errorf("seal after Wipe: %v", err)
+	}
+	if e.Number() != 1<<32+1 {
+		t.Errorf("number after Wipe: %#x", e.Number())
+	}
+	e.Wipe()
+}
+
+// TestDst proves what append promises: dst stays in front, its capacity is
+// used, and an error gives it back as it was.
+func TestDst(t *testing.T) {
+	t.Parallel()
+	e := testEpochs(t, 1, 1)
+	for _, room := range []int{0, 1, BoxOverhead, 500} {
+		dst := append(make([]byte, 0, 3+room), "abc"...)
+		box, err := e.SealBox(dst, []byte("k"), []byte("text"))
+		if err != nil || string(box[:3]) != "abc" {
+			t.Fatalf("room %d: %q, %v", room, box, err)
+		}
+		if room == 500 && &box[0] != &dst[0] {
+			t.Error("the capacity of dst was not used")
+		}
+		out, err := e.OpenBox([]byte("xyz"), []byte("k"), box[3:])
+		if err != nil || string(out) != "xyztext" {
+			t.Errorf("room %d: opened %q, %v", room, out, err)
+		}
+		if out, err = e.OpenBox([]byte("xyz"), []byte("no"), box[3:]); string(out) != "xyz" {
+			t.Errorf("after an error dst is %q, %v", out, err)
+		}
+	}
+	// Opening in place: the plaintext over the nonce and ciphertext.
+	box, _ := e.SealBox(nil, nil, []byte("in place"))
+	out, err := e.OpenBox(box[boxHeader:boxHeader], nil, box)
+	if err != nil || string(out) != "in place" {
+		t.Errorf("in place: %q, %v", out, err)
+	}
+}
+
+func TestOverlapPanics(t *testing.T) {
+	t.Parallel()
+	e := testEpochs(t, 1, 1)
+	for _, at := range []int{0, 1, boxHeader - 1, boxHeader + 1, recordHeader - 1, recordHeader + 1} {
+		for name, sealed := range map[string]func(dst, text []byte) ([]byte, error){
+			"box": func(dst, text []byte) ([]byte, error) { return e.SealBox(dst, nil, text) },
+			"record": func(dst, text []byte) ([]byte, error) {
+				return e.SealRecord(dst, Header{}, DomainID{}, text)
+			},
+		} {
+			buf := make([]byte, 1000)
+			text := buf[100+at : 200+at]
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("%s: text %d bytes behind dst was overwritten", name, at)
+					}
+				}()
+				if _, err := sealed(buf[:100], text); err != nil {
+					t.Error(err)
+				}
+			}()
+		}
+	}
+}
