@@ -10,7 +10,6 @@ import (
 	"testing/synctest"
 
 	api "coffer/internal/aws/api/kms"
-	"coffer/internal/aws/gateway"
 	"coffer/internal/seal"
 )
 
@@ -26,8 +25,8 @@ func TestPlaintextSize(t *testing.T) {
 	}
 	in := fmt.Sprintf(`{"KeyId":%q,"Plaintext":%q}`, name,
 		base64.StdEncoding.EncodeToString(make([]byte, 4097)))
-	want := "400 ValidationException: 1 validation error detected: Value at 'plaintext' failed to " +
-		"satisfy constraint: Member must have length less than or equal to 4096"
+	want := "400 ValidationException: 1 validation error detected: Value at 'plaintext' failed " +
+		"to satisfy constraint: Member must have length less than or equal to 4096"
 	if got := w.do("root", "Encrypt", in); got != want {
 		t.Errorf("4097 bytes: %s", got)
 	}
@@ -63,7 +62,8 @@ func TestDataKey(t *testing.T) {
 	}
 	for spec, n := range map[string]int{`"KeySpec":"AES_128"`: 16, `"NumberOfBytes":77`: 77} {
 		var out struct{ Plaintext, CiphertextBlob []byte }
-		w.must("root", "GenerateDataKeyWithoutPlaintext", jsonOf(t, `{"KeyId":"`+name+`",`+spec+`}`), &out)
+		in := jsonOf(t, `{"KeyId":"`+name+`",`+spec+`}`)
+		w.must("root", "GenerateDataKeyWithoutPlaintext", in, &out)
 		if out.Plaintext != nil {
 			t.Errorf("%s: plaintext given", spec)
 		}
@@ -178,8 +178,7 @@ func FuzzDecryptBlob(f *testing.F) {
 	f.Add(out.CiphertextBlob[:len(out.CiphertextBlob)-1])
 	f.Add([]byte("CKMS"))
 	f.Add([]byte{})
-	caller := &gateway.Caller{Gateway: w.gw, Service: "mq.amazonaws.com", Account: home, Region: here}
-	client := api.Client{Caller: caller}
+	client := w.client("")
 	w.must("root", "CreateGrant", object{
 		"KeyId": name, "GranteePrincipal": "mq.amazonaws.com", "Operations": []string{"Decrypt"},
 	}, nil)
@@ -236,7 +235,5 @@ func benchmark(b *testing.B) (api.Client, string) {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
-	return api.Client{Caller: &gateway.Caller{
-		Gateway: w.gw, Service: "mq.amazonaws.com", Account: home, Region: here,
-	}}, name
+	return w.client(""), name
 }

@@ -114,7 +114,8 @@ func parseGrant(v []byte) (*grant, error) {
 	if err := decode(v, g); err != nil {
 		return nil, fmt.Errorf("grant: %w", err)
 	}
-	if id, err := hex.DecodeString(g.ID); g.Version != rowVersion || err != nil || len(id) != 32 {
+	_, err := parseGrantID(g.ID)
+	if g.Version != rowVersion || err != nil || uuid.Validate(g.Key) != nil {
 		return nil, fmt.Errorf("%w: grant %s", store.ErrDamaged, g.ID)
 	}
 	return g, nil

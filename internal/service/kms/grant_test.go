@@ -37,14 +37,15 @@ func TestGrantPages(t *testing.T) {
 		}, &g)
 		made[g.GrantId] = true
 	}
-	over := w.do("root", "CreateGrant", `{"KeyId":"`+name+`","GranteePrincipal":"mq.amazonaws.com",`+
-		`"Operations":["Decrypt"]}`)
+	over := w.do("root", "CreateGrant", `{"KeyId":"`+name+`","Operations":["Decrypt"],`+
+		`"GranteePrincipal":"mq.amazonaws.com"}`)
 	if !strings.HasPrefix(over, "400 LimitExceededException") {
 		t.Errorf("grant 41 of 40: %s", over)
 	}
+	one := "arn:aws:iam::" + home + ":role/1"
 	lists := map[string]object{
 		"ListGrants":          {"KeyId": name, "Limit": 7},
-		"ListRetirableGrants": {"RetiringPrincipal": "arn:aws:iam::" + home + ":role/1", "Limit": 7},
+		"ListRetirableGrants": {"RetiringPrincipal": one, "Limit": 7},
 	}
 	for op, in := range lists {
 		seen := w.pages(op, in, 7)
@@ -138,8 +139,11 @@ func TestIndexesGo(t *testing.T) {
 		var g struct{ GrantId, GrantToken string }
 		w.must("root", "CreateGrant", object{
 			"KeyId": name, "GranteePrincipal": "mq.amazonaws.com", "Name": fmt.Sprint("n", i),
-			"RetiringPrincipal": "arn:aws:iam::" + home + ":root", "Operations": []string{"Decrypt"},
-			"Constraints": object{"EncryptionContextEquals": object{"a": "1", "b": "2", "c": "3"}},
+			"Operations":        []string{"Decrypt"},
+			"RetiringPrincipal": "arn:aws:iam::" + home + ":root",
+			"Constraints": object{
+				"EncryptionContextEquals": object{"a": "1", "b": "2", "c": "3"},
+			},
 		}, &g)
 		if i%2 == 0 {
 			w.must("root", "RevokeGrant", object{"KeyId": name, "GrantId": g.GrantId}, nil)

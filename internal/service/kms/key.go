@@ -34,8 +34,7 @@ type key struct {
 	Manager     string    `json:"manager"`
 	Service     string    `json:"service,omitempty"` // mq; of AWS-managed and AWS-owned keys
 	State       string    `json:"state"`
-	Deletion    time.Time `json:"deletion,omitzero"` // of a key in PendingDeletion
-	Material    string    `json:"material"`          // hex of the current material's id
+	Material    string    `json:"material"` // hex of the current material's id
 	Policy      string    `json:"policy"`
 	Tags        []tag     `json:"tags,omitempty"`    // in the order of their keys
 	Aliases     []string  `json:"aliases,omitempty"` // in order, with alias/
@@ -160,7 +159,7 @@ func (k *key) metadata() *kms.KeyMetadata {
 		AWSAccountId: k.Account, Arn: k.arn(), KeyId: k.ID, CreationDate: k.Created,
 		Description: k.Description, Enabled: new(k.State == stateEnabled), KeyState: k.State,
 		KeyManager: managerAWS, KeySpec: k.Spec, CustomerMasterKeySpec: k.Spec,
-		KeyUsage: k.Usage, MultiRegion: new(false), Origin: originKMS, DeletionDate: k.Deletion,
+		KeyUsage: k.Usage, MultiRegion: new(false), Origin: originKMS,
 	}
 	if k.Manager == managerCustomer {
 		m.KeyManager = managerCustomer

@@ -4,12 +4,14 @@
 // Guarantees: key material leaves the package only as the plaintext that an
 // operation is there to give; it is stored in boxes under the platform key and
 // bound to its key. Every operation names what it touches, so that the gateway
-// decides before anything is used. What takes a permission or a key away fences
-// the holders of data keys before it is durable, and lifts the fence when it is
-// or when it failed. Operations of the model that are not here answer 501.
+// decides before anything is used. Disabling a key, changing its policy and
+// ending a grant fence the holders of data keys before they are durable, and
+// lift the fence when they are or when they failed. Operations of the model that
+// are not here answer 501.
 //
-// It does not authorize by itself, keeps no plaintext of its users, and cannot
-// wipe what Go's memory manager copied.
+// It does not authorize by itself and keeps no plaintext of its users. Changes of
+// tags and aliases do not fence, even where a key policy's condition looks at
+// them. What Go's memory manager copied cannot be wiped.
 //
 // Source: AWS KMS API reference and developer guide; doc/format/kms.md for what
 // is stored.
@@ -33,6 +35,8 @@ type Fencer interface {
 	// Fence returns when no data key under the KMS key is in use and none can
 	// come into use. lift ends it; the holders then ask the KMS again.
 	Fence(key string, why error) (lift func())
+	// FenceGrant is Fence for the data keys that were had by one grant.
+	FenceGrant(key, grant string, why error) (lift func())
 	// Recheck lets holders without a data key ask the KMS again.
 	Recheck(key string)
 }
@@ -79,6 +83,13 @@ func New(db *control.DB, fencer Fencer, cfg Config) (*Service, error) {
 // durable or has failed. Call it when nothing can refuse the change any more.
 func (s *Service) fence(tx *control.Tx, k *key, why error) {
 	lift := s.fencer.Fence(k.arn(), why)
+	tx.After(lift)
+	tx.Failed(lift)
+}
+
+// fenceGrant is fence for a grant that ends.
+func (s *Service) fenceGrant(tx *control.Tx, k *key, g *grant, why error) {
+	lift := s.fencer.FenceGrant(k.arn(), g.ID, why)
 	tx.After(lift)
 	tx.Failed(lift)
 }

@@ -95,7 +95,8 @@ func TestMatrix(t *testing.T) {
 					in := w.fill(row.in, name, kind, fmt.Sprintf("alias/%d-%s", i, state))
 					w.setState(name, state)
 					got := w.do("root", row.op, in)
-					if want := expect(row.when, row.on, state, kind); !strings.HasPrefix(got, want) {
+					want := expect(row.when, row.on, state, kind)
+					if !strings.HasPrefix(got, want) {
 						t.Errorf("%s, %s: %s, want %s", row.op, state, got, want)
 					}
 					w.clean(name)

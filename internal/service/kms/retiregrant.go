@@ -99,6 +99,7 @@ func (s *Service) endGrant(tx *control.Tx, k *key, g *grant, how string) error {
 	if err := g.remove(tx, k); err != nil {
 		return err
 	}
-	s.fence(tx, k, fault.New(fault.KeyUnavailable, "A grant on %s was %s.", k.arn(), how))
+	s.fenceGrant(tx, k, g,
+		fault.New(fault.KeyUnavailable, "A grant on %s was %s.", k.arn(), how))
 	return nil
 }

@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -63,7 +64,7 @@ var command = regexp.MustCompile(`^(\S+(?: via \S+)?) ([A-Z]\w+) (\{.*\})$`)
 func run(t *testing.T, w *world, line string) string {
 	switch verb, rest, _ := strings.Cut(line, " "); verb {
 	case "fences":
-		return strings.Join(w.fences.take(), "\n")
+		return cmp.Or(strings.Join(w.fences.take(), "\n"), "none")
 	case "owned":
 		name, err := w.svc.EnsureOwned(t.Context(), rest, here)
 		return fmt.Sprint(name, " ", err)

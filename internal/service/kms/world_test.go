@@ -33,6 +33,8 @@ const (
 	home   = "111122223333"
 	abroad = "444455556666"
 	here   = "us-east-1"
+
+	signingSecret = "a secret as long as those that AWS gives"
 )
 
 // world is a KMS behind the real gateway over a store in memory.
@@ -41,6 +43,7 @@ type world struct {
 	db     *control.DB
 	svc    *Service
 	gw     *gateway.Gateway
+	log    *audit.Log
 	fences *fences
 	now    time.Time
 	people map[string]*gateway.Identity
@@ -63,6 +66,11 @@ func (f *fences) Fence(key string, why error) func() {
 	return func() { f.add("lift %s", key) }
 }
 
+func (f *fences) FenceGrant(key, grant string, why error) func() {
+	f.add("fence %s of %s: %s", grant, key, why)
+	return func() { f.add("lift %s", key) }
+}
+
 func (f *fences) Recheck(key string) { f.add("recheck %s", key) }
 
 // take gives what was recorded since the last call.
@@ -76,7 +84,15 @@ func (f *fences) take() []string {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, fences: &fences{}, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	f := &fences{}
+	w := newWorldWith(t, f)
+	w.fences = f
+	return w
+}
+
+func newWorldWith(t testing.TB, fencer Fencer) *world {
+	t.Helper()
+	w := &world{t: t, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	engine := memory.New(memory.Config{Shards: 2})
 	open := func(id store.ShardID) store.Shard {
 		s, err := engine.Open(context.Background(), id)
@@ -92,14 +108,14 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := audit.Open(w.db, open(1), 1)
+	w.log = audit.Open(w.db, open(1), 1)
 	t.Cleanup(func() {
-		log.Close()
+		w.log.Close()
 		if err := engine.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	if w.svc, err = New(w.db, w.fences, Config{MaxGrants: 40, MaxAliases: 5}); err != nil {
+	if w.svc, err = New(w.db, fencer, Config{MaxGrants: 40, MaxAliases: 5}); err != nil {
 		t.Fatal(err)
 	}
 	w.people = map[string]*gateway.Identity{
@@ -113,7 +129,7 @@ func newWorld(t testing.TB) *world {
 	services := []gateway.Service{
 		{API: &api.API, Impl: w.svc, Access: w.svc}, {API: relayAPI(), Impl: &relay{w}},
 	}
-	w.gw, err = gateway.New(w.db, log, w, services, gateway.Config{Now: clock})
+	w.gw, err = gateway.New(w.db, w.log, w, services, gateway.Config{Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +150,7 @@ func user(account, name string) policy.Principal {
 }
 
 func person(t testing.TB, p policy.Principal, doc string) *gateway.Identity {
-	id := &gateway.Identity{Secret: sigv4.NewSecret("secret"), Principal: p}
+	id := &gateway.Identity{Secret: sigv4.NewSecret(signingSecret), Principal: p}
 	id.Event = audit.Identity{Type: "IAMUser", ARN: p.ARN, AccountID: p.Account}
 	if doc != "" {
 		d, err := policy.Parse([]byte(doc), policy.Identity)
@@ -161,7 +177,7 @@ func (w *world) post(who, region, service, target, body string) (int, string) {
 	r := httptest.NewRequest(http.MethodPost, "https://localhost/", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	r.Header.Set("X-Amz-Target", target)
-	key := sigv4.Key{AccessKeyID: who, Secret: sigv4.NewSecret("secret")}
+	key := sigv4.Key{AccessKeyID: who, Secret: sigv4.NewSecret(signingSecret)}
 	sigv4.Sign(r, []byte(body), key, region, service, w.now)
 	rec := httptest.NewRecorder()
 	w.gw.ServeHTTP(rec, r)
@@ -210,6 +226,13 @@ func (w *world) do(who, op, body string) string {
 		w.t.Fatalf("%s: answer %q: %v", op, out, err)
 	}
 	return strings.TrimRight(fmt.Sprintf("%d %s: %s", status, e.Type, e.Message), " ")
+}
+
+// client calls as Amazon MQ, in the name of a grant if one is given.
+func (w *world) client(grant string) api.Client {
+	return api.Client{Caller: &gateway.Caller{
+		Gateway: w.gw, Service: "mq.amazonaws.com", Account: home, Region: here, Grant: grant,
+	}}
 }
 
 // callAs makes an in-process call and shows its answer as do does.
