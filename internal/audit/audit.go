@@ -10,71 +10,65 @@
 package audit
 
 import (
-	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"coffer/internal/control"
 	"coffer/internal/store"
 )
 
-// Bounds.
-const (
-	maxEvent   = 256 << 10 // bytes of one event's JSON
-	maxWaiting = 1024      // events gathered into one batch of the last shard
-)
+// maxEvent bounds the JSON of one event, in bytes.
+const maxEvent = 256 << 10
 
 // Log is the trail of one data directory. It is safe for concurrent use.
 type Log struct {
 	db    *control.DB
 	shard store.Shard
 	id    store.ShardID
+	seq   atomic.Uint64 // of the last shard
+
+	kick    chan struct{} // holds a token when an event waits
+	closing chan struct{} // closed by Close
+	stopped chan struct{} // closed when the background work ended
 
 	mu      sync.Mutex
-	waiting *group // events for the next batch; nil when closed
-	seq     uint64 // of the last shard
-	kick    chan struct{}
-	stopped chan struct{}
+	closed  bool
+	waiting *group // events for the next batch
+	tail    *group // the last one that was proposed, or nil
 }
-
-// group is events that travel in one batch.
-type group struct {
-	batch   store.Batch
-	count   int
-	durable chan struct{} // closed when err is set
-	err     error
-}
-
-func newGroup() *group { return &group{durable: make(chan struct{})} }
 
 // Open starts the trail over shard 0, behind db, and the last shard, which it
 // owns from now on. Close ends it.
 func Open(db *control.DB, shard store.Shard, id store.ShardID) *Log {
 	l := &Log{
 		db: db, shard: shard, id: id, waiting: newGroup(),
-		// A start number above the count keeps sequences unique over restarts.
-		seq:  uint64(db.StartNumber()) << 32,
-		kick: make(chan struct{}, 1), stopped: make(chan struct{}),
+		kick: make(chan struct{}, 1), closing: make(chan struct{}), stopped: make(chan struct{}),
 	}
+	// A start number above the count keeps sequences unique over restarts.
+	l.seq.Store(uint64(db.StartNumber()) << 32)
 	go l.flush()
 	return l
 }
 
-// Close writes what waits and ends the background work.
+// Close writes what waits, ends the background work and waits until all is
+// durable or failed. Record refuses meanwhile and afterwards. It is idempotent.
 func (l *Log) Close() {
 	l.mu.Lock()
-	last := l.waiting
-	l.waiting = nil
+	if !l.closed {
+		l.closed = true
+		close(l.closing)
+	}
 	l.mu.Unlock()
-	if last != nil {
-		close(l.kick)
-		<-l.stopped
-		l.propose(last)
-		<-last.durable
+	<-l.stopped
+	l.mu.Lock()
+	tail := l.tail
+	l.mu.Unlock()
+	if tail != nil {
+		<-tail.durable
 	}
 }
 
@@ -96,80 +90,10 @@ func (l *Log) Append(tx *control.Tx, e *Event) error {
 	return nil
 }
 
-// Record writes an event without effects and returns when it is durable.
-func (l *Log) Record(ctx context.Context, e *Event) error {
-	body, err := encode(e)
-	if err != nil {
-		return err
-	}
-	g, err := l.enter(e, body)
-	if err != nil {
-		return fmt.Errorf("record event %s: %w", e.EventName, err)
-	}
-	select {
-	case l.kick <- struct{}{}:
-	default:
-	}
-	select {
-	case <-g.durable:
-		return g.err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (l *Log) enter(e *Event, body []byte) (*group, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	g := l.waiting
-	if g == nil {
-		return nil, store.ErrClosed
-	}
-	if g.count >= maxWaiting {
-		return nil, errors.New("audit: too many events at once")
-	}
-	l.seq++
-	at := place(e.EventTime, l.seq)
-	key := rowKey(control.TableEvent, append(l.scope(e.RecipientAccountID, e.AWSRegion), at...))
-	box, err := l.db.Platform().SealBox(nil, l.aad(key), body)
-	if err != nil {
-		return nil, err
-	}
-	g.batch.Set(key, box)
-	for _, mac := range l.index(e) {
-		g.batch.Set(rowKey(control.TableEventIndex, append(mac, at...)), nil)
-	}
-	g.count++
-	return g, nil
-}
-
-func (l *Log) flush() {
-	defer close(l.stopped)
-	for range l.kick {
-		l.mu.Lock()
-		g := l.waiting
-		if g != nil && g.count > 0 {
-			l.waiting = newGroup()
-		}
-		l.mu.Unlock()
-		if g != nil && g.count > 0 {
-			l.propose(g)
-		}
-	}
-}
-
-func (l *Log) propose(g *group) {
-	if g.count == 0 {
-		close(g.durable)
-		return
-	}
-	l.shard.Propose(&g.batch, func(_ store.Position, err error) {
-		g.err = err
-		close(g.durable)
-	})
-}
-
 func encode(e *Event) ([]byte, error) {
+	if e.EventTime.Unix() < 0 {
+		return nil, fmt.Errorf("event %s has no time", e.EventName)
+	}
 	body, err := json.Marshal(e)
 	if err != nil {
 		return nil, fmt.Errorf("encode event %s: %w", e.EventName, err)
@@ -180,9 +104,13 @@ func encode(e *Event) ([]byte, error) {
 	return body, nil
 }
 
+// placeSize is the bytes of an event's place.
+const placeSize = 16
+
 // place orders events newest first: both numbers are inverted.
 func place(t time.Time, seq uint64) []byte {
-	b := binary.BigEndian.AppendUint64(nil, ^uint64(t.UnixMicro()))
+	b := make([]byte, 0, placeSize)
+	b = binary.BigEndian.AppendUint64(b, ^uint64(t.UnixMicro()))
 	return binary.BigEndian.AppendUint64(b, ^seq)
 }
 
@@ -194,7 +122,7 @@ func (l *Log) attribute(account, region, name, value string) []byte {
 	return l.db.MAC("event-attribute", account, region, name, value)
 }
 
-// index gives the digest of every attribute of e once.
+// index gives the digest of every attribute of e.
 func (l *Log) index(e *Event) [][]byte {
 	var list [][]byte
 	for _, a := range e.attributes() {

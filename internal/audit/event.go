@@ -3,6 +3,7 @@ package audit
 import (
 	"encoding/json"
 	"time"
+	"unicode/utf8"
 )
 
 // Event is one record in CloudTrail's format, version 1.08.
@@ -56,6 +57,17 @@ type SessionContext struct {
 	Attributes          SessionAttributes `json:"attributes"`
 }
 
+// MarshalJSON writes webIdFederationData as an object when there is none, as
+// CloudTrail does.
+func (s SessionContext) MarshalJSON() ([]byte, error) {
+	type plain SessionContext
+	p := plain(s)
+	if p.WebIDFederationData == nil {
+		p.WebIDFederationData = map[string]string{}
+	}
+	return json.Marshal(&p)
+}
+
 // SessionIssuer is who gave temporary credentials.
 type SessionIssuer struct {
 	Type        string `json:"type"`
@@ -87,9 +99,9 @@ type TLSDetails struct {
 }
 
 // MarshalJSON writes the time to the second, as CloudTrail does.
-func (e *Event) MarshalJSON() ([]byte, error) {
+func (e Event) MarshalJSON() ([]byte, error) {
 	type plain Event
-	p := plain(*e)
+	p := plain(e)
 	p.EventTime = p.EventTime.UTC().Truncate(time.Second)
 	return json.Marshal(&p)
 }
@@ -121,5 +133,16 @@ func (e *Event) attributes() [][2]string {
 	for _, r := range e.Resources {
 		list = append(list, [2]string{"ResourceName", r.ARN}, [2]string{"ResourceType", r.Type})
 	}
+	for i := range list {
+		list[i][1] = written(list[i][1])
+	}
 	return list
+}
+
+// written gives s as it is read back from JSON, which knows only UTF-8.
+func written(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return string([]rune(s))
 }

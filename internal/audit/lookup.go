@@ -5,10 +5,14 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"coffer/internal/control"
+	"coffer/internal/fault"
+	"coffer/internal/seal"
 	"coffer/internal/store"
 )
 
@@ -23,49 +27,67 @@ type Query struct {
 	Account, Region string
 	Attribute       string    // a LookupEvents attribute key; empty = all events
 	Value           string    // exact
-	From, To        time.Time // both inclusive; zero = no bound
+	From, To        time.Time // both inclusive, to the second; zero = no bound
 	Limit           int       // at most MaxLookup, which 0 means
 	After           []byte    // the cursor of an earlier answer; nil = from the newest
 }
 
-// placeSize is the bytes of an event's place; a cursor is a place and a source.
-const placeSize = 16
+// cursorSize is the bytes of a cursor: a place and a source.
+const cursorSize = placeSize + 1
 
-// Lookup gives events newest first, and a cursor if there may be more.
+// Lookup gives events newest first, and a cursor if there may be more. All it
+// gives is durable. Events that are made meanwhile are newer than the cursor, but
+// for those of its very microsecond, which it may miss. An event that does not
+// open is [store.ErrDamaged], a bad cursor of kind [fault.Invalid].
 func (l *Log) Lookup(ctx context.Context, q Query) (events []*Event, next []byte, err error) {
 	if q.Limit <= 0 || q.Limit > MaxLookup {
 		q.Limit = MaxLookup
 	}
-	if q.After != nil && len(q.After) != placeSize+1 {
-		return nil, nil, fmt.Errorf("lookup: cursor of %d bytes", len(q.After))
+	if q.After != nil && (len(q.After) != cursorSize || q.After[placeSize] >= sources) {
+		return nil, nil, fault.New(fault.Invalid, "The cursor is not valid.")
 	}
 	err = l.db.View(ctx, func(ctx context.Context, tx *control.Tx) error {
-		s0 := &effects{l: l, tx: tx}
 		s1 := &reads{l: l, snap: l.shard.Snapshot()}
-		events, next, err = l.merge(q, s0, s1)
+		l.mu.Lock()
+		tail := l.tail // proposed after or with all that the snapshot shows
+		l.mu.Unlock()
+		events, next, err = l.merge(q, [sources]source{&effects{l: l, tx: tx}, s1})
 		if cerr := s1.snap.Close(); err == nil {
 			err = cerr
 		}
+		if derr := l.durable(ctx, tail); derr != nil {
+			err = derr // what was seen is void
+		}
 		return err
 	})
-	if err == nil {
-		err = l.settled(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("look up events: %w", err)
 	}
-	return events, next, err
+	return events, next, nil
 }
 
-// settled waits until what the last shard showed is durable: a batch is
-// durable only after all before it.
-func (l *Log) settled(ctx context.Context) error {
-	done := make(chan error, 1)
-	l.shard.Propose(&store.Batch{}, func(_ store.Position, err error) { done <- err })
+// durable waits for a group and those before it.
+func (l *Log) durable(ctx context.Context, tail *group) error {
+	if tail != nil {
+		select {
+		case <-tail.durable:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if tail.err != nil {
+			return tail.err
+		}
+	}
 	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
+	case <-l.shard.Lost():
+		return store.ErrLost
+	default:
+		return nil
 	}
 }
+
+// sources counts the shards that hold events.
+const sources = 2
 
 // A source is one shard's part of the trail.
 type source interface {
@@ -74,49 +96,73 @@ type source interface {
 	event(id []byte) ([]byte, error)
 }
 
-// merge walks both sources in the order (time, source, sequence), newest first.
-func (l *Log) merge(q Query, sources ...source) (events []*Event, next []byte, err error) {
-	table, prefix := control.TableEvent, l.scope(q.Account, q.Region)
+// merge walks the sources in the order (time, source, sequence), newest first.
+func (l *Log) merge(q Query, from [sources]source) (events []*Event, next []byte, err error) {
+	scope := l.scope(q.Account, q.Region)
+	table, prefix := control.TableEvent, scope
 	if q.Attribute != "" {
 		table = control.TableEventIndex
-		prefix = l.attribute(q.Account, q.Region, q.Attribute, q.Value)
+		prefix = l.attribute(q.Account, q.Region, q.Attribute, written(q.Value))
 	}
-	heads := make([][][]byte, len(sources))
-	for i, s := range sources {
+	var heads [sources][][]byte
+	for i, s := range from {
 		lower, upper := q.bounds(byte(i))
+		if bytes.Compare(lower, upper) >= 0 {
+			continue
+		}
 		lower, upper = append(bytes.Clone(prefix), lower...), append(bytes.Clone(prefix), upper...)
 		if heads[i], err = s.places(table, lower, upper, q.Limit+1); err != nil {
 			return nil, nil, err
 		}
 	}
-	scope := l.scope(q.Account, q.Region)
-	for len(events) < q.Limit {
-		i := newest(heads)
-		if i < 0 {
-			return events, nil, nil
+	for i := newest(heads); i >= 0; i = newest(heads) {
+		if len(events) == q.Limit {
+			return events, next, nil
 		}
-		at := heads[i][0][len(prefix):]
+		id := heads[i][0]
 		heads[i] = heads[i][1:]
-		body, err := sources[i].event(append(bytes.Clone(scope), at...))
+		if len(id) != len(prefix)+placeSize {
+			return nil, nil, fmt.Errorf("%w: %s entry %x", store.ErrDamaged, table, id)
+		}
+		at := id[len(prefix):]
+		e, err := decode(from[i], append(bytes.Clone(scope), at...))
 		if err != nil {
 			return nil, nil, err
 		}
-		e := &Event{}
-		if err := json.Unmarshal(body, e); err != nil {
-			return nil, nil, fmt.Errorf("%w: event: %w", store.ErrDamaged, err)
+		if !q.matches(e) {
+			return nil, nil, fmt.Errorf("%w: %s entry %x is of another event", store.ErrDamaged, table, id)
 		}
 		events = append(events, e)
 		next = append(bytes.Clone(at), byte(i))
 	}
-	if newest(heads) < 0 {
-		next = nil
+	return events, nil, nil
+}
+
+// decode keeps numbers as they were written: a float would round them.
+func decode(s source, id []byte) (*Event, error) {
+	body, err := s.event(id)
+	if err != nil {
+		return nil, err
 	}
-	return events, next, nil
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	e := &Event{}
+	if err := d.Decode(e); err != nil {
+		return nil, fmt.Errorf("%w: event %x: %w", store.ErrDamaged, id, err)
+	}
+	return e, nil
+}
+
+// matches checks what the key of an index entry says: in the last shard it is
+// not sealed.
+func (q *Query) matches(e *Event) bool {
+	return q.Attribute == "" ||
+		slices.Contains(e.attributes(), [2]string{q.Attribute, written(q.Value)})
 }
 
 // newest picks the source whose next place is first; at the same microsecond
 // the earlier source goes first.
-func newest(heads [][][]byte) int {
+func newest(heads [sources][][]byte) int {
 	best := -1
 	for i, h := range heads {
 		if len(h) == 0 {
@@ -131,16 +177,23 @@ func newest(heads [][][]byte) int {
 
 func micros(id []byte) []byte { return id[len(id)-placeSize : len(id)-8] }
 
+// lastSecond is the end of the year 9999, behind which no event has a time.
+const lastSecond = 253402300799
+
 // bounds gives the range of places of one source that the query covers.
 func (q *Query) bounds(source byte) (lower, upper []byte) {
 	lower, upper = make([]byte, 8), bytes.Repeat([]byte{0xff}, placeSize+1)
 	if !q.To.IsZero() {
-		// To is inclusive to its last microsecond of the second events show.
-		end := q.To.Truncate(time.Second).Add(time.Second - time.Microsecond)
-		binary.BigEndian.PutUint64(lower, ^uint64(end.UnixMicro()))
+		if q.To.Unix() < 0 {
+			return upper, upper // nothing is older than 1970
+		}
+		// Events show seconds, so both bounds cover all of theirs.
+		end := uint64(min(q.To.Unix(), lastSecond))*1e6 + 1e6 - 1
+		binary.BigEndian.PutUint64(lower, ^end)
 	}
-	if !q.From.IsZero() {
-		upper = binary.BigEndian.AppendUint64(nil, ^uint64(q.From.UnixMicro())+1)
+	if q.From.Unix() > 0 {
+		begin := uint64(min(q.From.Unix(), lastSecond)) * 1e6
+		upper = binary.BigEndian.AppendUint64(nil, ^begin+1)
 	}
 	if q.After == nil {
 		return lower, upper
@@ -181,12 +234,14 @@ func (s *effects) places(t control.Table, lower, upper []byte, n int) (ids [][]b
 func (s *effects) event(id []byte) ([]byte, error) {
 	v, ok, err := s.tx.Get(control.TableEvent, id)
 	if err == nil && !ok {
-		err = fmt.Errorf("%w: an indexed event is missing", store.ErrDamaged)
+		err = fmt.Errorf("%w: event %x of shard 0: %w", store.ErrDamaged, id, errMissing)
 	}
 	return v, err
 }
 
-// reads reads the last shard.
+var errMissing = errors.New("audit: an indexed event is missing")
+
+// reads reads the last shard, whose event rows are boxes bound to shard and key.
 type reads struct {
 	l    *Log
 	snap store.Snapshot
@@ -207,15 +262,15 @@ func (s *reads) places(t control.Table, lower, upper []byte, n int) (ids [][]byt
 func (s *reads) event(id []byte) ([]byte, error) {
 	key := rowKey(control.TableEvent, id)
 	box, ok, err := s.snap.Get(key)
-	if err != nil {
-		return nil, err
+	if err == nil && !ok {
+		err = errMissing
 	}
-	if !ok {
-		return nil, fmt.Errorf("%w: an indexed event is missing", store.ErrDamaged)
+	var body []byte
+	if err == nil {
+		body, err = s.l.db.Platform().OpenBox(nil, s.l.aad(key), box)
 	}
-	body, err := s.l.db.Platform().OpenBox(nil, s.l.aad(key), box)
-	if err != nil {
-		return nil, fmt.Errorf("%w: event: %w", store.ErrDamaged, err)
+	if errors.Is(err, errMissing) || errors.Is(err, seal.ErrOpen) || errors.Is(err, seal.ErrFormat) {
+		err = fmt.Errorf("%w: event %x of shard %d: %w", store.ErrDamaged, id, s.l.id, err)
 	}
-	return body, nil
+	return body, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"time"
@@ -12,57 +13,73 @@ import (
 	"coffer/internal/store"
 )
 
-// Keys of table 0, whose values are not boxes: they are read before the
-// platform key is known, or carry nothing to hide.
+// Keys of table 0. No unit of work writes it.
 var (
-	keyRoot  = []byte("\x00root")  // the platform key, wrapped under the root key
-	keyStart = []byte("\x00start") // number of the last start (4), CRC-32 (4)
-	keyTime  = []byte("\x00time")  // newest time of a commit, nanoseconds since 1970 (8)
+	// The platform key, wrapped under the root key, and the CRC-32 of that (4):
+	// it tells a damaged row from a wrong root key.
+	keyRoot = []byte("\x00root")
+	// The number of the last start (4), wrapped under the platform key: epochs
+	// rest on it, so it can be no box itself.
+	keyStart = []byte("\x00start")
+	// The newest time of a commit in nanoseconds since 1970 (8), in a box.
+	keyTime = []byte("\x00time")
 )
 
-const platformPurpose = "platform"
+// Purposes of wrapped values; see [seal.Wrap].
+const (
+	platformPurpose = "platform"
+	startPurpose    = "start"
+)
 
-// boot gives the platform key and sets the start number.
+// boot gives the platform key and sets the start number. It writes nothing
+// before it knows that the root key is the right one.
 func (db *DB) boot(ctx context.Context, rootKey []byte) (seal.Secret, error) {
-	snap := db.shard.Snapshot()
-	wrapped, found, err := snap.Get(keyRoot)
-	if err == nil && !found {
-		err = mustBeEmpty(snap)
-	}
-	var last []byte
-	if err == nil {
-		last, _, err = snap.Get(keyStart)
-	}
-	if cerr := snap.Close(); err == nil {
-		err = cerr
-	}
+	root, start, err := db.bootRows()
 	if err != nil {
 		return nil, fmt.Errorf("control: read platform key: %w", err)
 	}
 	var b store.Batch
 	var secret seal.Secret
-	if found {
-		if secret, err = seal.Unwrap(rootKey, platformPurpose, nil, wrapped); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrRootKey, err)
-		}
-		if db.start, err = parseStart(last); err != nil {
-			return nil, err
+	if root != nil {
+		if secret, err = openRoot(rootKey, root); err == nil {
+			db.start, err = openStart(secret, start)
 		}
 	} else {
-		secret = make(seal.Secret, seal.KeySize)
-		if _, err := rand.Read(secret); err != nil {
-			return nil, fmt.Errorf("control: new platform key: %w", err)
-		}
-		wrapped, err := seal.Wrap(rootKey, platformPurpose, nil, secret)
-		if err != nil {
-			return nil, err
-		}
-		b.Set(keyRoot, wrapped)
+		secret, root, err = newRoot(rootKey)
+		b.Set(keyRoot, root)
 	}
-	db.start++
+	if err != nil {
+		return nil, err
+	}
+	if db.start++; db.start == 0 {
+		return nil, errors.New("control: start numbers are used up")
+	}
 	n := binary.BigEndian.AppendUint32(nil, db.start)
-	b.Set(keyStart, binary.BigEndian.AppendUint32(n, crc32.ChecksumIEEE(n)))
+	if start, err = seal.Wrap(secret, startPurpose, keyStart, n); err != nil {
+		return nil, err
+	}
+	b.Set(keyStart, start)
 	return secret, commitNow(ctx, db.shard, &b)
+}
+
+// bootRows reads the rows of the platform key and the start number; a nil root
+// means an empty shard.
+func (db *DB) bootRows() (root, start []byte, err error) {
+	snap := db.shard.Snapshot()
+	defer func() {
+		if cerr := snap.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	root, found, err := snap.Get(keyRoot)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !found {
+		return nil, nil, mustBeEmpty(snap)
+	}
+	start, _, err = snap.Get(keyStart)
+	return root, start, err
 }
 
 func mustBeEmpty(snap store.Snapshot) error {
@@ -78,9 +95,36 @@ func mustBeEmpty(snap store.Snapshot) error {
 	return err
 }
 
-func parseStart(v []byte) (uint32, error) {
-	if len(v) != 8 || crc32.ChecksumIEEE(v[:4]) != binary.BigEndian.Uint32(v[4:]) {
-		return 0, fmt.Errorf("%w: start number of shard 0", store.ErrDamaged)
+func newRoot(rootKey []byte) (secret seal.Secret, row []byte, err error) {
+	secret = make(seal.Secret, seal.KeySize)
+	if _, err := rand.Read(secret); err != nil {
+		return nil, nil, fmt.Errorf("control: new platform key: %w", err)
+	}
+	if row, err = seal.Wrap(rootKey, platformPurpose, keyRoot, secret); err != nil {
+		return nil, nil, fmt.Errorf("control: new platform key: %w", err)
+	}
+	return secret, binary.BigEndian.AppendUint32(row, crc32.ChecksumIEEE(row)), nil
+}
+
+func openRoot(rootKey, row []byte) (seal.Secret, error) {
+	n := len(row) - 4
+	if n < 0 || crc32.ChecksumIEEE(row[:n]) != binary.BigEndian.Uint32(row[n:]) {
+		return nil, fmt.Errorf("control: %w: platform key of shard 0", store.ErrDamaged)
+	}
+	secret, err := seal.Unwrap(rootKey, platformPurpose, keyRoot, row[:n])
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRootKey, err)
+	}
+	return secret, nil
+}
+
+func openStart(secret seal.Secret, row []byte) (uint32, error) {
+	v, err := seal.Unwrap(secret, startPurpose, keyStart, row)
+	if err == nil && len(v) != 4 {
+		err = seal.ErrFormat
+	}
+	if err != nil {
+		return 0, fmt.Errorf("control: %w: start number of shard 0: %w", store.ErrDamaged, err)
 	}
 	return binary.BigEndian.Uint32(v), nil
 }
@@ -95,21 +139,29 @@ func commitNow(ctx context.Context, shard store.Shard, b *store.Batch) error {
 		}
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("control: begin start: %w", context.Cause(ctx))
 	}
 }
 
 func (db *DB) loadTime() error {
 	snap := db.shard.Snapshot()
-	v, ok, err := snap.Get(keyTime)
+	box, ok, err := snap.Get(keyTime)
 	if cerr := snap.Close(); err == nil {
 		err = cerr
 	}
 	if err != nil {
 		return fmt.Errorf("control: read time: %w", err)
 	}
-	if ok && len(v) == 8 {
-		db.last = time.Unix(0, int64(binary.BigEndian.Uint64(v))).UTC()
+	if !ok {
+		return nil // nothing was ever committed
 	}
+	v, err := db.platform.OpenBox(nil, aad(keyTime), box)
+	if err == nil && len(v) != 8 {
+		err = seal.ErrFormat
+	}
+	if err != nil {
+		return fmt.Errorf("control: %w: time of shard 0: %w", store.ErrDamaged, err)
+	}
+	db.last = time.Unix(0, int64(binary.BigEndian.Uint64(v))).UTC()
 	return nil
 }

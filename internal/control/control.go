@@ -6,7 +6,9 @@
 // Guarantees: what Update or View returns rests on durable state only; effects
 // of one unit are atomic; hooks run once, in the order of the commits, after
 // the batch is durable; values are sealed under the platform key and bound to
-// their place; time never goes backwards. It knows no service and no protocol.
+// their place; time never goes backwards. What has been removed or put back
+// from an old copy of the disk it cannot tell. It knows no service and no
+// protocol.
 package control
 
 import (
@@ -14,6 +16,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,39 +32,46 @@ type Config struct {
 	Now func() time.Time // the clock; default time.Now
 }
 
-// DB is the control state of one data directory.
+// DB is the control state of one data directory. It is safe for concurrent use.
 type DB struct {
 	shard    store.Shard
 	now      func() time.Time
 	start    uint32
 	platform *seal.Epochs
-	macKey   seal.Secret
+	macs     macs
 
-	turn sync.Mutex // held by a writer from its first read to its Propose
-	last time.Time  // newest time given out; guarded by turn
+	turn chan struct{} // holds a token while a writer is between first read and Propose
 
 	mu   sync.Mutex
-	tail *commit // the last proposed batch; guarded by mu
+	last time.Time // newest time given out
+	tail *commit   // the last one that was proposed
 }
 
-// commit is one proposed batch. Commits form a chain: hooks run in its order.
+// commit is one unit of work that wrote. Commits form a chain: hooks run in its
+// order.
 type commit struct {
+	*outcome
+	hooked chan struct{} // closed when the hooks of this and all earlier ones ran
+}
+
+// outcome is what became of a batch.
+type outcome struct {
 	durable chan struct{} // closed when the batch is durable or failed
 	err     error         // set before durable is closed
-	hooked  chan struct{} // closed when the hooks of this and all earlier ones ran
 }
 
-// Open reads the platform key with rootKey, or makes one in an empty shard, and
-// begins a new start number, durable before it returns. The DB uses the shard
-// alone until the process ends.
+// Open reads the platform key with rootKey (which stays the caller's), or makes
+// one in an empty shard, and begins a new start number, durable before it
+// returns. The DB uses the shard until the process ends; who reads and writes it
+// beside the DB breaks its guarantees. Errors: [ErrRootKey], [store.ErrDamaged].
 func Open(ctx context.Context, shard store.Shard, rootKey []byte, cfg Config) (*DB, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	done := &commit{durable: make(chan struct{}), hooked: make(chan struct{})}
+	done := &commit{&outcome{durable: make(chan struct{})}, make(chan struct{})}
 	close(done.durable)
 	close(done.hooked)
-	db := &DB{shard: shard, now: cfg.Now, tail: done}
+	db := &DB{shard: shard, now: cfg.Now, tail: done, turn: make(chan struct{}, 1)}
 	secret, err := db.boot(ctx, rootKey)
 	if err != nil {
 		return nil, err
@@ -70,8 +80,11 @@ func Open(ctx context.Context, shard store.Shard, rootKey []byte, cfg Config) (*
 	if db.platform, err = seal.NewEpochs(secret, "platform", db.start); err != nil {
 		return nil, err
 	}
-	db.macKey = append(seal.Secret{}, secret...)
-	return db, db.loadTime()
+	db.macs.secret = append(seal.Secret{}, secret...)
+	if err := db.loadTime(); err != nil {
+		return nil, err
+	}
+	return db, nil
 }
 
 // Platform seals values that must open without any customer key. The shards of
@@ -81,111 +94,153 @@ func (db *DB) Platform() *seal.Epochs { return db.platform }
 // StartNumber counts the starts of this data directory, from 1.
 func (db *DB) StartNumber() uint32 { return db.start }
 
-// MAC gives 16 bytes that stand for the parts in a store key without showing
-// them; label keeps uses apart.
-func (db *DB) MAC(label string, parts ...string) []byte {
-	m, err := seal.MAC(db.macKey, label, parts...)
-	if err != nil {
-		panic(err) // the key's length was checked in Open
-	}
-	return m
-}
-
 // Update runs fn in a unit of work that may write, commits its effects and
-// returns when they are durable and the hooks ran. An error of fn drops the
-// effects. Within another unit (ctx carries one) fn joins it: its effects are
+// returns when they are durable and the hooks ran. An error or panic of fn drops
+// the effects. Within another unit (ctx carries one) fn joins it: its effects are
 // kept if it succeeds and dropped alone if it fails.
+//
+// A ctx that ends stops the wait for other writers. Once the effects are with
+// the store it is not heeded: the caller is told what became of them. An error
+// of the store may be [store.ErrUnknown]; then no later unit succeeds either.
 func (db *DB) Update(ctx context.Context, fn func(context.Context, *Tx) error) error {
 	if tx := From(ctx); tx != nil {
 		return tx.join(ctx, fn)
 	}
-	db.turn.Lock()
-	tx := db.begin(true)
-	err := fn(context.WithValue(ctx, txKey{}, tx), tx)
-	if err == nil {
-		err = tx.err
+	if tx, ok := ctx.Value(txKey{}).(*Tx); ok && tx.phase.Load() == phaseHooks {
+		return errors.New("control: update by a hook of a unit of work")
 	}
-	var b *store.Batch
-	if err == nil {
-		b, err = tx.batch()
+	select {
+	case db.turn <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("wait for other writers: %w", context.Cause(ctx))
 	}
+	tx, c, prev, err := db.write(ctx, fn)
 	if err != nil {
-		db.turn.Unlock()
-		tx.close()
-		tx.abandon()
 		return err
 	}
-	c, prev := db.propose(b)
-	db.turn.Unlock()
-	tx.close()
+	defer tx.phase.Store(phaseOver)
 	<-c.durable
 	<-prev.hooked
 	defer close(c.hooked)
 	if c.err != nil {
-		tx.abandon()
+		tx.abandon(Savepoint{})
 		return fmt.Errorf("commit: %w", c.err)
 	}
-	for _, h := range tx.after {
-		h()
+	for _, h := range slices.Backward(tx.after) {
+		defer h() // the oldest first; one that panics does not keep the others from running
 	}
 	return nil
 }
 
+// write runs fn and proposes its effects. It gives the turn back, also when fn
+// panics.
+func (db *DB) write(ctx context.Context, fn func(context.Context, *Tx) error) (
+	tx *Tx, c, prev *commit, err error,
+) {
+	defer func() {
+		<-db.turn
+		if tx == nil {
+			return
+		}
+		tx.close(phaseHooks)
+		if c == nil {
+			defer tx.phase.Store(phaseOver)
+			tx.abandon(Savepoint{})
+		}
+	}()
+	tx = db.begin(true)
+	if err = fn(context.WithValue(ctx, txKey{}, tx), tx); err == nil {
+		err = tx.err
+	}
+	if err != nil {
+		return tx, nil, nil, err
+	}
+	b, err := tx.batch()
+	if err != nil {
+		return tx, nil, nil, err
+	}
+	c, prev = db.propose(b)
+	return tx, c, prev, nil
+}
+
 // View runs fn in a unit of work that only reads, beside others, and returns
-// when all it read is durable. Within another unit it reads that one's view.
+// when all it read is durable. Within another unit it reads that one's view. The
+// error of a store that failed or has another owner, or of ctx, replaces that of
+// fn: what fn saw is void then.
 func (db *DB) View(ctx context.Context, fn func(context.Context, *Tx) error) error {
 	if tx := From(ctx); tx != nil {
 		return fn(ctx, tx)
 	}
 	tx := db.begin(false)
 	db.mu.Lock()
-	tail := db.tail
+	tail := db.tail // proposed after or with all that the snapshot shows
 	db.mu.Unlock()
-	err := fn(context.WithValue(ctx, txKey{}, tx), tx)
-	tx.close()
-	if err == nil {
-		err = tx.err
+	err := tx.read(ctx, fn)
+	select {
+	case <-tail.durable:
+	default:
+		select {
+		case <-tail.durable:
+		case <-ctx.Done():
+			return fmt.Errorf("read: %w", context.Cause(ctx))
+		}
 	}
-	<-tail.durable
-	if tail.err != nil && err == nil {
-		err = fmt.Errorf("read: %w", tail.err)
+	if tail.err != nil {
+		return fmt.Errorf("read: %w", tail.err)
 	}
-	return err
+	select {
+	case <-db.shard.Lost():
+		return fmt.Errorf("read: the shard has another owner: %w", store.ErrLost)
+	default:
+		return err
+	}
+}
+
+func (tx *Tx) read(ctx context.Context, fn func(context.Context, *Tx) error) error {
+	defer tx.close(phaseOver)
+	if err := fn(context.WithValue(ctx, txKey{}, tx), tx); err != nil {
+		return err
+	}
+	return tx.err
 }
 
 func (db *DB) begin(writable bool) *Tx {
-	tx := &Tx{db: db, snap: db.shard.Snapshot(), writable: writable, overlay: map[string]effect{}}
-	now := db.now().UTC()
-	if writable {
-		if now.Before(db.last) {
-			now = db.last
-		}
-		db.last = now
+	return &Tx{
+		db: db, snap: db.shard.Snapshot(), writable: writable, time: db.tick(),
+		overlay: map[string]effect{},
 	}
-	tx.time = now
-	return tx
+}
+
+// tick gives the time, which never goes back. The monotonic reading is taken
+// off: with it, a wall clock that was set back would still compare as later.
+func (db *DB) tick() time.Time {
+	now := db.now().Round(0).UTC()
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if now.Before(db.last) {
+		now = db.last
+	}
+	db.last = now
+	return now
 }
 
 // propose hands a batch to the store and links its commit to the chain. An
-// empty one commits with the batch before it.
+// empty one has the outcome of the batch before it, which it may have read.
 func (db *DB) propose(b *store.Batch) (c, prev *commit) {
-	c = &commit{durable: make(chan struct{}), hooked: make(chan struct{})}
+	c = &commit{&outcome{durable: make(chan struct{})}, make(chan struct{})}
 	db.mu.Lock()
 	prev = db.tail
 	db.tail = c
-	db.mu.Unlock()
 	if b.Len() == 0 {
-		go func() {
-			<-prev.durable
-			c.err = prev.err
-			close(c.durable)
-		}()
-		return c, prev
+		c.outcome = prev.outcome
 	}
-	db.shard.Propose(b, func(_ store.Position, err error) {
-		c.err = err
-		close(c.durable)
-	})
+	db.mu.Unlock()
+	if b.Len() > 0 {
+		db.shard.Propose(b, func(_ store.Position, err error) {
+			c.err = err
+			close(c.durable)
+		})
+	}
 	return c, prev
 }
 
@@ -205,7 +260,12 @@ func (tx *Tx) batch() (*store.Batch, error) {
 		}
 		b.Set([]byte(key), box)
 	}
-	b.Set(keyTime, binary.BigEndian.AppendUint64(nil, uint64(tx.time.UnixNano())))
+	now := binary.BigEndian.AppendUint64(nil, uint64(tx.time.UnixNano()))
+	box, err := tx.db.platform.SealBox(nil, aad(keyTime), now)
+	if err != nil {
+		return nil, err
+	}
+	b.Set(keyTime, box)
 	return b, b.Check()
 }
 

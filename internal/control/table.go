@@ -9,7 +9,7 @@ type Table byte
 
 // The tables of shard 0.
 const (
-	TableMeta       Table = 0x00 // platform key, start number, time; not boxed
+	TableMeta       Table = 0x00 // platform key, start number, time; see boot.go
 	TableNode       Table = 0x01 // node: CA, certificates
 	TableAccount    Table = 0x02 // service/iam: accounts
 	TableAccessKey  Table = 0x03 // service/iam: access keys

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"coffer/internal/store"
@@ -14,15 +15,27 @@ import (
 
 type txKey struct{}
 
-// From gives the unit of work that ctx carries, or nil.
+// From gives the unit of work that ctx carries, or nil when there is none or its
+// function has returned.
 func From(ctx context.Context) *Tx {
 	tx, _ := ctx.Value(txKey{}).(*Tx)
+	if tx != nil && tx.phase.Load() != phaseOpen {
+		return nil
+	}
 	return tx
 }
 
+// The phases of a Tx.
+const (
+	phaseOpen  = iota // its function runs
+	phaseHooks        // it is committed or failed; its hooks run or will
+	phaseOver
+)
+
 // Tx is one unit of work. It is used by one goroutine, and not after the
-// function that got it returned.
+// function that got it returned: then reads fail and writes panic.
 type Tx struct {
+	phase    atomic.Int32
 	db       *DB
 	snap     store.Snapshot
 	writable bool
@@ -31,7 +44,7 @@ type Tx struct {
 	journal  []undo
 	after    []func()
 	failed   []func()
-	err      error // the first misuse or damage; fails the unit
+	err      error // misuse; fails the unit
 }
 
 // effect is a pending write; a nil value deletes.
@@ -55,6 +68,9 @@ func (tx *Tx) MAC(label string, parts ...string) []byte { return tx.db.MAC(label
 // Get reads the value of id in table; the slice is the caller's. A value that
 // fails to open is an error that names its table, never "not found".
 func (tx *Tx) Get(t Table, id []byte) (value []byte, ok bool, err error) {
+	if tx.phase.Load() != phaseOpen {
+		return nil, false, errOver
+	}
 	key := t.key(id)
 	if e, ok := tx.overlay[string(key)]; ok {
 		return bytes.Clone(e.value), e.value != nil, nil
@@ -83,9 +99,17 @@ func (tx *Tx) Put(t Table, id, value []byte) {
 // Delete removes id from table; a missing one is no error.
 func (tx *Tx) Delete(t Table, id []byte) { tx.set(string(t.key(id)), effect{}) }
 
+var errOver = errors.New("control: the unit of work is over")
+
 func (tx *Tx) set(key string, e effect) {
-	if !tx.writable {
+	switch {
+	case tx.phase.Load() != phaseOpen:
+		panic(errOver) // an effect that nobody would ever see
+	case !tx.writable:
 		tx.err = errors.Join(tx.err, errors.New("control: write in a unit of work that reads"))
+		return
+	case Table(key[0]) == TableMeta:
+		tx.err = errors.Join(tx.err, fmt.Errorf("control: write to %s", TableMeta))
 		return
 	}
 	old, had := tx.overlay[key]
@@ -123,9 +147,15 @@ var ErrStop = errors.New("control: stop")
 
 // Range is Scan over lower <= id < upper; a nil upper is the table's end.
 func (tx *Tx) Range(t Table, lower, upper []byte, fn func(id, value []byte) error) error {
+	if tx.phase.Load() != phaseOpen {
+		return errOver
+	}
 	lo, hi := t.key(lower), t.end()
 	if upper != nil {
 		hi = t.key(upper)
+	}
+	if bytes.Compare(lo, hi) >= 0 {
+		return nil
 	}
 	it := tx.snap.Iter(lo, hi)
 	err := tx.walk(it, tx.pending(lo, hi), fn)
@@ -142,35 +172,46 @@ func (tx *Tx) Range(t Table, lower, upper []byte, fn func(id, value []byte) erro
 func (tx *Tx) walk(it store.Iterator, pending []string, fn func(id, value []byte) error) error {
 	more := it.Next()
 	for more || len(pending) > 0 {
-		if len(pending) > 0 && (!more || pending[0] <= string(it.Key())) {
-			key := pending[0]
-			pending = pending[1:]
-			if more && key == string(it.Key()) {
-				more = it.Next()
-			}
-			if e := tx.overlay[key]; e.value != nil {
-				if err := fn([]byte(key[1:]), bytes.Clone(e.value)); err != nil {
-					return err
-				}
-			}
-			continue
+		stored := more && (len(pending) == 0 || string(it.Key()) <= pending[0])
+		var key string
+		var box []byte
+		if stored {
+			key, box = string(it.Key()), it.Value()
+		} else {
+			key = pending[0]
 		}
-		key := bytes.Clone(it.Key())
-		value, err := tx.open(key, it.Value())
-		if err != nil {
+		if err := tx.visit(key, box, stored, fn); err != nil {
 			return err
 		}
-		if e, ok := tx.overlay[string(key)]; ok { // written by fn meanwhile
-			value = e.value
+		if len(pending) > 0 && pending[0] == key {
+			pending = pending[1:]
 		}
-		if value != nil {
-			if err := fn(key[1:], value); err != nil {
-				return err
-			}
+		if stored {
+			more = it.Next()
 		}
-		more = it.Next()
 	}
 	return it.Err()
+}
+
+// visit calls fn for one key. The overlay is asked now, not before: an earlier
+// call of fn may have changed it.
+func (tx *Tx) visit(
+	key string, box []byte, stored bool, fn func(id, value []byte) error,
+) error {
+	if e, ok := tx.overlay[key]; ok {
+		if e.value == nil {
+			return nil
+		}
+		return fn([]byte(key[1:]), bytes.Clone(e.value))
+	}
+	if !stored {
+		return nil
+	}
+	value, err := tx.open([]byte(key), box)
+	if err != nil {
+		return err
+	}
+	return fn([]byte(key[1:]), value)
 }
 
 // pending gives the keys of the overlay in the range, in order.
@@ -185,12 +226,16 @@ func (tx *Tx) pending(lo, hi []byte) []string {
 	return keys
 }
 
-// After registers a hook that runs once when the unit's effects are durable.
-// It must not block for long and must not begin a unit of work that writes.
+// After registers a hook that runs once when the unit's effects are durable,
+// before Update returns and before the hooks of any later commit. It must not
+// block for long, and must not call [DB.Update], which would wait for the hook
+// itself: a hook that has to write starts a goroutine. It may call [DB.View].
 func (tx *Tx) After(fn func()) { tx.after = append(tx.after, fn) }
 
 // Failed registers a hook that runs once if the effects made so far are
-// dropped: the unit or the joined part around it failed, or its commit did.
+// dropped: the unit or the joined part around it failed or panicked, or its
+// commit did, which leaves open whether a restart will show the effects. What
+// holds for After holds for it.
 func (tx *Tx) Failed(fn func()) { tx.failed = append(tx.failed, fn) }
 
 // Savepoint marks a place to Rollback to.
@@ -211,34 +256,38 @@ func (tx *Tx) Rollback(s Savepoint) {
 			delete(tx.overlay, u.key)
 		}
 	}
-	hooks := slices.Clone(tx.failed[s.failed:])
-	tx.journal = tx.journal[:s.journal]
-	tx.after, tx.failed = tx.after[:s.after], tx.failed[:s.failed]
-	for _, h := range slices.Backward(hooks) {
-		h()
-	}
+	tx.journal, tx.after = tx.journal[:s.journal], tx.after[:s.after]
+	tx.abandon(s)
 }
 
 func (tx *Tx) join(ctx context.Context, fn func(context.Context, *Tx) error) error {
 	if !tx.writable {
 		return errors.New("control: update inside a unit of work that reads")
 	}
-	s := tx.Savepoint()
+	s, kept := tx.Savepoint(), false
+	defer func() {
+		if !kept { // also when fn panicked: the unit around it may recover
+			tx.Rollback(s)
+		}
+	}()
 	err := fn(ctx, tx)
-	if err != nil {
-		tx.Rollback(s)
-	}
+	kept = err == nil
 	return err
 }
 
-// abandon runs the Failed hooks of a unit whose effects are gone.
-func (tx *Tx) abandon() {
-	for _, h := range slices.Backward(tx.failed) {
-		h()
+// abandon runs and forgets the Failed hooks since s, newest first. One that
+// panics does not keep the others from running.
+func (tx *Tx) abandon(s Savepoint) {
+	hooks := slices.Clone(tx.failed[s.failed:])
+	tx.failed = tx.failed[:s.failed]
+	for _, h := range hooks {
+		defer h()
 	}
 }
 
-func (tx *Tx) close() {
+// close ends the reads and writes of the unit.
+func (tx *Tx) close(phase int32) {
+	tx.phase.Store(phase)
 	if err := tx.snap.Close(); err != nil {
 		tx.err = errors.Join(tx.err, err)
 	}

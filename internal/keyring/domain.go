@@ -24,7 +24,10 @@ type Domain struct {
 	ctx    context.Context // ends with the domain
 	cancel context.CancelFunc
 
-	asking sync.Mutex // one Refresh at a time
+	asking chan struct{} // holds a token while the source is asked
+	wake   chan struct{} // holds a token when the background work is to ask again
+
+	working bool // the background work runs; guarded by ring.mu
 
 	mu     sync.RWMutex
 	epochs *seal.Epochs // nil while locked
@@ -72,8 +75,9 @@ func (d *Domain) Open(dst, rec []byte) ([]byte, error) {
 	return d.epochs.OpenRecord(dst, rec, d.id)
 }
 
-// Watch registers fn to be called after every change between locked and open;
-// fn reads the state itself and must not block.
+// Watch registers fn to be called after every change between locked and open and
+// of the reason; fn reads the state itself, must not block, and must not begin a
+// unit of work that writes: a fence is raised inside of one.
 func (d *Domain) Watch(fn func()) {
 	d.watchMu.Lock()
 	defer d.watchMu.Unlock()
@@ -83,52 +87,63 @@ func (d *Domain) Watch(fn func()) {
 // Refresh asks the source for the secret unless the domain is open, and opens
 // the domain with it. It returns the reason why the domain is locked, or nil.
 func (d *Domain) Refresh(ctx context.Context) error {
-	d.asking.Lock()
-	defer d.asking.Unlock()
-	d.mu.RLock()
-	open, before := d.epochs != nil, d.fenced
-	d.mu.RUnlock()
-	if open {
-		return nil
+	select {
+	case d.asking <- struct{}{}:
+		defer func() { <-d.asking }()
+	case <-ctx.Done():
+		return locked(d.key, context.Cause(ctx))
 	}
-	if why := d.ring.fenced(d); why != nil {
+	d.mu.RLock()
+	open, why, before := d.epochs != nil, d.why, d.fenced
+	d.mu.RUnlock()
+	switch {
+	case open:
+		return nil
+	case d.ctx.Err() != nil: // removed, or the keyring is closed
 		return why
 	}
+	if why := d.ring.fenced(d); why != nil {
+		return locked(d.key, why)
+	}
+	epochs, err := d.ask(ctx)
+	changed, err := d.install(epochs, err, before)
+	if changed {
+		d.notify()
+	}
+	return err
+}
+
+func (d *Domain) ask(ctx context.Context) (*seal.Epochs, error) {
 	secret, err := d.source.OpenDomain(ctx, d.id)
 	if err != nil {
-		d.mu.Lock()
-		d.why = locked(d.key, err)
-		err = d.why
-		d.mu.Unlock()
-		d.notify()
-		return err
+		return nil, err
 	}
 	defer secret.Wipe()
-	epochs, err := seal.NewEpochs(secret, "domain", d.ring.start)
-	if err != nil {
-		return err
-	}
-	if err := d.install(epochs, before); err != nil {
-		epochs.Wipe()
-		return err
-	}
-	d.notify()
-	return nil
+	return seal.NewEpochsFrom(secret, "domain", d.ring.numbers)
 }
 
-// install opens the domain unless it was fenced since the source was asked: the
-// answer may be older than the fence.
-func (d *Domain) install(epochs *seal.Epochs, before uint64) error {
+// install takes the source's answer unless the domain was locked since it was
+// asked: the answer may be older than the fence.
+func (d *Domain) install(epochs *seal.Epochs, err error, before uint64) (changed bool, why error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.fenced != before {
-		return fault.Wrap(fault.Unavailable, errFenced, "The key is being changed.")
+	switch {
+	case d.fenced != before:
+		if epochs != nil {
+			epochs.Wipe()
+		}
+		return false, fault.Wrap(fault.Unavailable, errFenced, "The key is being changed.")
+	case err != nil:
+		old := d.why
+		d.why = locked(d.key, err)
+		return old.Error() != d.why.Error(), d.why
 	}
 	d.epochs, d.why = epochs, nil
-	return nil
+	return true, nil
 }
 
-// lock takes the key away and returns when no reader is inside.
+// lock takes the key away and returns when no reader is inside. The caller
+// calls notify afterwards.
 func (d *Domain) lock(why error) {
 	d.mu.Lock()
 	old := d.epochs
@@ -138,7 +153,6 @@ func (d *Domain) lock(why error) {
 	if old != nil {
 		old.Wipe()
 	}
-	d.notify()
 }
 
 func (d *Domain) notify() {
@@ -152,11 +166,12 @@ func (d *Domain) notify() {
 
 // locked makes sure that a reason has a kind and a text for clients.
 func locked(key string, err error) error {
-	switch fault.KindOf(err) {
-	case fault.KeyUnavailable, fault.Unavailable:
-		return err
-	case fault.Internal:
+	f, ok := errors.AsType[*fault.Error](err)
+	switch {
+	case !ok || f.Kind == fault.Internal:
 		return fault.Wrap(fault.Unavailable, err, "The key "+key+" cannot be reached now.")
+	case f.Kind == fault.KeyUnavailable || f.Kind == fault.Unavailable:
+		return err
 	}
-	return fault.Wrap(fault.KeyUnavailable, err, err.Error())
+	return fault.Wrap(fault.KeyUnavailable, err, f.Text)
 }

@@ -41,8 +41,8 @@ type Config struct {
 
 // Keyring is the domains of one process.
 type Keyring struct {
-	cfg   Config
-	start uint32
+	cfg     Config
+	numbers *seal.Numbers
 
 	mu      sync.Mutex
 	domains map[seal.DomainID]*Domain
@@ -62,7 +62,7 @@ func (f *fence) holds(d *Domain) bool {
 }
 
 // New makes an empty keyring. start is the number of this process start; see
-// [seal.NewEpochs].
+// [seal.NewNumbers]. A process has one keyring.
 func New(start uint32, cfg Config) *Keyring {
 	if cfg.Retry == 0 {
 		cfg.Retry = 2 * time.Second
@@ -71,7 +71,7 @@ func New(start uint32, cfg Config) *Keyring {
 		cfg.Logger = slog.Default()
 	}
 	return &Keyring{
-		cfg: cfg, start: start,
+		cfg: cfg, numbers: seal.NewNumbers(start),
 		domains: map[seal.DomainID]*Domain{},
 	}
 }
@@ -86,8 +86,12 @@ func (k *Keyring) Add(id seal.DomainID, key string, grants []string, source Sour
 		return d
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	if k.closed {
+		cancel()
+	}
 	d := &Domain{
 		id: id, key: key, grants: grants, source: source, ring: k, ctx: ctx, cancel: cancel,
+		asking: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		why: fault.New(fault.KeyUnavailable, "The key %s has not been opened yet.", key),
 	}
 	k.domains[id] = d
@@ -113,6 +117,7 @@ func (k *Keyring) Remove(id seal.DomainID) {
 	if d != nil {
 		d.cancel()
 		d.lock(fault.New(fault.KeyUnavailable, "The key of this broker was destroyed."))
+		d.notify()
 	}
 }
 
@@ -130,6 +135,9 @@ func (k *Keyring) FenceGrant(key, grant string, why error) (lift func()) {
 
 func (k *Keyring) raise(f *fence) (lift func()) {
 	begin := time.Now()
+	if f.why == nil {
+		f.why = fault.New(fault.KeyUnavailable, "The key %s is being changed.", f.key)
+	}
 	k.mu.Lock()
 	k.fences = append(k.fences, f)
 	held := k.held(f)
@@ -140,6 +148,9 @@ func (k *Keyring) raise(f *fence) (lift func()) {
 		ids = append(ids, d.id)
 	}
 	took := time.Since(begin)
+	for _, d := range held { // behind the fence: no watcher makes it later
+		d.notify()
+	}
 	k.cfg.Logger.Info("keys fenced", "key", f.key, "grant", f.grant, "domains", len(ids),
 		"took", took)
 	if k.cfg.Fenced != nil {
@@ -169,7 +180,8 @@ func (k *Keyring) Recheck(key string) {
 	}
 }
 
-// Close locks every domain and waits for the background work.
+// Close locks every domain and waits for the background work. Domains that are
+// added later never open. It is idempotent.
 func (k *Keyring) Close() {
 	k.mu.Lock()
 	k.closed = true
@@ -181,6 +193,7 @@ func (k *Keyring) Close() {
 	for _, d := range all {
 		d.cancel()
 		d.lock(fault.New(fault.Unavailable, "Coffer is stopping."))
+		d.notify()
 	}
 	k.refresh.Wait()
 }
@@ -207,27 +220,56 @@ func (k *Keyring) fenced(d *Domain) error {
 	return nil
 }
 
-// spawn refreshes d in the background until it is open, or its source says
-// something that waiting does not change.
+// spawn lets the background work ask for d, again if it is asking now: its
+// answer may be older than what spawn was called for.
 func (k *Keyring) spawn(d *Domain) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.closed {
-		return
-	}
-	k.refresh.Go(func() {
-		for {
-			err := d.Refresh(d.ctx)
-			if err == nil || d.ctx.Err() != nil || !passing(err) {
-				return
-			}
-			select {
-			case <-d.ctx.Done():
-				return
-			case <-time.After(k.cfg.Retry):
-			}
+	switch {
+	case k.closed || d.ctx.Err() != nil:
+	case d.working:
+		select {
+		case d.wake <- struct{}{}:
+		default: // it will ask again already
 		}
-	})
+	default:
+		d.working = true
+		k.refresh.Go(func() { k.work(d) })
+	}
+}
+
+// work refreshes d until it is open, or its source says something that waiting
+// does not change, and nobody wants it to be asked again.
+func (k *Keyring) work(d *Domain) {
+	for {
+		select {
+		case <-d.wake: // what is asked now is as good
+		default:
+		}
+		var pause <-chan time.Time
+		if err := d.Refresh(d.ctx); err != nil && passing(err) {
+			pause = time.After(k.cfg.Retry)
+		} else if k.rest(d) {
+			return
+		}
+		select {
+		case <-d.ctx.Done():
+			return
+		case <-d.wake:
+		case <-pause:
+		}
+	}
+}
+
+// rest ends the background work of d unless it is to ask again.
+func (k *Keyring) rest(d *Domain) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(d.wake) > 0 {
+		return false
+	}
+	d.working = false
+	return true
 }
 
 func passing(err error) bool {

@@ -17,10 +17,29 @@ const (
 	openEpochs = 256 // subkeys kept for opening older values
 )
 
-// Epochs seals under numbered subkeys of one secret. An epoch is the number of
-// the process start (its upper half) and a count within it, so a new start
-// never continues an old subkey and no start needs to read what the last one
-// used. It is safe for concurrent use.
+// Numbers gives out the numbers of epochs, each once. A number is that of the
+// process start (its upper half) and a count within it, so a new start never
+// continues an old subkey and no start needs to read what the last one used. It
+// is safe for concurrent use.
+type Numbers struct {
+	start uint32
+	count atomic.Uint64 // given out so far
+}
+
+// NewNumbers gives the numbers of a process start, which must be durable before
+// the call and must never get another Numbers for the same secrets.
+func NewNumbers(start uint32) *Numbers { return &Numbers{start: start} }
+
+func (n *Numbers) take() (uint64, error) {
+	count := n.count.Add(1) - 1
+	if count > 1<<32-1 {
+		return 0, fmt.Errorf("seal: epochs of start %d are used up; restart", n.start)
+	}
+	return uint64(n.start)<<32 | count, nil
+}
+
+// Epochs seals under numbered subkeys of one secret. It is safe for concurrent
+// use.
 type Epochs struct {
 	label              string
 	maxSeals, maxBytes int64                 // per epoch
@@ -28,11 +47,11 @@ type Epochs struct {
 	recent             atomic.Pointer[epoch] // the older one that was opened last
 	scratch            sync.Pool             // *[]byte, for associated data
 
-	mu     sync.Mutex
-	number uint64                   // of the newest epoch
-	secret Secret                   // nil after Wipe
-	opened map[uint64]*list.Element // of *epoch, newest use in front
-	order  *list.List
+	numbers *Numbers
+	mu      sync.Mutex
+	secret  Secret                   // nil after Wipe
+	opened  map[uint64]*list.Element // of *epoch, newest use in front
+	order   *list.List
 }
 
 type epoch struct {
@@ -44,38 +63,28 @@ type epoch struct {
 
 // NewEpochs copies secret (KeySize bytes or more). label separates uses of one
 // secret; start is the number of this process start, durable before the call.
-// One secret and label need one NewEpochs per start: see [NewEpochsFrom].
+// A secret that is opened again in the same start needs [NewEpochsFrom].
 func NewEpochs(secret []byte, label string, start uint32) (*Epochs, error) {
-	return NewEpochsFrom(secret, label, start, 0)
+	return NewEpochsFrom(secret, label, NewNumbers(start))
 }
 
-// NewEpochsFrom is NewEpochs for a secret that was open before in this start:
-// count must be above the count of [Epochs.Number] of the earlier ones, or the
-// bounds of a subkey would not hold over all of its uses.
-func NewEpochsFrom(secret []byte, label string, start, count uint32) (*Epochs, error) {
+// NewEpochsFrom is NewEpochs that takes its numbers from n, for secrets that are
+// opened more than once in a start: were a number used twice, the bounds of its
+// subkey would not hold over both uses.
+func NewEpochsFrom(secret []byte, label string, n *Numbers) (*Epochs, error) {
 	e := &Epochs{
 		label: label, maxSeals: epochSeals, maxBytes: epochBytes,
-		number: uint64(start)<<32 | uint64(count), secret: append(Secret{}, secret...),
+		numbers: n, secret: append(Secret{}, secret...),
 		opened: map[uint64]*list.Element{}, order: list.New(),
 	}
 	e.scratch.New = func() any { return new(make([]byte, 0, 256)) }
-	first, err := e.derive(e.number)
-	if err != nil {
+	if err := e.roll(nil); err != nil {
 		return nil, err
 	}
-	e.current.Store(first)
 	return e, nil
 }
 
-// Number is the newest epoch that was sealed under or may be: the start in the
-// upper half, the count in the lower. It stays known after Wipe.
-func (e *Epochs) Number() uint64 {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.number
-}
-
-// derive makes the AEAD of an epoch. It needs mu, or an Epochs nobody knows yet.
+// derive makes the AEAD of an epoch, under mu.
 func (e *Epochs) derive(number uint64) (*epoch, error) {
 	if e.secret == nil {
 		return nil, ErrWiped
@@ -118,14 +127,14 @@ func (e *Epochs) roll(old *epoch) error {
 	if e.current.Load() != old {
 		return nil
 	}
-	if uint32(old.number) == ^uint32(0) {
-		return fmt.Errorf("seal: epochs of start %d are used up; restart", old.number>>32)
-	}
-	next, err := e.derive(old.number + 1)
+	number, err := e.numbers.take()
 	if err != nil {
 		return err
 	}
-	e.number = next.number
+	next, err := e.derive(number)
+	if err != nil {
+		return err
+	}
 	e.current.Store(next)
 	return nil
 }
