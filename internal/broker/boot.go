@@ -132,8 +132,8 @@ func (sh *shard) boot(ctx context.Context, known map[queueID]bool) (err error) {
 }
 
 // restore gives a queue the state that its record tells. It is called before
-// anything else knows the queue.
-func (c *Core) restore(q *Queue) {
+// anything else knows the queue. A queue without a record never had a message.
+func (c *Core) restore(q *Queue) error {
 	st := &q.state
 	st.next = 1
 	c.mu.Lock()
@@ -141,7 +141,7 @@ func (c *Core) restore(q *Queue) {
 	delete(c.records, q.id)
 	c.mu.Unlock()
 	if !ok {
-		return
+		return q.namespace.shard.mustBeEmpty(q.id)
 	}
 	st.next, st.first, st.delivered, st.boot = r.next, r.first, r.delivered, r.delivered
 	st.depth, st.bytes = int64(r.depth), int64(r.bytes)
@@ -150,6 +150,18 @@ func (c *Core) restore(q *Queue) {
 		st.gap.bytes = st.bytes + st.depth*entryOverhead
 	}
 	q.ready.Store(st.depth)
+	return nil
+}
+
+func (sh *shard) mustBeEmpty(id queueID) error {
+	snap := sh.store.Snapshot()
+	it := snap.Iter(queueRange(classDurable, id))
+	some := it.Next()
+	err := errors.Join(it.Err(), it.Close(), snap.Close())
+	if err == nil && some {
+		return fmt.Errorf("%w: queue %x has messages but no record", store.ErrDamaged, uint64(id))
+	}
+	return err
 }
 
 // Close stops the core. Sessions must be closed before; what they asked for is

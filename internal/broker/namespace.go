@@ -179,7 +179,9 @@ func (n *Namespace) load(tx *control.Tx) error {
 		}
 		q := &Queue{namespace: n, spec: spec}
 		q.id = queueID(binary.BigEndian.Uint64(row[len(n.id):]))
-		n.core.restore(q)
+		if err := n.core.restore(q); err != nil {
+			return err
+		}
 		queues[q.id] = q
 		c.next.queues = c.next.queues.with(c.next.seed, spec.Name, q)
 		return nil

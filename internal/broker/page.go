@@ -126,7 +126,7 @@ func (sh *shard) extend(q *Queue, j *readJob) error {
 		e.seq, e.record, e.size = f.seq, f.record, len(f.record)
 		e.address, e.key, e.count = f.address, f.key, f.count
 		e.durable, e.spilled = f.class == classDurable, f.class == classSpilled
-		e.redelivered = f.seq+1 < st.boot || f.count > 0
+		e.redelivered = f.seq < st.boot || f.count > 0
 		sh.hold(e)
 		st.ready.pushBack(e)
 		st.gap.count--

@@ -55,31 +55,27 @@ func (p *pattern) change(key string, at int, fn func([]*Queue) []*Queue) *patter
 
 // match appends the queues whose patterns match key to dst, each once. It walks
 // all ways through the trie at the same time, word by word, so that its work is
-// bounded by nodes times words whatever the patterns are.
+// bounded by nodes and words whatever the patterns are.
 func (p *pattern) match(dst []*Queue, key string) []*Queue {
 	var a, b [32]*pattern
-	here := distinct[*pattern]{list: a[:0]}
-	next := distinct[*pattern]{list: b[:0]}
-	p.enter(&here)
-	at := 0
-	for {
+	here, next := p.enter(a[:0]), b[:0]
+	for at := 0; ; {
 		word, rest, ok := nextWord(key, at)
 		if !ok {
 			break
 		}
-		for _, n := range here.list {
+		for _, n := range here {
 			if n.loop {
-				n.enter(&next)
+				next = n.enter(next)
 			}
-			n.one.enter(&next)
-			n.words[word].enter(&next)
+			next = n.one.enter(next)
+			next = n.words[word].enter(next)
 		}
-		here, next = next, here
-		next.reset()
+		here, next = next, here[:0]
 		at = rest
 	}
-	found := distinct[*Queue]{list: dst, from: len(dst)}
-	for _, n := range here.list {
+	found := distinct{list: dst, from: len(dst)}
+	for _, n := range here {
 		for _, q := range n.queues {
 			found.add(q)
 		}
@@ -88,49 +84,49 @@ func (p *pattern) match(dst []*Queue, key string) []*Queue {
 }
 
 // enter adds the node, and what follows it without taking a word.
-func (p *pattern) enter(set *distinct[*pattern]) {
-	for n := p; n != nil && set.add(n); {
-		n = n.many
+func (p *pattern) enter(set []*pattern) []*pattern {
+next:
+	for n := p; n != nil; n = n.many {
+		for _, x := range set {
+			if x == n {
+				break next // with all that follows it
+			}
+		}
+		set = append(set, n)
 	}
+	return set
 }
 
-// distinct is a list without repetitions after its first elements. Short ones
-// are searched, long ones have an index.
-type distinct[T comparable] struct {
-	list  []T
+// distinct is a list without repetitions after its first elements. A short one
+// is searched, a long one has an index.
+type distinct struct {
+	list  []*Queue
 	from  int
-	index map[T]struct{}
+	index map[*Queue]struct{}
 }
 
 const distinctIndex = 48
 
-func (d *distinct[T]) add(v T) bool {
+func (d *distinct) add(q *Queue) {
 	if d.index != nil {
-		if _, ok := d.index[v]; ok {
-			return false
+		if _, ok := d.index[q]; !ok {
+			d.index[q] = struct{}{}
+			d.list = append(d.list, q)
 		}
-		d.index[v] = struct{}{}
-		d.list = append(d.list, v)
-		return true
+		return
 	}
 	for _, x := range d.list[d.from:] {
-		if x == v {
-			return false
+		if x == q {
+			return
 		}
 	}
-	d.list = append(d.list, v)
+	d.list = append(d.list, q)
 	if len(d.list)-d.from > distinctIndex {
-		d.index = make(map[T]struct{}, 4*distinctIndex)
+		d.index = make(map[*Queue]struct{}, 4*distinctIndex)
 		for _, x := range d.list[d.from:] {
 			d.index[x] = struct{}{}
 		}
 	}
-	return true
-}
-
-func (d *distinct[T]) reset() {
-	d.list = d.list[:d.from]
-	clear(d.index)
 }
 
 // nextWord gives the word of key that begins at at, and where the next begins.

@@ -208,15 +208,19 @@ func (s *Session) Sync(tag uint64) { s.tell(request{kind: reqSync, tag: tag}) }
 // (at least one, if there is one), and never waits. After Wake, call it until it
 // gives nothing. Deliveries are held back while the domain is locked.
 func (s *Session) Next(dst []Event) []Event {
-	at := len(dst)
-	dst, drained := s.outbox.take(dst)
-	if drained {
-		s.shard.mail.urgent(request{kind: reqDrained, s: s})
+	for at := len(dst); ; {
+		var drained bool
+		dst, drained = s.outbox.take(dst)
+		if drained {
+			s.shard.mail.urgent(request{kind: reqDrained, s: s})
+		}
+		if len(dst) == at || s.namespace.domain.Locked() == nil {
+			return dst
+		}
+		if dst = s.divert(dst, at); len(dst) > at {
+			return dst
+		}
 	}
-	if len(dst) > at && s.namespace.domain.Locked() != nil {
-		dst = s.divert(dst, at)
-	}
-	return dst
 }
 
 // divert gives the deliveries in list[at:] back to their queues.

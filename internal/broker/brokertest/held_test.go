@@ -1,0 +1,115 @@
+package brokertest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"coffer/internal/broker"
+	"coffer/internal/store"
+	"coffer/internal/store/memory"
+)
+
+// TestReadWhileHeld lets a queue grow beyond its window while nothing becomes
+// durable, so that part of it is in no snapshot, and consumes it meanwhile.
+func TestReadWhileHeld(t *testing.T) {
+	t.Parallel()
+	for _, durable := range []bool{true, false} {
+		e := memory.New(memory.Config{Shards: 3})
+		w := Start(t, e, NewDomain(), Tiny())
+		q := w.Declare(nil, broker.QueueSpec{Name: "q", Durable: durable})
+		c := w.Client(broker.SessionConfig{})
+		if _, err := c.Consume(t.Context(), broker.ConsumerSpec{Queue: q}); err != nil {
+			t.Fatal(err)
+		}
+		release := e.Hold()
+		const n = 400
+		for i := range n {
+			m, err := w.Message("", "q", fmt.Sprint(i), durable)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := broker.Publishing{Message: m, Targets: []*broker.Queue{q}}
+			if err := c.Publish(t.Context(), []broker.Publishing{p}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		consumer, err := c.Consume(t.Context(), broker.ConsumerSpec{Queue: q, Credit: -1})
+		if err != nil || consumer == nil {
+			t.Fatal(err)
+		}
+		if _, _, ok, err := c.Get(t.Context(), w.Declare(nil, broker.QueueSpec{Name: "x"}),
+			false); ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		if durable {
+			if got := c.Pending(); len(got) > 0 {
+				t.Fatalf("%d messages came before they were durable", len(got))
+			}
+		}
+		release()
+		expect(t, w, c, n)
+		if err := errors.Join(c.Close(t.Context()), w.Stop()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// expect wants the numbers from 0 to n-1 in order.
+func expect(t *testing.T, w *World, c *Client, n int) {
+	t.Helper()
+	for i := range n {
+		ev, err := c.Wait(broker.Delivered)
+		if err != nil {
+			t.Fatalf("delivery %d: %v", i, err)
+		}
+		if text, err := w.Text(&ev.Delivery); err != nil || text != fmt.Sprint(i) {
+			t.Fatalf("delivery %d is %q, %v", i, text, err)
+		}
+	}
+}
+
+// TestFailedStore lets a batch fail: nobody is told that anything in it or after
+// it is durable, waiting calls end, and the core can be closed.
+func TestFailedStore(t *testing.T) {
+	t.Parallel()
+	for _, failure := range []error{store.ErrLost, store.ErrUnknown} {
+		e := memory.New(memory.Config{Shards: 3})
+		w := Start(t, e, NewDomain(), broker.Config{})
+		q := w.Declare(nil, broker.QueueSpec{Name: "q", Durable: true})
+		c := w.Client(broker.SessionConfig{})
+		if _, err := c.Consume(t.Context(), broker.ConsumerSpec{Queue: q, Credit: -1}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Send("", "q", true, "1"); err != nil {
+			t.Fatal(err)
+		}
+		expect0(t, c)
+		e.FailBatch(1, 1, failure)
+		if err := c.Send("", "q", true, "2"); !errors.Is(err, failure) {
+			t.Fatalf("confirm with error %v", err)
+		}
+		if got := c.Pending(); len(got) > 0 {
+			t.Fatalf("%d messages of a failed batch came", len(got))
+		}
+		if err := c.Send("", "q", true, "3"); !errors.Is(err, failure) {
+			t.Fatalf("publish after the failure: %v", err)
+		}
+		if _, _, _, err := c.Get(t.Context(), q, false); !errors.Is(err, failure) {
+			t.Fatalf("get after the failure: %v", err)
+		}
+		if err := c.Close(t.Context()); !errors.Is(err, failure) {
+			t.Fatalf("close of a session: %v", err)
+		}
+		if err := w.Stop(); !errors.Is(err, failure) {
+			t.Fatalf("close: %v", err)
+		}
+	}
+}
+
+func expect0(t *testing.T, c *Client) {
+	t.Helper()
+	if _, err := c.Wait(broker.Delivered); err != nil {
+		t.Fatal(err)
+	}
+}
