@@ -10,11 +10,11 @@ import (
 
 // Bounds of what is opened before it is put into frames.
 const (
-	parcelBytes = 256 << 10
+	parcelBytes = 64 << 10
 	parcelCount = 256
 	fewEvents   = 16
 	manyEvents  = 1024
-	keepArena   = 64 << 10
+	keepArena   = parcelBytes
 )
 
 // parcel is an event that is being handled, and its content once opened.
@@ -44,7 +44,7 @@ func (c *conn) events() bool {
 			return false
 		}
 	}
-	for n := 0; c.next < len(c.list) && n < fullOutput; {
+	for n := 0; c.next < len(c.list) && n < someOutput; {
 		n += c.handle(session)
 	}
 	return true
@@ -138,14 +138,34 @@ func (c *conn) unseal(size int) {
 		if err == nil {
 			continue
 		}
-		c.returns = append(c.returns, d.Ref)
-		p.consumer = nil
-		p.event = nil
 		if k := fault.KindOf(err); k != fault.KeyUnavailable && k != fault.Unavailable {
 			c.log.Error("open delivery", "client", c.client, "error", err)
 			c.fail(asRefusal(err))
 		}
+		c.giveBack(i)
+		return
 	}
+}
+
+// giveBack returns the deliveries from the parcel i on, and all that were taken
+// with them: later ones must not overtake those that could not be opened.
+func (c *conn) giveBack(i int) {
+	for ; i < len(c.parcels); i++ {
+		if p := &c.parcels[i]; p.consumer != nil {
+			c.returns = append(c.returns, p.event.Delivery.Ref)
+			p.consumer, p.event = nil, nil
+		}
+	}
+	rest := c.list[:c.next]
+	for _, e := range c.list[c.next:] {
+		if e.Kind == broker.Delivered {
+			c.returns = append(c.returns, e.Delivery.Ref)
+		} else {
+			rest = append(rest, e)
+		}
+	}
+	clear(c.list[len(rest):])
+	c.list = rest
 }
 
 // encode puts one event into the buffer. The caller holds the lock.

@@ -31,9 +31,14 @@ type testEngine struct {
 
 func newEngine(t testing.TB) *testEngine {
 	t.Helper()
+	return newEngineOn(t, memory.New(memory.Config{Shards: 3}))
+}
+
+// newEngineOn makes an engine on an empty store, which it closes.
+func newEngineOn(t testing.TB, disk store.Engine) *testEngine {
+	t.Helper()
 	ctx := t.Context()
-	mem := memory.New(memory.Config{Shards: 3})
-	zero, err := mem.Open(ctx, 0)
+	zero, err := disk.Open(ctx, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +46,7 @@ func newEngine(t testing.TB) *testEngine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	one, err := mem.Open(ctx, 1)
+	one, err := disk.Open(ctx, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +61,7 @@ func newEngine(t testing.TB) *testEngine {
 		if err := core.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
-		if err := mem.Close(); err != nil {
+		if err := disk.Close(); err != nil {
 			t.Error(err)
 		}
 	})

@@ -10,8 +10,9 @@ import (
 
 // Bounds of what waits to be written, in octets.
 const (
+	someOutput = 128 << 10 // the writer writes before it takes more deliveries
 	fullOutput = 1 << 20   // the reader of a connection waits above it
-	keepOutput = 256 << 10 // what an empty buffer keeps of its memory
+	keepOutput = 384 << 10 // what an empty buffer keeps of its memory
 )
 
 // output gathers frames for the writer. Its lock also guards what both

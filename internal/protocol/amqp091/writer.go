@@ -79,12 +79,17 @@ func (c *conn) drain() error {
 	}
 }
 
-// beat adds a heartbeat when nothing was written since the last tick.
+// beat adds a heartbeat when nothing was written since the last tick, and lets
+// go of memory that an idle connection does not need.
 func (c *conn) beat() {
 	if c.idle {
 		c.out.Lock()
+		if len(c.out.buf) == 0 {
+			c.out.buf = nil
+		}
 		c.out.buf = wire.AppendHeartbeat(c.out.buf)
 		c.out.Unlock()
+		c.spare, c.arena, c.list, c.parcels, c.next = nil, nil, nil, nil, 0
 	}
 	c.idle = true
 }

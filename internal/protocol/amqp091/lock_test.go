@@ -1,0 +1,187 @@
+package amqp091
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"coffer/internal/protocol/amqp091/wire"
+)
+
+const disabled = testKey + " is disabled."
+
+// TestLockedPublishIsRefused is the door's part of acceptance D-01 and MQ-11: at once
+// refused with the reason, and flowing again on the same connections.
+func TestLockedPublishIsRefused(t *testing.T) {
+	t.Parallel()
+	s := serveTest(t, newEngine(t), Config{})
+	c, plain := connect(t, s), connect(t, s)
+	c.queue("q")
+	c.must(c.Confirm(false))
+	acks := c.NotifyPublish(make(chan amqp.Confirmation, 3))
+	c.put("q", "1")
+	if a := receive(t, acks); !a.Ack {
+		t.Errorf("%+v", a)
+	}
+	s.domain.lock()
+	c.put("q", "2")
+	if a := receive(t, acks); a.Ack || a.DeliveryTag != 2 {
+		t.Errorf("%+v", a)
+	}
+	closed := plain.NotifyClose(make(chan *amqp.Error, 1))
+	plain.put("q", "3")
+	if err := receive(t, closed); err.Code != 506 || err.Reason != "RESOURCE_ERROR - "+disabled {
+		t.Error(err)
+	}
+	s.domain.set(nil)
+	c.put("q", "4")
+	if a := receive(t, acks); !a.Ack || a.DeliveryTag != 3 {
+		t.Errorf("%+v", a)
+	}
+	ch, err := plain.conn.Channel()
+	c.must(err)
+	d, err := ch.Consume("q", "", true, false, false, false, nil)
+	c.must(err)
+	if got := bodies(t, d, 2); !slices.Equal(got, []string{"1", "4"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestLockedClientsAreBlocked(t *testing.T) {
+	t.Parallel()
+	s := serveTest(t, newEngine(t), Config{})
+	c := connect(t, s)
+	blocked := c.conn.NotifyBlocked(make(chan amqp.Blocking, 4))
+	s.domain.lock()
+	if b := receive(t, blocked); !b.Active || b.Reason != disabled {
+		t.Errorf("%+v", b)
+	}
+	late := dialPeer(t, s)
+	late.open("/", 0)
+	if m := await[*wire.ConnectionBlocked](late); m.Reason != disabled {
+		t.Errorf("%+v", m)
+	}
+	s.domain.set(nil)
+	if b := receive(t, blocked); b.Active {
+		t.Errorf("%+v", b)
+	}
+	await[*wire.ConnectionUnblocked](late)
+}
+
+// TestBlockedNeedsCapability: a client that does not know connection.blocked
+// does not get it.
+func TestBlockedNeedsCapability(t *testing.T) {
+	t.Parallel()
+	s := serveTest(t, newEngine(t), Config{})
+	s.domain.lock()
+	p := dialPeer(t, s)
+	p.write([]byte(wire.ProtocolHeader))
+	await[*wire.ConnectionStart](p)
+	m := startOk("u", "p")
+	m.ClientProperties = nil
+	p.send(0, m)
+	await[*wire.ConnectionTune](p)
+	p.send(0, &wire.ConnectionTuneOk{ChannelMax: 1, FrameMax: 4096})
+	p.send(0, &wire.ConnectionOpen{VirtualHost: "/"})
+	await[*wire.ConnectionOpenOk](p)
+	s.domain.set(nil)
+	p.channel(1)
+}
+
+func TestLockedDeliveriesWait(t *testing.T) {
+	t.Parallel()
+	s := serveTest(t, newEngine(t), Config{})
+	c := connect(t, s)
+	c.queue("q")
+	c.put("q", "1", "2", "3")
+	c.must(c.Qos(1, 0, false))
+	d, err := c.Consume("q", "", false, false, false, false, nil)
+	c.must(err)
+	first := next(t, d)
+	s.domain.lock()
+	c.must(first.Ack(false)) // taken while locked
+	// Nothing can be delivered now; the queue still answers, and keeps the rest.
+	q, err := c.QueueDeclarePassive("q", true, false, false, false, nil)
+	c.must(err)
+	if q.Messages != 2 || q.Consumers != 1 {
+		t.Errorf("%+v", q)
+	}
+	_, err = c.QueueDeclare("new", true, false, false, false, nil)
+	c.must(err)
+	if len(d) != 0 {
+		t.Error("a delivery came while locked")
+	}
+	s.domain.set(nil)
+	for _, want := range []string{"2", "3"} {
+		m := next(t, d)
+		if string(m.Body) != want || m.Redelivered {
+			t.Errorf("%+v, want %s unmarked", m, want)
+		}
+		c.must(m.Ack(false))
+	}
+}
+
+func TestLockedGet(t *testing.T) {
+	t.Parallel()
+	s := serveTest(t, newEngine(t), Config{})
+	c := connect(t, s)
+	c.queue("q")
+	c.put("q", "1")
+	c.queue("q") // it is answered after the publish was taken
+	s.domain.lock()
+	_, _, err := c.Get("q", true)
+	if err == nil || !strings.Contains(err.Error(), "506") ||
+		!strings.Contains(err.Error(), disabled) {
+		t.Error(err)
+	}
+	s.domain.set(nil)
+	ch, err := c.conn.Channel()
+	c.must(err)
+	m, ok, err := ch.Get("q", true)
+	if err != nil || !ok || m.Redelivered || string(m.Body) != "1" {
+		t.Errorf("%+v %v %v", m, ok, err)
+	}
+}
+
+// TestLockUnderLoad locks and unlocks while messages flow: what was confirmed
+// comes, once each and in order, and what was published while locked does not.
+func TestLockUnderLoad(t *testing.T) {
+	t.Parallel()
+	s := serveTest(t, newEngine(t), Config{})
+	c, reader := connect(t, s), connect(t, s)
+	c.queue("q")
+	q, _ := s.namespace.Topology().Queue("q")
+	d, err := reader.Consume("q", "", true, false, false, false, nil)
+	c.must(err)
+	c.must(c.Confirm(false))
+	const n = 4000
+	acks := c.NotifyPublish(make(chan amqp.Confirmation, n))
+	for i := range n {
+		switch i % 400 {
+		case 200:
+			s.domain.lock()
+			for unacked := int64(1); unacked > 0; _, unacked, _ = q.Counts() {
+				c.queue("q") // until what was on its way is back in its place
+			}
+		case 300:
+			c.queue("q")
+			s.domain.set(nil)
+		}
+		c.put("q", string(rune(i+1)))
+	}
+	for i := range n {
+		a := receive(t, acks)
+		switch locked := i%400 >= 200 && i%400 < 300; {
+		case locked && a.Ack:
+			t.Fatalf("%d was confirmed while locked", i)
+		case !a.Ack:
+			continue
+		}
+		m := next(t, d)
+		if string(m.Body) != string(rune(i+1)) || m.Redelivered {
+			t.Fatalf("%q came in place of %d", m.Body, i)
+		}
+	}
+}
