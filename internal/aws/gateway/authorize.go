@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strconv"
 
 	"coffer/internal/aws/wire"
 	"coffer/internal/fault"
@@ -69,14 +70,14 @@ func (g *Gateway) decide(c *Check, call *Call) error {
 	if d.Allowed {
 		return nil
 	}
-	call.AddEventData("authorization", d.Explain())
+	call.AddEventData("authorization", clip(d.Explain(), maxExplanation))
 	return fault.New(fault.Denied, "%s", deniedText(&d, c, call))
 }
 
 // conditions are the global condition keys that the gateway knows.
 func (c *Call) conditions(ctx *policy.Context) {
 	ctx.Add("aws:RequestedRegion", c.Region)
-	ctx.Add("aws:SecureTransport", "true")
+	ctx.Add("aws:SecureTransport", strconv.FormatBool(!c.plain))
 	ctx.Add("aws:UserAgent", c.UserAgent)
 	if net.ParseIP(c.SourceIP) != nil {
 		ctx.Add("aws:SourceIp", c.SourceIP)
@@ -104,6 +105,9 @@ func deniedText(d *policy.Decision, c *Check, call *Call) string {
 		return text + " with an explicit deny in " + article(d.By.Kind)
 	}
 	kind := policy.FromIdentity
+	if call.Principal.Kind == policy.Service {
+		kind = policy.FromResource // no other policy could allow it
+	}
 	switch d.Reason {
 	case policy.DeniedByResource:
 		kind = policy.FromResource

@@ -27,6 +27,7 @@ type Call struct {
 	tls         *audit.TLSDetails
 	eventSource string // instead of the called service's own
 	shared      bool   // the event has a sharedEventID
+	plain       bool   // the request came without TLS
 	unshown     []string
 }
 
@@ -60,12 +61,6 @@ func (c *Call) AddEventData(name string, value any) {
 
 // SetResponseElements replaces what the event shows of the answer.
 func (c *Call) SetResponseElements(m map[string]any) {
-	c.event.ResponseElements = m
+	c.event.ResponseElements = fit("responseElements", m)
 	c.trail.shown[c.event] = true
-}
-
-// trail gathers the events of a call and of the calls it makes, in order.
-type trail struct {
-	events []*audit.Event
-	shown  map[*audit.Event]bool // ResponseElements were set by the service
 }

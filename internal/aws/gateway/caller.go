@@ -9,6 +9,7 @@ import (
 
 	"coffer/internal/audit"
 	"coffer/internal/aws/wire"
+	"coffer/internal/control"
 	"coffer/internal/policy"
 )
 
@@ -48,6 +49,9 @@ func (c *Caller) Call(ctx context.Context, api *wire.API, name string, in, out a
 	if !ok {
 		return fmt.Errorf("call %s: no such operation of %s", name, api.Name)
 	}
+	if !same(in, op.In()) || !same(out, op.Out()) || reflect.ValueOf(out).IsNil() {
+		return fmt.Errorf("call %s: %T and %T do not fit", name, in, out)
+	}
 	if err := s.codec.Validate(in); err != nil {
 		return err
 	}
@@ -59,8 +63,11 @@ func (c *Caller) Call(ctx context.Context, api *wire.API, name string, in, out a
 	if err != nil {
 		return err
 	}
-	return assign(out, got)
+	reflect.ValueOf(out).Elem().Set(reflect.ValueOf(got).Elem())
+	return nil
 }
+
+func same(a, b any) bool { return reflect.TypeOf(a) == reflect.TypeOf(b) }
 
 func (c *Caller) call(ctx context.Context) (*Call, error) {
 	outer, _ := ctx.Value(callKey{}).(*Call)
@@ -73,7 +80,9 @@ func (c *Caller) call(ctx context.Context) (*Call, error) {
 		identity: &Identity{Event: audit.Identity{Type: "AWSService"}},
 	}
 	if outer != nil {
-		call.trail = outer.trail
+		if control.From(ctx) != nil {
+			call.trail = outer.trail // else it stands for itself, at once
+		}
 		if call.Account == "" {
 			call.Account, call.Region = outer.Account, outer.Region
 		}
@@ -93,14 +102,4 @@ func (c *Caller) call(ctx context.Context) (*Call, error) {
 		call.UserAgent = c.UserAgent
 	}
 	return call, nil
-}
-
-// assign copies what the method returned into the caller's value.
-func assign(out, got any) error {
-	dst, src := reflect.ValueOf(out), reflect.ValueOf(got)
-	if dst.Kind() != reflect.Pointer || dst.Type() != src.Type() || dst.IsNil() || src.IsNil() {
-		return fmt.Errorf("answer of type %T does not fit %T", got, out)
-	}
-	dst.Elem().Set(src.Elem())
-	return nil
 }

@@ -1,6 +1,9 @@
 package gateway
 
 import (
+	"encoding/json"
+	"strings"
+
 	"github.com/google/uuid"
 
 	"coffer/internal/audit"
@@ -43,7 +46,37 @@ func (g *Gateway) newEvent(s *service, op *wire.Op, in any, call *Call) *audit.E
 		delete(p, name)
 	}
 	if len(p) > 0 {
-		e.RequestParameters = p
+		e.RequestParameters = fit("requestParameters", p)
 	}
 	return e
+}
+
+// Bounds of an event's fields in bytes. A field above its bound is cut short or
+// left out: no request may be too large to be recorded.
+//
+// Source: CloudTrail User Guide, "CloudTrail record contents".
+const (
+	maxElements     = 100 << 10 // JSON of the request's or the response's
+	maxErrorMessage = 1 << 10
+	maxUserAgent    = 1 << 10
+	maxExplanation  = 28 << 10
+)
+
+// fit gives m, or what stands for it when it is too large.
+func fit(field string, m map[string]any) map[string]any {
+	text, err := json.Marshal(m)
+	if err == nil && len(text) <= maxElements {
+		return m
+	}
+	return map[string]any{
+		"omitted": true, "originalSize": len(text), "reason": field + " too large",
+	}
+}
+
+// clip cuts s to n bytes, between characters.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
 }

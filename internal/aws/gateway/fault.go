@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -37,7 +38,7 @@ var restCodes = codes{
 	fault.NotFound:        {"NotFoundException", 404},
 	fault.Exists:          {"ConflictException", 409},
 	fault.Conflict:        {"ConflictException", 409},
-	fault.Denied:          {"ForbiddenException", 403},
+	fault.Denied:          {"AccessDeniedException", 403},
 	fault.Unauthenticated: {"UnrecognizedClientException", 403},
 	fault.KeyUnavailable:  {"BadRequestException", 400},
 	fault.Exhausted:       {"TooManyRequestsException", 429},
@@ -63,7 +64,7 @@ var queryCodes = codes{
 
 func codesOf(api *wire.API) codes {
 	switch {
-	case api == nil || api.Protocol == "json":
+	case api.Protocol == "json":
 		return jsonCodes
 	case api.Protocol == "query":
 		return queryCodes
@@ -74,12 +75,19 @@ func codesOf(api *wire.API) codes {
 // fault gives every error a code: its own if it has one, else its kind's. The
 // text of an internal error stays in the log.
 func (g *Gateway) fault(s *service, err error) wire.Fault {
+	if u, ok := errors.AsType[wire.Unimplemented](err); ok {
+		row := codesOf(s.API)[fault.NotImplemented]
+		return &wire.Error{Code: row.code, Status: row.status, Message: u.Error()}
+	}
 	if f, ok := errors.AsType[wire.Fault](err); ok {
 		return f
 	}
 	kind := fault.KindOf(err)
-	row := codesOf(s.API)[kind]
 	text := "The request failed for an internal reason. Give the request id to your operator."
+	if errors.Is(err, context.Canceled) {
+		kind, text = fault.Unavailable, "The request was cancelled."
+	}
+	row := codesOf(s.API)[kind]
 	if e, ok := errors.AsType[*fault.Error](err); ok && kind != fault.Internal {
 		text = e.Text
 	}

@@ -5,9 +5,11 @@
 //
 // Guarantees: no method runs without a verified caller and an allowing
 // decision; effects and their event are one batch; a read or a refusal is
-// recorded before its answer; an internal failure is answered without its text.
-// A request whose signature fails is counted and logged, not recorded: an
-// anonymous caller must not fill the disk.
+// recorded before its answer, and a call that cannot be recorded fails; a method
+// that panics has changed nothing and is recorded as failed; an internal failure
+// is answered without its text. A request whose signature fails or that names no
+// operation is counted and logged, not recorded: an anonymous caller must not
+// fill the disk. A body is read only for an access key that exists.
 package gateway
 
 import (
@@ -95,6 +97,9 @@ type Events struct {
 	// Answered is called once per HTTP request; service and operation are empty
 	// when it did not get that far.
 	Answered func(service, operation, code string, status int, took time.Duration)
+	// Recorded is called once per event, when it is durable. The event must
+	// not be changed.
+	Recorded func(e *audit.Event)
 }
 
 // Gateway serves the AWS APIs. It is an [http.Handler], safe for concurrent use.
@@ -112,7 +117,7 @@ type service struct {
 	codec *wire.Codec
 }
 
-// New compiles the codecs of the services.
+// New compiles the codecs of the services, of which there is at least one.
 func New(db *control.DB, log *audit.Log, ids Identities, services []Service, cfg Config) (
 	*Gateway, error,
 ) {
@@ -128,6 +133,9 @@ func New(db *control.DB, log *audit.Log, ids Identities, services []Service, cfg
 	g := &Gateway{cfg: cfg, db: db, log: log, ids: ids}
 	g.verifier = sigv4.New(sigv4.Config{Now: cfg.Now})
 	var errs []error
+	if len(services) == 0 {
+		errs = append(errs, errors.New("gateway: no services"))
+	}
 	for _, s := range services {
 		codec, err := wire.Compile(s.API)
 		if err != nil {

@@ -4,104 +4,159 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
+	"slices"
 
 	"coffer/internal/audit"
 	"coffer/internal/aws/wire"
 	"coffer/internal/control"
 )
 
+// trail gathers the events of a call and of the calls it makes, in order.
+type trail struct {
+	events []*audit.Event
+	shown  map[*audit.Event]bool // ResponseElements were set by the service
+}
+
+func newTrail() *trail { return &trail{shown: map[*audit.Event]bool{}} }
+
+// drop takes back the event of a call whose effects were dropped.
+func (t *trail) drop(e *audit.Event) {
+	t.events = slices.DeleteFunc(t.events, func(x *audit.Event) bool { return x == e })
+}
+
 // run serves one call from authorization to its durable event. A call inside
-// another (ctx carries a unit of work) joins it: effects and event stand or
-// fall with the outer call, but a refusal or a read stays on record.
+// another shares its trail and unit of work: effects and event stand or fall
+// with the outer call, but a refusal or a read stays on record.
 func (g *Gateway) run(ctx context.Context, s *service, op *wire.Op, in any, call *Call) (
 	out any, err error,
 ) {
-	outer := call.trail
-	if outer == nil {
-		call.trail = &trail{shown: map[*audit.Event]bool{}}
+	root := call.trail == nil
+	if root {
+		call.trail = newTrail()
 	}
 	call.event = g.newEvent(s, op, in, call)
 	ctx = context.WithValue(ctx, callKey{}, call)
-	if p, ok := s.Impl.(Preparer); ok {
-		if ctx, err = p.Prepare(ctx, op, in); err != nil {
-			return nil, g.refuse(ctx, s, call, outer == nil, err)
+	prepared, err := guarded(func() (context.Context, error) {
+		if p, ok := s.Impl.(Preparer); ok {
+			return p.Prepare(ctx, op, in)
 		}
+		return ctx, nil
+	})
+	if err != nil {
+		return nil, g.refuse(ctx, s, call, root, err)
 	}
 	work := func(ctx context.Context, tx *control.Tx) error {
 		call.event.EventTime = tx.Time()
-		if err := g.authorize(ctx, s, op, in, call); err != nil {
+		out, err = guarded(func() (any, error) { return g.perform(ctx, s, op, in, call) })
+		if err != nil {
 			return err
 		}
-		if out, err = op.Call(ctx, s.Impl, in); err != nil {
-			return err
-		}
-		if !op.ReadOnly && !call.trail.shown[call.event] {
-			call.event.ResponseElements = s.codec.Audit(out)
-		}
-		call.trail.events = append(call.trail.events, call.event)
-		if outer != nil || op.ReadOnly {
-			return nil
-		}
-		for _, e := range call.trail.events {
-			if err := g.log.Append(tx, e); err != nil {
-				return fmt.Errorf("append event: %w", err)
-			}
-		}
-		return nil
+		return g.note(tx, op, call, root)
 	}
 	if op.ReadOnly {
-		err = g.db.View(ctx, work)
+		err = g.db.View(prepared, work)
 	} else {
-		err = g.db.Update(ctx, work)
+		err = g.db.Update(prepared, work)
 	}
-	if err != nil {
-		return nil, g.refuse(ctx, s, call, outer == nil, err)
-	}
-	if outer == nil && op.ReadOnly {
+	if err == nil && root && op.ReadOnly {
 		if err := g.record(ctx, call.trail); err != nil {
 			return nil, err
 		}
 	}
+	if err != nil {
+		return nil, g.refuse(ctx, s, call, root, err)
+	}
 	return out, nil
 }
 
-// refuse puts the failed call on record and gives the error to answer.
+// perform authorizes the call and runs its method.
+func (g *Gateway) perform(
+	ctx context.Context, s *service, op *wire.Op, in any, call *Call,
+) (any, error) {
+	if err := g.authorize(ctx, s, op, in, call); err != nil {
+		return nil, err
+	}
+	out, err := op.Call(ctx, s.Impl, in)
+	if err == nil && !op.ReadOnly && !call.trail.shown[call.event] {
+		call.event.ResponseElements = fit("responseElements", s.codec.Audit(out))
+	}
+	return out, err
+}
+
+// note puts the event of a call that succeeded on the trail and, when it has
+// effects and stands for itself, the trail into the unit of work.
+func (g *Gateway) note(tx *control.Tx, op *wire.Op, call *Call, root bool) error {
+	t, e := call.trail, call.event
+	t.events = append(t.events, e)
+	switch {
+	case op.ReadOnly:
+		return nil
+	case !root:
+		tx.Failed(func() { t.drop(e) })
+		return nil
+	}
+	for _, e := range t.events {
+		if err := g.log.Append(tx, e); err != nil {
+			return fmt.Errorf("append event: %w", err)
+		}
+	}
+	tx.After(func() {
+		for _, e := range t.events {
+			g.recorded(e)
+		}
+	})
+	return nil
+}
+
+// refuse puts the failed call on record and gives the error to answer. What is
+// not on record is not answered as a refusal either.
 func (g *Gateway) refuse(ctx context.Context, s *service, call *Call, root bool, err error) error {
-	g.fail(s, call, err)
+	f, e := g.fault(s, err), call.event
+	e.ErrorCode, _ = f.Fault()
+	e.ErrorMessage = clip(message(f), maxErrorMessage)
+	e.ResponseElements = nil
+	call.trail.drop(e) // it is there if the commit failed
+	call.trail.events = append(call.trail.events, e)
 	if !root {
 		return err
 	}
 	if rerr := g.record(ctx, call.trail); rerr != nil {
-		return errors.Join(rerr, err)
+		return fmt.Errorf("%w; it was to tell: %s", rerr, err.Error())
 	}
 	return err
 }
 
-// fail puts the error on the event, and the event on the trail.
-func (g *Gateway) fail(s *service, call *Call, err error) {
-	f := g.fault(s, err)
-	e := call.event
-	e.ErrorCode, _ = f.Fault()
-	e.ErrorMessage = message(f)
-	e.ResponseElements = nil
-	if n := len(call.trail.events); n == 0 || call.trail.events[n-1] != e {
-		call.trail.events = append(call.trail.events, e)
+// record writes the events of a call that has no effects.
+func (g *Gateway) record(ctx context.Context, t *trail) error {
+	ctx = context.WithoutCancel(ctx) // who hangs up is on record all the same
+	for _, e := range t.events {
+		if err := g.log.Record(ctx, e); err != nil {
+			return fmt.Errorf("record event: %w", err)
+		}
+		g.recorded(e)
+	}
+	return nil
+}
+
+func (g *Gateway) recorded(e *audit.Event) {
+	if g.cfg.Events.Recorded != nil {
+		g.cfg.Events.Recorded(e)
 	}
 }
 
-// record writes the events of a call that has no effects. What an inner call
-// changed was dropped with the rest, so only its reads and refusals are told.
-func (g *Gateway) record(ctx context.Context, t *trail) error {
-	ctx = context.WithoutCancel(ctx)
-	for i, e := range t.events {
-		last := i == len(t.events)-1
-		if last || e.ReadOnly || e.ErrorCode != "" {
-			if err := g.log.Record(ctx, e); err != nil {
-				return fmt.Errorf("record event: %w", err)
-			}
+// errPanic: a method broke an expectation of its own.
+var errPanic = errors.New("gateway: panic")
+
+// guarded gives a panic of fn as an error, so that it is answered, recorded and
+// logged like any other failure.
+func guarded[T any](fn func() (T, error)) (out T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v\n%s", errPanic, p, debug.Stack())
 		}
-	}
-	return nil
+	}()
+	return fn()
 }
 
 func message(f wire.Fault) string {

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path"
+	"regexp"
 	"strings"
 	"time"
 
@@ -16,10 +18,15 @@ import (
 	"coffer/internal/audit"
 	"coffer/internal/aws/sigv4"
 	"coffer/internal/aws/wire"
-	"coffer/internal/fault"
 )
 
 var _ http.Handler = (*Gateway)(nil)
+
+// bodyTimeout is how long a request's body may take.
+const bodyTimeout = 30 * time.Second
+
+// region is the form of AWS's names of Regions. ARNs are built from it.
+var region = regexp.MustCompile(`^[a-z]{2,8}(-[a-z]{2,12}){1,3}-[0-9]{1,2}$`)
 
 // request is one HTTP request on its way.
 type request struct {
@@ -34,7 +41,7 @@ type request struct {
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begin := time.Now()
 	q := &request{http: r, id: uuid.NewString()}
-	resp, err := g.serve(w, q)
+	resp, err := guarded(func() (*wire.Response, error) { return g.serve(w, q) })
 	code := ""
 	if err != nil {
 		resp, code = g.refusal(q, err)
@@ -61,64 +68,81 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (g *Gateway) serve(w http.ResponseWriter, q *request) (*wire.Response, error) {
 	ctx := q.http.Context()
-	body, err := io.ReadAll(http.MaxBytesReader(w, q.http.Body, g.cfg.MaxBody))
-	if err != nil {
-		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return nil, &wire.Error{Code: "RequestEntityTooLarge", Status: 413,
-				Message: "The request body is larger than the service accepts."}
-		}
-		return nil, &wire.Error{Code: "RequestTimeout", Status: 400,
-			Message: "The request body could not be read."}
-	}
-	q.body = body
-	if q.service = g.find(q); q.service == nil {
-		return nil, unknownService(q)
-	}
-	cred, who, err := g.authenticate(ctx, q)
+	who, err := g.claimed(q)
 	if err != nil {
 		return nil, err
 	}
-	if cred.UnsignedPayload && q.http.TLS == nil {
-		return nil, &wire.Error{Code: "InvalidSignatureException", Status: 403,
-			Message: "An unsigned payload is accepted over TLS only."}
+	if q.body, err = g.read(w, q.http); err != nil {
+		return nil, err
 	}
-	if cred.Service != q.service.API.SigningName {
-		return nil, &wire.Error{Code: "SignatureDoesNotMatch", Status: 403,
-			Message: "Credential should be scoped to correct service: '" +
-				q.service.API.SigningName + "'."}
+	cred, err := g.authenticate(q, who)
+	if err != nil {
+		return nil, err
 	}
 	in := &wire.Request{
 		Method: q.http.Method, Path: q.http.URL.EscapedPath(), RawQuery: q.http.URL.RawQuery,
-		Header: q.http.Header, Body: body,
+		Header: q.http.Header, Body: q.body,
 	}
-	if q.op, err = q.service.codec.Route(in); err != nil {
+	if q.op, err = q.route(in); err != nil {
 		return nil, err
 	}
+	call := newCall(q, cred, who)
 	input := q.op.In()
 	if err := q.service.codec.Decode(q.op, in, input); err != nil {
-		return nil, g.invalid(ctx, q, cred, who, err)
+		call.trail = newTrail()
+		call.event = g.newEvent(q.service, q.op, nil, call)
+		return nil, g.refuse(ctx, q.service, call, true, err)
 	}
-	out, err := g.run(ctx, q.service, q.op, input, newCall(q, cred, who))
+	out, err := g.run(ctx, q.service, q.op, input, call)
 	if err != nil {
 		return nil, err
 	}
 	return q.service.codec.Encode(q.op, out, q.id)
 }
 
-// invalid records a request that was signed but could not be decoded.
-func (g *Gateway) invalid(
-	ctx context.Context, q *request, cred *sigv4.Credential, who *Identity, err error,
-) error {
-	call := newCall(q, cred, who)
-	call.trail = &trail{shown: map[*audit.Event]bool{}}
-	call.event = g.newEvent(q.service, q.op, nil, call)
-	return g.refuse(ctx, q.service, call, true, err)
+// read takes the body in.
+func (g *Gateway) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	control := http.NewResponseController(w)
+	// Where there is no connection, as in tests, there is no deadline either.
+	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, g.cfg.MaxBody))
+	_ = control.SetReadDeadline(time.Time{})
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, &wire.Error{Code: "RequestEntityTooLarge", Status: 413,
+			Message: "The request body is larger than the service accepts."}
+	}
+	if err != nil {
+		return nil, &wire.Error{Code: "RequestTimeout", Status: 400,
+			Message: "The request body could not be read."}
+	}
+	return body, nil
+}
+
+// route finds the operation. The signature covers the path with its dots and
+// double slashes resolved, so one that has some is none of an operation.
+func (q *request) route(in *wire.Request) (*wire.Op, error) {
+	post, get := in.Method == http.MethodPost, in.Method == http.MethodGet
+	fits := false
+	switch q.service.API.Protocol {
+	case "json":
+		fits = post
+	case "query":
+		fits = post || get
+	default:
+		clean := path.Clean(in.Path)
+		fits = in.Path == clean || in.Path == clean+"/"
+	}
+	if !fits {
+		return nil, &wire.Error{Code: "UnknownOperationException", Status: 404}
+	}
+	return q.service.codec.Route(in)
 }
 
 func newCall(q *request, cred *sigv4.Credential, who *Identity) *Call {
 	c := &Call{
 		RequestID: q.id, Account: who.Principal.Account, Region: cred.Region,
-		Principal: who.Principal, UserAgent: q.http.UserAgent(), identity: who,
+		Principal: who.Principal, UserAgent: clip(q.http.UserAgent(), maxUserAgent),
+		identity: who, plain: q.http.TLS == nil,
 	}
 	c.SourceIP, _, _ = net.SplitHostPort(q.http.RemoteAddr)
 	if c.SourceIP == "" {
@@ -128,90 +152,32 @@ func newCall(q *request, cred *sigv4.Credential, who *Identity) *Call {
 		c.tls = &audit.TLSDetails{
 			TLSVersion:               strings.ReplaceAll(tls.VersionName(t.Version), " ", "v"),
 			CipherSuite:              tls.CipherSuiteName(t.CipherSuite),
-			ClientProvidedHostHeader: q.http.Host,
+			ClientProvidedHostHeader: clip(q.http.Host, maxUserAgent),
 		}
 	}
 	return c
 }
 
-// authenticate verifies the signature and finds who made it.
-func (g *Gateway) authenticate(ctx context.Context, q *request) (
-	*sigv4.Credential, *Identity, error,
-) {
-	var who *Identity
-	token := q.http.Header.Get("X-Amz-Security-Token")
-	lookup := func(accessKeyID string) (sigv4.Secret, error) {
-		id, err := g.ids.Identity(ctx, accessKeyID, token)
-		switch {
-		case fault.KindOf(err) == fault.Unauthenticated:
-			return sigv4.Secret{}, sigv4.ErrUnknownKey
-		case err != nil:
-			return sigv4.Secret{}, err
-		}
-		who = id
-		return id.Secret, nil
+// speaker is the service in whose protocol errors are told: the request's or,
+// when none was found, one that its content type fits.
+func (g *Gateway) speaker(q *request) *service {
+	if q.service != nil {
+		return q.service
 	}
-	cred, err := g.verifier.Verify(q.http, q.body, lookup)
-	if err != nil {
-		g.cfg.Logger.Info("request refused", "request", q.id, "service", q.service.API.Name,
-			"source", q.http.RemoteAddr, "reason", err.Error())
-		return nil, nil, signatureFault(q.service.API, err)
+	form := strings.HasPrefix(q.http.Header.Get("Content-Type"), "application/x-www-form")
+	if s := g.service(func(a *wire.API) bool { return (a.Protocol == "query") == form }); s != nil {
+		return s
 	}
-	return cred, who, nil
+	return g.services[0]
 }
 
-// find picks the service: by target header, else by the credential scope.
-func (g *Gateway) find(q *request) *service {
-	if target := q.http.Header.Get("X-Amz-Target"); target != "" {
-		return g.service(func(a *wire.API) bool {
-			_, ok := a.Target(target)
-			return ok
-		})
-	}
-	if name := scope(q.http); name != "" {
-		return g.service(func(a *wire.API) bool { return a.SigningName == name })
-	}
-	for _, s := range g.services {
-		in := &wire.Request{Method: q.http.Method, Path: q.http.URL.EscapedPath(),
-			RawQuery: q.http.URL.RawQuery, Header: q.http.Header, Body: q.body}
-		if _, err := s.codec.Route(in); err == nil {
-			return s
-		}
-	}
-	return nil
-}
-
-func unknownService(q *request) error {
-	name := scope(q.http)
-	if name == "" {
-		return &wire.Error{Code: "MissingAuthenticationToken", Status: 403,
-			Message: "Missing Authentication Token"}
-	}
-	return &wire.Error{Code: "UnknownOperationException", Status: 501,
-		Message: "The service " + name + " is not implemented by Coffer."}
-}
-
-// refusal renders an error in the protocol of the service, or of the request's
-// content type when no service was found.
+// refusal renders an error.
 func (g *Gateway) refusal(q *request, err error) (*wire.Response, string) {
-	s := q.service
-	if s == nil {
-		form := strings.HasPrefix(q.http.Header.Get("Content-Type"), "application/x-www-form")
-		s = g.service(func(a *wire.API) bool { return (a.Protocol == "query") == form })
-	}
+	s := g.speaker(q)
 	f := g.fault(s, err)
 	code, _ := f.Fault()
-	if internal(f) {
+	if internal(f) && !errors.Is(err, context.Canceled) {
 		g.cfg.Logger.Error("request failed", "request", q.id, slog.Any("error", err))
 	}
 	return s.codec.EncodeError(f, q.id), code
-}
-
-// scope is the service that a request says it is for, or "".
-func scope(r *http.Request) string {
-	cred, err := sigv4.Parse(r)
-	if err != nil {
-		return ""
-	}
-	return cred.Service
 }

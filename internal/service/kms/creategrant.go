@@ -133,7 +133,9 @@ func (s *Service) CreateGrant(ctx context.Context, in *kms.CreateGrantInput) (
 		if err := dryRun(in.DryRun); err != nil {
 			return err
 		}
-		if err := s.makeGrant(tx, k, g); err != nil {
+		// Each use of a key by a service has its own grants: those that two
+		// brokers ask for say the same and must not be one.
+		if err := s.makeGrant(tx, k, g, call.InvokedBy == ""); err != nil {
 			return err
 		}
 		token, err := g.token(tx)
@@ -147,9 +149,11 @@ func (s *Service) CreateGrant(ctx context.Context, in *kms.CreateGrantInput) (
 	return out, err
 }
 
-// makeGrant stores g under a new id, or gives it the id of the same grant.
-func (s *Service) makeGrant(tx *control.Tx, k *key, g *grant) error {
-	if g.Name != "" {
+// makeGrant stores g under a new id or, where a name makes one grant only, gives
+// it the id of the same grant.
+func (s *Service) makeGrant(tx *control.Tx, k *key, g *grant, once bool) error {
+	once = once && g.Name != ""
+	if once {
 		id, ok, err := tx.Get(control.TableGrantIndex, g.nameRow(tx))
 		if err != nil {
 			return err
@@ -169,6 +173,9 @@ func (s *Service) makeGrant(tx *control.Tx, k *key, g *grant) error {
 	g.ID, g.Created = hex.EncodeToString(id[:]), tx.Time()
 	if err := g.save(tx, k); err != nil {
 		return err
+	}
+	if once {
+		tx.Put(control.TableGrantIndex, g.nameRow(tx), id[:])
 	}
 	s.recheck(tx, k)
 	return nil

@@ -121,7 +121,8 @@ func parseGrant(v []byte) (*grant, error) {
 	return g, nil
 }
 
-// save stores a new grant with its indexes and counts it at its key.
+// save stores a new grant with its indexes, but not that by its name, and counts
+// it at its key.
 func (g *grant) save(tx *control.Tx, k *key) error {
 	g.Version = rowVersion
 	v, err := json.Marshal(g)
@@ -131,9 +132,6 @@ func (g *grant) save(tx *control.Tx, k *key) error {
 	key, id, p := k.id(), g.id(), g.policy()
 	tx.Put(control.TableGrant, grantRow(key, id), v)
 	tx.Put(control.TableGrantIndex, append(granteePrefix(tx, key, p.Grantee), id[:]...), nil)
-	if g.Name != "" {
-		tx.Put(control.TableGrantIndex, g.nameRow(tx), id[:])
-	}
 	if p.Retiring != "" {
 		row := append(retiringPrefix(tx, g.Region, p.Retiring), grantRow(key, id)...)
 		tx.Put(control.TableGrantIndex, row, nil)
@@ -147,8 +145,8 @@ func (g *grant) remove(tx *control.Tx, k *key) error {
 	key, id, p := k.id(), g.id(), g.policy()
 	tx.Delete(control.TableGrant, grantRow(key, id))
 	tx.Delete(control.TableGrantIndex, append(granteePrefix(tx, key, p.Grantee), id[:]...))
-	if g.Name != "" {
-		tx.Delete(control.TableGrantIndex, g.nameRow(tx))
+	if err := g.forgetName(tx); err != nil {
+		return err
 	}
 	if p.Retiring != "" {
 		row := append(retiringPrefix(tx, g.Region, p.Retiring), grantRow(key, id)...)
@@ -156,6 +154,20 @@ func (g *grant) remove(tx *control.Tx, k *key) error {
 	}
 	k.Grants--
 	return k.save(tx)
+}
+
+// forgetName ends what makes the name unique, unless it stands for another grant
+// that says the same.
+func (g *grant) forgetName(tx *control.Tx) error {
+	if g.Name == "" {
+		return nil
+	}
+	id := g.id()
+	named, ok, err := tx.Get(control.TableGrantIndex, g.nameRow(tx))
+	if err == nil && ok && string(named) == string(id[:]) {
+		tx.Delete(control.TableGrantIndex, g.nameRow(tx))
+	}
+	return err
 }
 
 // grantsFor gives the grants on a key that may allow the call: the one it

@@ -69,7 +69,7 @@ func (s *Service) encrypt(
 			GranteePrincipal: Principal, RetiringPrincipal: Principal,
 		})
 		if err != nil {
-			return fmt.Errorf("create grant %s: %w", grantName, err)
+			return fmt.Errorf("create grant %s: %w", grantName, unfit(b.Key, err))
 		}
 		b.Grants = append(b.Grants, grant{Name: grantName, ID: out.GrantId})
 	}
@@ -94,7 +94,7 @@ func (s *Service) customerKey(ctx context.Context, call *gateway.Call, id string
 		return "", bad(attribute, "The KMS key ["+id+"] does not exist.")
 	}
 	if err != nil {
-		return "", fmt.Errorf("describe key: %w", err)
+		return "", fmt.Errorf("describe key: %w", unfit(id, err))
 	}
 	m := out.KeyMetadata
 	switch {
@@ -197,16 +197,35 @@ func reason(b *row, grant string, err error) error {
 		return fault.Wrap(fault.KeyUnavailable, err, "The key "+b.Key+
 			" cannot be used: "+grant+" was revoked or retired, or the key policy denies it.")
 	}
-	if f, ok := errors.AsType[wire.Fault](err); ok {
-		if _, status := f.Fault(); status < 500 {
-			text := f.Error()
-			if m, ok := f.(wire.Messenger); ok {
-				text = m.FaultMessage()
-			}
-			return fault.Wrap(fault.KeyUnavailable, err, text)
-		}
+	if text, ok := refusal(err); ok {
+		return fault.Wrap(fault.KeyUnavailable, err, text)
 	}
 	return err
+}
+
+// refusal gives the text of an error that KMS blames its caller for.
+func refusal(err error) (text string, ok bool) {
+	f, ok := errors.AsType[wire.Fault](err)
+	if !ok {
+		return "", false
+	}
+	if _, status := f.Fault(); status >= 500 {
+		return "", false
+	}
+	if m, ok := f.(wire.Messenger); ok {
+		return m.FaultMessage(), true
+	}
+	return f.Error(), true
+}
+
+// unfit answers a refusal of KMS in Amazon MQ's words. A denial and a failure
+// of ours stay what they are.
+func unfit(key string, err error) error {
+	text, ok := refusal(err)
+	if !ok {
+		return err
+	}
+	return bad("encryptionOptions", "The KMS key ["+key+"] cannot be used: "+text)
 }
 
 func (b *row) as(principal string) Who {

@@ -19,7 +19,6 @@ import (
 	"coffer/internal/aws/api/kms"
 	api "coffer/internal/aws/api/mq"
 	"coffer/internal/control"
-	"coffer/internal/seal"
 )
 
 // Principal is the service principal under which brokers use keys.
@@ -124,6 +123,3 @@ func (s *Service) StartAll(ctx context.Context) error {
 		})
 	})
 }
-
-// domain names the seal domain of a broker.
-func domain(id uuid.UUID) seal.DomainID { return seal.DomainID(id) }

@@ -1,9 +1,12 @@
 package mq
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	api "coffer/internal/aws/api/mq"
 	"coffer/internal/fault"
@@ -19,11 +22,17 @@ const (
 	minPassword    = 12 // characters
 	maxPassword    = 250
 	minDistinct    = 4 // different characters of a password
+	maxRequestID   = 256
+	maxGroups      = 5 // security groups
+	maxSubnets     = 16
+	maxTagKey      = 128 // characters
+	maxTagValue    = 256
 )
 
 var (
 	brokerName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,50}$`)
 	userName   = regexp.MustCompile(`^[A-Za-z0-9._-]{2,100}$`)
+	timeZone   = regexp.MustCompile(`^[A-Za-z0-9_+:/-]{1,64}$`)
 	instance   = regexp.MustCompile(`^mq\.[a-z0-9]+\.[a-z0-9]+$`)
 )
 
@@ -57,13 +66,45 @@ func validate(in *api.CreateBrokerInput) error {
 	case in.StorageType != "" && in.StorageType != "EBS":
 		return bad("storageType", "Storage type ["+in.StorageType+
 			"] is not supported for engine type [RABBITMQ].")
-	case len(in.Tags) > maxTags:
+	case in.CreatorRequestId != nil && len(*in.CreatorRequestId) > maxRequestID:
+		return bad("creatorRequestId", "The creatorRequestId is longer than 256 bytes.")
+	case len(in.SecurityGroups) > maxGroups:
+		return bad("securityGroups", "A broker can have at most 5 security groups.")
+	case len(in.SubnetIds) > maxSubnets:
+		return bad("subnetIds", "A broker can have at most 16 subnets.")
+	case in.Logs != nil && in.Logs.Audit != nil && *in.Logs.Audit:
+		return bad("logs", "Audit logging is not supported for engine type [RABBITMQ].")
+	}
+	return cmp.Or(unsupported(in), tags(in.Tags), window(in.MaintenanceWindowStartTime),
+		users(in.Users))
+}
+
+func tags(list map[string]string) error {
+	if len(list) > maxTags {
 		return bad("tags", "A broker can have at most 50 tags.")
 	}
-	if err := unsupported(in); err != nil {
-		return err
+	for k, v := range list {
+		n := utf8.RuneCountInString(k)
+		if n == 0 || n > maxTagKey || utf8.RuneCountInString(v) > maxTagValue ||
+			strings.HasPrefix(strings.ToLower(k), "aws:") {
+			return bad("tags", "A tag key must be 1-128 characters long and must not begin with "+
+				"aws:; a tag value must not be longer than 256 characters.")
+		}
 	}
-	return users(in.Users)
+	return nil
+}
+
+func window(w *api.WeeklyStartTime) error {
+	if w == nil {
+		return nil
+	}
+	if _, err := time.Parse("15:04", w.TimeOfDay); err != nil || len(w.TimeOfDay) != 5 {
+		return bad("maintenanceWindowStartTime", "The time of day must have the form HH:MM.")
+	}
+	if w.TimeZone != nil && !timeZone.MatchString(*w.TimeZone) {
+		return bad("maintenanceWindowStartTime", "The time zone is not valid.")
+	}
+	return nil
 }
 
 // unsupported names options that would be ignored otherwise.
@@ -72,6 +113,10 @@ func unsupported(in *api.CreateBrokerInput) error {
 	switch {
 	case in.Configuration != nil:
 		name = "configuration"
+	case in.StorageSize != nil:
+		name = "storageSize"
+	case in.DataReplicationPrimaryBrokerArn != nil:
+		name = "dataReplicationPrimaryBrokerArn"
 	case in.LdapServerMetadata != nil:
 		name = "ldapServerMetadata"
 	case in.AuthenticationStrategy != "" && in.AuthenticationStrategy != "SIMPLE":
