@@ -15,7 +15,7 @@ import (
 	"coffer/internal/fault"
 )
 
-// version is set by the Makefile; a build without it says "devel".
+// develVersion is the version of a build that knows no other.
 const develVersion = "devel"
 
 func main() {

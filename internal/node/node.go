@@ -19,6 +19,7 @@ import (
 	"coffer/internal/fault"
 	"coffer/internal/keyring"
 	"coffer/internal/listen"
+	"coffer/internal/protocol/amqp091"
 	"coffer/internal/rabbitmq"
 	"coffer/internal/seal"
 	"coffer/internal/service/iam"
@@ -52,6 +53,7 @@ type Node struct {
 	certs   tlsx.GetCertificate
 	metrics *telemetry.Registry
 	events  listen.Events
+	clients amqp091.Events
 
 	api, metricsDoor *listen.Listener
 	stops            []func(context.Context) error // in the order of starting
@@ -65,6 +67,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	n := &Node{cfg: cfg, log: cfg.Logger, metrics: telemetry.NewRegistry()}
 	n.events = listen.Observe(n.log, n.metrics)
+	n.clients = observeClients(n.log, n.metrics)
 	for _, step := range []func(context.Context) error{
 		n.openStore, n.openState, n.openCertificates, n.openServices,
 		n.startBrokers, n.openDoors, n.announce,

@@ -25,7 +25,8 @@ func (f *fleet) open(b *instance, domain *keyring.Domain) error {
 		return err
 	}
 	server, err := amqp091.New(amqp091.Config{
-		Engine: amqpEngine{rabbit}, Logger: f.n.log, Cluster: "b-" + b.run.ID.String(),
+		Engine: amqpEngine{rabbit}, Logger: f.n.log, Events: f.n.clients,
+		Cluster: "b-" + b.run.ID.String(),
 	})
 	if err != nil {
 		return err

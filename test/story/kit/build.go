@@ -20,7 +20,8 @@ func Build() (binary string, remove func() error, err error) {
 		return "", nil, err
 	}
 	binary = filepath.Join(dir, "coffer")
-	out, err := exec.Command("go", "build", "-o", binary, "coffer/cmd/coffer").CombinedOutput()
+	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary,
+		"coffer/cmd/coffer").CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("go build: %w\n%s", err, out)
 		return "", nil, errors.Join(err, os.RemoveAll(dir))

@@ -23,6 +23,8 @@ type Config struct {
 type Server struct {
 	Env   map[string]string // what `coffer env` prints
 	Calls Calls             // made through the clients of AWS
+	// Started is how long the last start took until endpoints.json was written.
+	Started time.Duration
 
 	t       testing.TB
 	cfg     Config
@@ -54,16 +56,17 @@ func (s *Server) Restart() {
 	args := append([]string{"serve", "--ports=auto", "--data", s.cfg.Data}, s.cfg.Args...)
 	cmd := exec.Command(s.cfg.Binary, args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = environment(), &s.log, &s.log, die()
+	begin := time.Now()
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
 	s.cmd, s.exited = cmd, make(chan error, 1)
 	go func(exited chan<- error) { exited <- cmd.Wait() }(s.exited)
-	s.ready(stale)
+	s.ready(stale, begin)
 }
 
 // ready waits until the process has written its endpoints and answers.
-func (s *Server) ready(stale fs.FileInfo) {
+func (s *Server) ready(stale fs.FileInfo, begin time.Time) {
 	s.t.Helper()
 	ok := poll(func() bool {
 		select {
@@ -78,6 +81,7 @@ func (s *Server) ready(stale fs.FileInfo) {
 	if !ok {
 		s.t.Fatal("the process does not come up")
 	}
+	s.Started = time.Since(begin)
 	r := Run(s.t, s.cfg.Binary, "env", "--data", s.cfg.Data)
 	if r.Code != 0 {
 		s.t.Fatalf("coffer env: %s", r.Err)

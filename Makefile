@@ -1,0 +1,55 @@
+# Coffer needs Go and nothing else; only compat (Python 3, pip's registry) and
+# race (a C compiler) need more.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+GO ?= go
+ARGS ?=
+TESTFLAGS ?=
+FUZZTIME ?= 10s
+BENCH ?= .
+BENCHTIME ?= 1s
+
+TOOLS := internal/tools/awsgen internal/tools/amqpgen
+CORE := store seal control keyring audit broker protocol/amqp091
+
+.PHONY: help run build test race fuzz bench crash compat generate
+
+help: ## show the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile
+
+run: build ## build and serve with the data in ./coffer-data; ARGS='--api-port 1'
+	bin/coffer serve $(ARGS)
+
+build: ## build bin/coffer
+	$(GO) build -o bin/coffer ./cmd/coffer
+
+test: ## vet, house rules, all tests, and those of the generators
+	$(GO) vet ./...
+	$(GO) test $(TESTFLAGS) ./internal/tidy
+	$(GO) test $(TESTFLAGS) ./...
+	for dir in $(TOOLS); do $(GO) -C $$dir vet ./... && $(GO) -C $$dir test $(TESTFLAGS) ./...; done
+
+race: ## the core's tests under the race detector
+	$(GO) test -race $(TESTFLAGS) $(CORE:%=./internal/%/...)
+
+fuzz: ## every fuzz target, one after another; FUZZTIME=2m
+	@$(GO) test -list '^Fuzz' ./internal/... ./cmd/... | awk \
+		'/^Fuzz/ { names[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, names[i]; n = 0 }' \
+		| while read -r package target; do \
+			echo "== $$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
+		done
+
+bench: ## every benchmark; BENCH=Start BENCHTIME=10x
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./internal/... ./test/...
+
+crash: ## load, kill, restart, drain; nothing confirmed is lost
+	$(GO) test -count=1 -timeout 60m -v $(TESTFLAGS) ./test/crash/...
+
+compat: ## boto3, pika and the AWS CLI against the built binary
+	test/compat/run.sh
+
+generate: ## write the generated code again
+	$(GO) -C internal/tools/awsgen run . -out ../../aws/api
+	$(GO) -C internal/tools/amqpgen run . -out ../../protocol/amqp091/wire

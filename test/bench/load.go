@@ -1,0 +1,102 @@
+// Package bench measures a whole Coffer: how fast persistent messages are
+// published, confirmed, consumed and acked over TLS, beside what the store
+// alone does with the same batches on the same machine in the same run, and
+// how long a start takes.
+//
+//	go test ./test/bench -run '^$' -bench . -benchtime 5x
+//	go test ./test/bench -run '^$' -bench InProcess -benchtime 10x -cpuprofile cpu.out
+//	go tool pprof -top -ignore 'test/bench|test/amqpclient' cpu.out
+//
+// The load comes from a lean client on the same machine, which takes its share
+// of the cores: figures compare with each other, not with other machines.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"coffer/internal/protocol/amqp091/wire"
+	"coffer/test/amqpclient"
+)
+
+// The load.
+const (
+	pairs     = 4       // of a publisher and a consumer, each with a connection
+	bodySize  = 1 << 10 // octets
+	window    = 2000    // publishes of a connection not yet confirmed; also the prefetch
+	ackEvery  = 100     // deliveries settled by one ack
+	channel   = 1
+	queueName = "bench-%d"
+)
+
+// target is where to connect and how the pairs share queues.
+type target struct {
+	amqpclient.Config
+	queues int // 1 to pairs
+}
+
+func (t *target) queue(pair int) string { return fmt.Sprintf(queueName, pair%t.queues) }
+
+// generator publishes and consumes on one connection each.
+type generator interface {
+	// publish sends n messages of body and returns when all are confirmed.
+	publish(ctx context.Context, t *target, queue string, body []byte, n int) error
+	// consume reads and acks n messages; ready is called when it listens.
+	consume(ctx context.Context, t *target, queue string, n int, ready func()) error
+}
+
+// declare makes the queues, empty.
+func declare(ctx context.Context, t *target) error {
+	c, err := amqpclient.Dial(ctx, t.Config)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.Open(channel); err != nil {
+		return err
+	}
+	for i := range t.queues {
+		name := t.queue(i)
+		_, err := c.Call(channel, &wire.QueueDeclare{Queue: name, Durable: true})
+		if err == nil {
+			_, err = c.Call(channel, &wire.QueuePurge{Queue: name})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run moves n messages through every pair. start is called when all consumers
+// listen.
+func run(ctx context.Context, g generator, t *target, body []byte, n int, start func()) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var work, listening sync.WaitGroup
+	errs := make([]error, 2*pairs)
+	begin := func(i int, fn func() error) {
+		work.Go(func() {
+			if errs[i] = fn(); errs[i] != nil {
+				cancel(errs[i])
+			}
+		})
+	}
+	for i := range pairs {
+		listening.Add(1)
+		ready := sync.OnceFunc(listening.Done)
+		begin(i, func() error {
+			defer ready()
+			return g.consume(ctx, t, t.queue(i), n, ready)
+		})
+	}
+	listening.Wait()
+	start()
+	for i := range pairs {
+		begin(pairs+i, func() error { return g.publish(ctx, t, t.queue(i), body, n) })
+	}
+	work.Wait()
+	return errors.Join(errs...)
+}
