@@ -31,6 +31,8 @@ type Log struct {
 	id    store.ShardID
 	seq   atomic.Uint64 // of the last shard
 
+	maxCount, maxBytes int // bounds of a group
+
 	kick    chan struct{} // holds a token when an event waits
 	closing chan struct{} // closed by Close
 	stopped chan struct{} // closed when the background work ended
@@ -46,6 +48,7 @@ type Log struct {
 func Open(db *control.DB, shard store.Shard, id store.ShardID) *Log {
 	l := &Log{
 		db: db, shard: shard, id: id, waiting: newGroup(),
+		maxCount: groupCount, maxBytes: groupBytes,
 		kick: make(chan struct{}, 1), closing: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	// A start number above the count keeps sequences unique over restarts.

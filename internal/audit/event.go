@@ -8,7 +8,8 @@ import (
 
 // Event is one record in CloudTrail's format, version 1.08.
 //
-// Source: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+// Source: AWS CloudTrail User Guide, "CloudTrail record contents for management,
+// data, and network activity events"
 type Event struct {
 	EventVersion        string         `json:"eventVersion"`
 	UserIdentity        Identity       `json:"userIdentity"`
@@ -40,7 +41,8 @@ type Event struct {
 
 // Identity is who made the request.
 type Identity struct {
-	Type           string          `json:"type"` // Root, IAMUser, AssumedRole, AWSService, AWSAccount
+	// Type is Root, IAMUser, AssumedRole, AWSService or AWSAccount.
+	Type           string          `json:"type"`
 	PrincipalID    string          `json:"principalId,omitempty"`
 	ARN            string          `json:"arn,omitempty"`
 	AccountID      string          `json:"accountId,omitempty"`

@@ -83,8 +83,8 @@ func TestGrantEvent(t *testing.T) {
 		},
 	}
 	e.RequestParameters = map[string]any{
-		"granteePrincipal": "mq.amazonaws.com", "keyId": key, "retiringPrincipal": "mq.amazonaws.com",
-		"operations": []string{"Decrypt"},
+		"granteePrincipal": "mq.amazonaws.com", "keyId": key, "operations": []string{"Decrypt"},
+		"retiringPrincipal": "mq.amazonaws.com",
 	}
 	e.ResponseElements = map[string]any{"grantId": strings.Repeat("0a", 32), "keyId": key}
 	e.Resources = []Resource{{testAccount, "AWS::KMS::Key", key}}

@@ -130,7 +130,8 @@ func (l *Log) merge(q Query, from [sources]source) (events []*Event, next []byte
 			return nil, nil, err
 		}
 		if !q.matches(e) {
-			return nil, nil, fmt.Errorf("%w: %s entry %x is of another event", store.ErrDamaged, table, id)
+			return nil, nil, fmt.Errorf("%w: %s entry %x: of another event",
+				store.ErrDamaged, table, id)
 		}
 		events = append(events, e)
 		next = append(bytes.Clone(at), byte(i))
@@ -269,7 +270,8 @@ func (s *reads) event(id []byte) ([]byte, error) {
 	if err == nil {
 		body, err = s.l.db.Platform().OpenBox(nil, s.l.aad(key), box)
 	}
-	if errors.Is(err, errMissing) || errors.Is(err, seal.ErrOpen) || errors.Is(err, seal.ErrFormat) {
+	switch {
+	case errors.Is(err, errMissing), errors.Is(err, seal.ErrOpen), errors.Is(err, seal.ErrFormat):
 		err = fmt.Errorf("%w: event %x of shard %d: %w", store.ErrDamaged, id, s.l.id, err)
 	}
 	return body, err

@@ -128,7 +128,8 @@ func TestAttributes(t *testing.T) {
 	for i, effect := range []bool{true, false} {
 		e := event(i, testTime(int64(i)))
 		e.UserIdentity = Identity{Type: "IAMUser", UserName: "al\xffice", AccessKeyID: "AKIA1"}
-		e.Resources = []Resource{{testAccount, "AWS::KMS::Key", arn}, {testAccount, "AWS::KMS::Key", arn}}
+		key := Resource{testAccount, "AWS::KMS::Key", arn}
+		e.Resources = []Resource{key, key}
 		e.ReadOnly = !effect
 		add(t, l, e, effect)
 		other := event(10+i, testTime(int64(i)))
@@ -142,7 +143,8 @@ func TestAttributes(t *testing.T) {
 		{"ReadOnly", "true", "id-0011 id-0001"}, {"ReadOnly", "false", "id-0010 id-0000"},
 		{"Username", "al\xffice", "id-0001 id-0000"}, {"Username", "root", "id-0011 id-0010"},
 		{"AccessKeyId", "AKIA1", "id-0001 id-0000"},
-		{"ResourceName", arn, "id-0001 id-0000"}, {"ResourceType", "AWS::KMS::Key", "id-0001 id-0000"},
+		{"ResourceName", arn, "id-0001 id-0000"},
+		{"ResourceType", "AWS::KMS::Key", "id-0001 id-0000"},
 		{"ResourceName", arn[:len(arn)-1], ""}, {"NoSuch", "x", ""},
 	} {
 		got := all(t, l, Query{Attribute: c.name, Value: c.value, Limit: 1})
@@ -176,8 +178,8 @@ func TestIsolation(t *testing.T) {
 	for _, after := range [][]byte{nil, cursor} {
 		for _, attribute := range []string{"", "EventName"} {
 			q := Query{
-				Account: "222222222222", Region: "eu-west-2", Attribute: attribute, Value: "DescribeKey",
-				After: after,
+				Account: "222222222222", Region: "eu-west-2", After: after,
+				Attribute: attribute, Value: "DescribeKey",
 			}
 			got := all(t, l, q)
 			if want := 4 - len(after)/cursorSize*2; len(got) != want {
@@ -323,7 +325,9 @@ func TestNumbersStay(t *testing.T) {
 	t.Parallel()
 	l, _ := newLog(t)
 	e := event(1, testTime(123_456))
-	e.RequestParameters = map[string]any{"big": uint64(math.MaxUint64), "in": map[string]any{"f": 1.5}}
+	e.RequestParameters = map[string]any{
+		"big": uint64(math.MaxUint64), "in": map[string]any{"f": 1.5},
+	}
 	add(t, l, e, false)
 	events, _, err := l.Lookup(t.Context(), Query{Account: testAccount, Region: testRegion})
 	if err != nil || len(events) != 1 {

@@ -10,8 +10,8 @@ import (
 
 // Bounds of one batch of the last shard.
 const (
-	maxWaiting = 1024    // events
-	maxBytes   = 4 << 20 // bytes; one event may be larger
+	groupCount = 1024    // events
+	groupBytes = 4 << 20 // bytes; one event may be larger
 )
 
 // group is events that travel in one batch.
@@ -89,7 +89,7 @@ func (l *Log) enter(ctx context.Context, rows []row) (*group, error) {
 			l.mu.Unlock()
 			return nil, store.ErrClosed
 		}
-		if g.count == 0 || g.count < maxWaiting && g.batch.Size()+size <= maxBytes {
+		if g.count == 0 || g.count < l.maxCount && g.batch.Size()+size <= l.maxBytes {
 			for _, r := range rows {
 				g.batch.Set(r.key, r.value)
 			}

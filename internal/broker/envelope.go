@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"coffer/internal/fault"
 	"coffer/internal/seal"
 )
 
@@ -28,10 +29,10 @@ const (
 func appendEnvelope(dst, record []byte, count uint32, address, key string) ([]byte, error) {
 	h, err := seal.ParseRecord(record)
 	if err != nil {
-		return dst, err
+		return dst, fault.Wrap(fault.Invalid, err, "not a sealed message")
 	}
 	if len(address) > MaxName || len(key) > MaxName {
-		return dst, fmt.Errorf("envelope: name over %d bytes: %w", MaxName, seal.ErrFormat)
+		return dst, fault.New(fault.Invalid, "address or key is over %d bytes", MaxName)
 	}
 	dst = append(append(dst, envelopeVersion), h.ID[:]...)
 	dst = append(dst, record[len(record)-16:]...)

@@ -99,6 +99,7 @@ type mailbox struct {
 	hurry  []request
 	done   []*batch
 	closed error
+	ended  bool // the owner did; nobody reads any more
 }
 
 func (m *mailbox) open(max int) {
@@ -175,7 +176,9 @@ func (m *mailbox) settleAll(s *Session, refs []DeliveryRef, o Outcome) {
 // urgent posts without waiting, for goroutines that must not wait.
 func (m *mailbox) urgent(r request) {
 	m.mu.Lock()
-	m.hurry = append(m.hurry, r)
+	if !m.ended {
+		m.hurry = append(m.hurry, r)
+	}
 	m.mu.Unlock()
 	m.notify()
 }
@@ -218,4 +221,11 @@ func (m *mailbox) close(err error) {
 	m.mu.Unlock()
 	m.room.Broadcast()
 	m.notify()
+}
+
+// end drops what comes from now on: the owner has left.
+func (m *mailbox) end() {
+	m.mu.Lock()
+	m.ended, m.hurry = true, nil
+	m.mu.Unlock()
 }

@@ -96,6 +96,7 @@ func (sh *shard) own() {
 			sh.failure = closedError()
 			sh.mail.close(sh.failure)
 			sh.publishing.close(sh.failure)
+			sh.mail.end()
 			sh.stopping <- reply{err: sh.err}
 			return
 		}
@@ -165,14 +166,19 @@ func (sh *shard) fail(err error) {
 	sh.publishing.close(sh.err)
 }
 
-// flush lets queues deliver and closes the batch if it may be.
-func (sh *shard) flush() {
+// pumpAll lets the touched queues deliver.
+func (sh *shard) pumpAll() {
 	for len(sh.touched) > 0 {
 		q := sh.touched[len(sh.touched)-1]
 		sh.touched = sh.touched[:len(sh.touched)-1]
 		q.state.touched = false
 		sh.pump(q)
 	}
+}
+
+// flush lets queues deliver and closes the batch if it may be.
+func (sh *shard) flush() {
+	sh.pumpAll()
 	if sh.err == nil && sh.under < inFlight {
 		sh.close()
 	}

@@ -139,7 +139,8 @@ func (s *Session) admit(ctx context.Context, pubs []Publishing) (int, error) {
 	return m, err
 }
 
-// Consume begins a consumer. Errors: fault.NotFound when the queue is gone;
+// Consume begins a consumer. Deliveries may come before it returns: a door that
+// must say something first begins without credit and adds it afterwards. Errors: fault.NotFound when the queue is gone;
 // fault.Denied with ErrExclusive; fault.Conflict with ErrLocked.
 func (s *Session) Consume(ctx context.Context, spec ConsumerSpec) (*Consumer, error) {
 	c := &Consumer{spec: spec, session: s}
@@ -163,11 +164,12 @@ func (s *Session) SetLimit(l *Limit, max int) {
 
 // Cancel ends a consumer. When it returns, no more of its deliveries enter the
 // outbox, and a queue that goes with its last consumer is gone. What it holds
-// stays in flight.
+// stays in flight. It does not end with ctx: a queue would stay behind.
 func (s *Session) Cancel(ctx context.Context, c *Consumer) error {
+	ctx = context.WithoutCancel(ctx)
 	r, err := s.ask(ctx, request{kind: reqCancel, c: c})
 	if err == nil && r.unused {
-		err = s.namespace.deleteUnused(context.WithoutCancel(ctx), c.spec.Queue)
+		err = s.namespace.deleteUnused(ctx, c.spec.Queue)
 	}
 	return err
 }
@@ -201,7 +203,8 @@ func (s *Session) Get(ctx context.Context, q *Queue, autoSettle bool) (
 }
 
 // Sync makes a Synced event with this tag come when everything the session
-// asked for before is durable.
+// asked for before is durable. Deliveries that this causes, from queues that are
+// in memory, come before it.
 func (s *Session) Sync(tag uint64) { s.tell(request{kind: reqSync, tag: tag}) }
 
 // Next moves events from the outbox to dst, at most cap(dst)-len(dst) of them
@@ -241,17 +244,18 @@ func (s *Session) divert(list []Event, at int) []Event {
 
 // Close ends the session: consumers end, unsettled messages go back to their
 // places, marked redelivered, exclusive queues are deleted. It returns when
-// that is durable. Closing twice is no error.
+// that is durable, and like Cancel does not end with ctx. Closing twice is no
+// error.
 func (s *Session) Close(ctx context.Context) error {
 	if s.closed.Swap(true) {
 		return nil
 	}
+	ctx = context.WithoutCancel(ctx)
 	s.window.close(closedError())
 	r, err := s.ask(ctx, request{kind: reqClose})
 	if err != nil {
 		return err
 	}
-	ctx = context.WithoutCancel(ctx)
 	s.namespace.mu.Lock()
 	queues := append(r.queues, s.exclusive...)
 	s.exclusive = nil

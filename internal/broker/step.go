@@ -53,6 +53,7 @@ func (sh *shard) control(r *request) {
 	case reqGet:
 		sh.get(r)
 	case reqSync:
+		sh.pumpAll() // what came before has delivered when Synced comes
 		sh.say(sh.busy(), release{s: r.s, event: Event{Kind: Synced, Tag: r.tag}})
 	case reqClose:
 		sh.closeSession(r)

@@ -102,3 +102,6 @@ func works(t testing.TB, d *Domain) bool {
 	}
 	return true
 }
+
+// pass lets time pass in a bubble of synctest.
+func pass(d time.Duration) { <-time.After(d) }

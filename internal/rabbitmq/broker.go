@@ -61,6 +61,8 @@ func (b *Broker) load(kind byte, value []byte, domain broker.Domain) error {
 			return fmt.Errorf("permission of %q in %q: %w", p.User, p.Vhost, err)
 		}
 		b.user(p.User).permissions[p.Vhost] = c
+	default:
+		return fmt.Errorf("row of the unknown kind %q", kind)
 	}
 	return nil
 }

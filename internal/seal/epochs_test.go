@@ -25,7 +25,9 @@ func TestPlaces(t *testing.T) {
 		"record under another label": func() ([]byte, error) {
 			return other.OpenRecord(nil, rec, DomainID{1})
 		},
-		"box at another key": func() ([]byte, error) { return e.OpenBox(nil, []byte("key b"), box) },
+		"box at another key": func() ([]byte, error) {
+			return e.OpenBox(nil, []byte("key b"), box)
+		},
 		"box at a longer key": func() ([]byte, error) {
 			return e.OpenBox(nil, []byte("key a "), box)
 		},
@@ -59,7 +61,8 @@ func TestEpochsEnd(t *testing.T) {
 			set(e)
 			var records [][]byte
 			for i := range 10 {
-				rec, err := e.SealRecord(nil, Header{}, DomainID{}, fmt.Appendf(nil, "message %02d", i))
+				text := fmt.Appendf(nil, "message %02d", i)
+				rec, err := e.SealRecord(nil, Header{}, DomainID{}, text)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -214,7 +217,9 @@ func TestDst(t *testing.T) {
 func TestOverlapPanics(t *testing.T) {
 	t.Parallel()
 	e := testEpochs(t, 1, 1)
-	for _, at := range []int{0, 1, boxHeader - 1, boxHeader + 1, recordHeader - 1, recordHeader + 1} {
+	for _, at := range []int{
+		0, 1, boxHeader - 1, boxHeader + 1, recordHeader - 1, recordHeader + 1,
+	} {
 		for name, sealed := range map[string]func(dst, text []byte) ([]byte, error){
 			"box": func(dst, text []byte) ([]byte, error) { return e.SealBox(dst, nil, text) },
 			"record": func(dst, text []byte) ([]byte, error) {

@@ -4,7 +4,7 @@
 // how long a start takes.
 //
 //	go test ./test/bench -run '^$' -bench . -benchtime 5x
-//	go test ./test/bench -run '^$' -bench InProcess -benchtime 10x -cpuprofile cpu.out
+//	go test ./test/bench -run '^$' -bench TLS -benchtime 10x -cpuprofile cpu.out
 //	go tool pprof -top -ignore 'test/bench|test/amqpclient' cpu.out
 //
 // The load comes from a lean client on the same machine, which takes its share

@@ -84,8 +84,9 @@ func TestBadRequests(t *testing.T) {
 	}{
 		"unsigned JSON": {request{"kms", describe, "", "{}", true}, 400,
 			[]string{"MissingAuthenticationTokenException", "Missing Authentication Token"}},
-		"unsigned query": {request{"sts", "", "", "Action=GetCallerIdentity&Version=2011-06-15", true},
-			403, []string{"MissingAuthenticationToken", "Missing Authentication Token"}},
+		"unsigned query": {request{"sts", "", "",
+			"Action=GetCallerIdentity&Version=2011-06-15", true}, 403,
+			[]string{"MissingAuthenticationToken", "Missing Authentication Token"}},
 		"unsigned REST": {request{"mq", "", "/v1/brokers", "{}", true}, 403,
 			[]string{"Missing Authentication Token"}},
 		"wrong type": {request{"kms", describe, "", `{"KeyId":5}`, false}, 400,
@@ -123,7 +124,8 @@ func TestWrongSignature(t *testing.T) {
 	s := start(t)
 	id := s.Env["AWS_ACCESS_KEY_ID"]
 	wrong, unknown := s.AWSAs(id, "wrong"), s.AWSAs("AKIAIOSFODNN7EXAMPLE", "wrong")
-	keys, who, brokers := &kms.ListKeysInput{}, &sts.GetCallerIdentityInput{}, &mq.ListBrokersInput{}
+	keys, brokers := &kms.ListKeysInput{}, &mq.ListBrokersInput{}
+	who := &sts.GetCallerIdentityInput{}
 	for _, c := range []struct{ got, want string }{
 		{kit.Refused(t, wrong.KMS.ListKeys, keys, "InvalidSignatureException"),
 			"The request signature we calculated does not match the signature you provided."},

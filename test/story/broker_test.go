@@ -69,7 +69,8 @@ func (p *promise) create() {
 	p.key = kit.CreateKey(p, p.aws)
 	p.broker = p.server.CreateBroker(p.aws, "story", p.key)
 	out := p.broker.Describe(p, p.aws)
-	if o := out.EncryptionOptions; aws.ToBool(o.UseAwsOwnedKey) || aws.ToString(o.KmsKeyId) != p.key {
+	o := out.EncryptionOptions
+	if aws.ToBool(o.UseAwsOwnedKey) || aws.ToString(o.KmsKeyId) != p.key {
 		p.Errorf("encryption options %+v", o)
 	}
 	if len(out.ActionsRequired) != 0 {
@@ -83,7 +84,8 @@ func (p *promise) create() {
 	if err != nil {
 		p.Fatal(err)
 	}
-	if address.Scheme != "amqps" || address.Hostname() != "localhost" || address.Port() == main.Port() {
+	if address.Scheme != "amqps" || address.Hostname() != "localhost" ||
+		address.Port() == main.Port() {
 		p.Errorf("endpoint %s, broker main's is %s", address.Host, main.Host)
 	}
 	if _, err := p.server.TryDial(p.server.Main()); err != nil {
@@ -212,7 +214,7 @@ func (p *promise) encrypted() []byte {
 }
 
 // TestAWSOwnedKey_MQ02 makes a broker without a key: it has one that the
-// account does not see.
+// account does not see (MQ-02), and no grants that it would see (GRT-12).
 func TestAWSOwnedKey_MQ02(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -42,7 +42,8 @@ func TestLogin(t *testing.T) {
 			t.Errorf("%s: %v, want %d %q", name, err, c.code, c.text)
 		}
 	}
-	if log := s.Log(); !strings.Contains(log, "sign-in refused") || !strings.Contains(log, "nobody") {
+	log := s.Log()
+	if !strings.Contains(log, "sign-in refused") || !strings.Contains(log, "nobody") {
 		t.Error("the log does not name who was refused")
 	}
 }
@@ -112,12 +113,14 @@ func TestServerName(t *testing.T) {
 		t.Errorf("%d messages in a new queue", n)
 	}
 	other := channel(t, s.Dial(s.Main()), false)
-	if _, err := other.QueueDeclarePassive("on-second", true, false, false, false, nil); err == nil {
+	_, err = other.QueueDeclarePassive("on-second", true, false, false, false, nil)
+	if err == nil {
 		t.Error("broker main has the queue of another")
 	}
 }
 
-// TestTLSOnly_TLS01_TLS03: no version before 1.2, and nothing in clear.
+// TestTLSOnly_TLS01_TLS03: no version before 1.2 (TLS-01), and nothing in clear
+// (TLS-03).
 func TestTLSOnly_TLS01_TLS03(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -44,49 +44,78 @@ var exact = []string{"mq.amazonaws.com", "ExampleDesktop/1.0 (V1; OS)", "AWSServ
 	"AWS::KMS::Key"}
 
 // compare requires the fixture's names at every level, no others, and its
-// values where they are not samples; lists keep their order.
-func compare(t *testing.T, at string, want, got any) {
-	t.Helper()
+// values where they are not samples; lists keep their order. It gives what is
+// different.
+func compare(at string, want, got any) (findings []string) {
 	w, ok := want.(map[string]any)
 	if !ok {
-		compareLeaf(t, at, want, got)
-		return
+		return compareLeaf(at, want, got)
 	}
 	g, ok := got.(map[string]any)
 	if !ok {
-		t.Errorf("%s: %v, want %v", at, got, want)
-		return
+		return []string{fmt.Sprintf("%s: %v, want %v", at, got, want)}
 	}
 	names, wanted := slices.Sorted(maps.Keys(g)), slices.Sorted(maps.Keys(w))
 	if !slices.Equal(names, wanted) {
-		t.Errorf("%s has %q, want %q", at, names, wanted)
+		findings = append(findings, fmt.Sprintf("%s has %q, want %q", at, names, wanted))
 	}
 	for name, v := range w {
 		if s, ok := v.(string); ok && samples[name] && !slices.Contains(exact, s) {
 			if x, ok := g[name].(string); !ok || x == "" {
-				t.Errorf("%s.%s: %v, want a word", at, name, g[name])
+				f := fmt.Sprintf("%s.%s: %v, want a word", at, name, g[name])
+				findings = append(findings, f)
 			}
 			continue
 		}
-		compare(t, at+"."+name, v, g[name])
+		findings = append(findings, compare(at+"."+name, v, g[name])...)
 	}
+	return findings
 }
 
-func compareLeaf(t *testing.T, at string, want, got any) {
-	t.Helper()
+func compareLeaf(at string, want, got any) (findings []string) {
 	list, ok := want.([]any)
 	if !ok || len(list) == 0 {
-		if !reflect.DeepEqual(want, got) {
-			t.Errorf("%s: %v, want %v", at, got, want)
+		if reflect.DeepEqual(want, got) {
+			return nil
 		}
-		return
+		return []string{fmt.Sprintf("%s: %v, want %v", at, got, want)}
 	}
 	found, ok := got.([]any)
 	if !ok || len(found) != len(list) {
-		t.Errorf("%s: %v, want %v", at, got, want)
-		return
+		return []string{fmt.Sprintf("%s: %v, want %v", at, got, want)}
 	}
 	for i := range list {
-		compare(t, fmt.Sprintf("%s[%d]", at, i), list[i], found[i])
+		findings = append(findings, compare(fmt.Sprintf("%s[%d]", at, i), list[i], found[i])...)
+	}
+	return findings
+}
+
+// TestCompare changes a sample in each way that an event must not.
+func TestCompare(t *testing.T) {
+	t.Parallel()
+	change := func(fn func(e map[string]any)) []string {
+		sample, e := fixture(t, "event-ebs-grant.json"), fixture(t, "event-ebs-grant.json")
+		fn(e)
+		return compare("event", map[string]any(sample), map[string]any(e))
+	}
+	parameters := func(e map[string]any) map[string]any {
+		return e["requestParameters"].(map[string]any)
+	}
+	if f := change(func(e map[string]any) { e["eventTime"] = "another" }); len(f) != 0 {
+		t.Errorf("another sample value: %q", f)
+	}
+	for name, fn := range map[string]func(map[string]any){
+		"a field less":    func(e map[string]any) { delete(e, "sharedEventID") },
+		"a field more":    func(e map[string]any) { e["tlsDetails"] = "x" },
+		"a deeper one":    func(e map[string]any) { parameters(e)["name"] = "mq_grant" },
+		"a value":         func(e map[string]any) { e["eventVersion"] = "1.09" },
+		"a type":          func(e map[string]any) { e["readOnly"] = "false" },
+		"a sample's type": func(e map[string]any) { e["requestID"] = 5.0 },
+		"a fixed sample":  func(e map[string]any) { e["sourceIPAddress"] = "127.0.0.1" },
+		"the operations":  func(e map[string]any) { parameters(e)["operations"] = []any{"Encrypt"} },
+	} {
+		if len(change(fn)) == 0 {
+			t.Errorf("%s: not found", name)
+		}
 	}
 }

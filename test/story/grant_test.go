@@ -19,7 +19,7 @@ var (
 )
 
 // grants compares the two CreateGrant events with the fixtures, field by field
-// (GRT-01, GRT-03, GRT-06 to GRT-10).
+// (GRT-01, GRT-03, GRT-06, GRT-07, GRT-08, GRT-09, GRT-10).
 func (p *promise) grants() {
 	var events []kit.Event
 	for _, e := range p.aws.Events(p, "ResourceName", p.key) {
@@ -42,9 +42,13 @@ func (p *promise) grants() {
 	brokers := fixture(p.T, "event-mq-grant-single.json")
 	delete(brokers, "sessionCredentialFromConsole")
 	delete(brokers["userIdentity"].(map[string]any), "sessionContext")
-	compare(p.T, "first event", map[string]any(brokers), map[string]any(events[0]))
-	compare(p.T, "second event", map[string]any(fixture(p.T, "event-ebs-grant.json")),
-		map[string]any(events[1]))
+	volumes := fixture(p.T, "event-ebs-grant.json")
+	for _, f := range slices.Concat(
+		compare("first event", map[string]any(brokers), map[string]any(events[0])),
+		compare("second event", map[string]any(volumes), map[string]any(events[1])),
+	) {
+		p.Error(f)
+	}
 	p.consistent(events[0])
 	p.consistent(events[1])
 	p.brokerEvent(events[0])
@@ -136,7 +140,7 @@ func (p *promise) volumeEvent(e kit.Event, grants []types.GrantListEntry) {
 	}
 }
 
-// TestKeyRefused_MQ05 asks for brokers on keys that cannot be.
+// TestKeyRefused_MQ05 asks for brokers on keys that cannot be (MQ-05).
 func TestKeyRefused_MQ05(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -167,7 +171,8 @@ func TestKeyRefused_MQ05(t *testing.T) {
 		"unknown": {"arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000",
 			"does not exist"},
 	} {
-		text := kit.Refused(t, a.MQ.CreateBroker, b.Request("refused", c.key), "BadRequestException")
+		text := kit.Refused(t, a.MQ.CreateBroker, b.Request("refused", c.key),
+			"BadRequestException")
 		if !strings.Contains(text, c.text) {
 			t.Errorf("%s: %q, want %q", name, text, c.text)
 		}

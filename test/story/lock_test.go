@@ -86,7 +86,8 @@ func (f *traffic) silent(t *testing.T, other *traffic, n int) {
 		return depth(t, f.out, f.queue) == waiting-prefetch
 	})
 	for i := range n {
-		if !confirmed(t, publish(t, other.out, "", other.queue, persistent(fmt.Sprint(waiting+i)))) {
+		m := persistent(fmt.Sprint(waiting + i))
+		if !confirmed(t, publish(t, other.out, "", other.queue, m)) {
 			t.Fatal("a broker under another key refuses a message")
 		}
 	}

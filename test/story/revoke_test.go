@@ -15,7 +15,8 @@ import (
 )
 
 // TestRevokeGrant_MQ08_MQ10_GRT20 revokes each of a broker's grants: the broker
-// stops at once, no grant made by hand brings it back, and it can be deleted.
+// stops at once (MQ-10), no grant made by hand brings it back, and it can be
+// deleted (MQ-08, GRT-20).
 func TestRevokeGrant_MQ08_MQ10_GRT20(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -60,7 +61,8 @@ func TestRevokeGrant_MQ08_MQ10_GRT20(t *testing.T) {
 // brokerGrant finds mq_grant or the grant of the broker's volume.
 func brokerGrant(t *testing.T, a *kit.AWS, key string, volume bool) types.GrantListEntry {
 	t.Helper()
-	for _, g := range kit.Do(t, a.KMS.ListGrants, &kms.ListGrantsInput{KeyId: aws.String(key)}).Grants {
+	out := kit.Do(t, a.KMS.ListGrants, &kms.ListGrantsInput{KeyId: aws.String(key)})
+	for _, g := range out.Grants {
 		if (aws.ToString(g.Name) == "mq_grant") != volume {
 			return g
 		}
@@ -85,7 +87,8 @@ func TestKeyPolicyTakesKeyAway_MQ10(t *testing.T) {
 		kit.Do(t, a.KMS.PutKeyPolicy, &kms.PutKeyPolicyInput{KeyId: key,
 			Policy: aws.String(`{"Version":"2012-10-17","Statement":[` + all + more + `]}`)})
 	}
-	policy(`,{"Effect":"Deny","Principal":"*","Action":["kms:Encrypt","kms:Decrypt"],"Resource":"*"}`)
+	policy(`,{"Effect":"Deny","Principal":"*","Action":["kms:Encrypt","kms:Decrypt"],` +
+		`"Resource":"*"}`)
 	f.refused(t, *key, "policy")
 	critical(t, a, b, "denies")
 	text := kit.Refused(t, a.KMS.Encrypt, &kms.EncryptInput{KeyId: key, Plaintext: []byte("x")},

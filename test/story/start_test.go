@@ -66,7 +66,8 @@ func TestRootKey(t *testing.T) {
 	}
 	s.Secret(strings.TrimSpace(string(key)))
 	dir := t.TempDir()
-	wrong, bad, none := filepath.Join(dir, "wrong"), filepath.Join(dir, "bad"), filepath.Join(dir, "none")
+	wrong, bad := filepath.Join(dir, "wrong"), filepath.Join(dir, "bad")
+	none := filepath.Join(dir, "none")
 	write(t, wrong, strings.Repeat("5a", 32)+"\n")
 	write(t, bad, "not a key\n")
 	for file, words := range map[string][]string{
@@ -197,7 +198,8 @@ func TestEnvWithoutProcess(t *testing.T) {
 	}
 }
 
-// TestPrivateFiles: what opens doors can be read by its owner only (MQ-15).
+// TestPrivateFiles_MQ15: what opens doors can be read by its owner only, and
+// stands nowhere else (MQ-15).
 func TestPrivateFiles_MQ15(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -242,8 +244,9 @@ func TestInsecureLoopback(t *testing.T) {
 	if !confirmed(t, publish(t, ch, "", "q", persistent("1"))) {
 		t.Error("a message is refused")
 	}
-	refusedStart(t, []string{"--insecure-loopback", "0.0.0.0"}, "--ports=auto", "--insecure-loopback",
-		"--listen", "0.0.0.0", "--data", filepath.Join(t.TempDir(), "data"))
+	refusedStart(t, []string{"--insecure-loopback", "0.0.0.0"},
+		"--ports=auto", "--insecure-loopback", "--listen", "0.0.0.0",
+		"--data", filepath.Join(t.TempDir(), "data"))
 	if _, ok := start(t).Env["COFFER_AMQP_PLAIN_URL"]; ok {
 		t.Error("a plain URL without --insecure-loopback")
 	}

@@ -140,6 +140,35 @@ func TestRoundTripKeepsEverything(t *testing.T) {
 	}
 }
 
+// TestSmallFrames negotiates the smallest frame_max.
+func TestSmallFrames(t *testing.T) {
+	t.Parallel()
+	s := serveTest(t, newEngine(t), Config{})
+	conn, err := amqp.DialConfig("amqp://"+s.addr, amqp.Config{
+		FrameSize: 4096, ChannelMax: 1,
+		SASL: []amqp.Authentication{&amqp.PlainAuth{Username: "u", Password: "p"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &client{t, ch, conn}
+	c.queue("q")
+	long := strings.Repeat("abc", 30_000)
+	c.put("q", long, long[:4088], long[:4089])
+	for _, n := range []int{len(long), 4088, 4089} {
+		m, ok, err := c.Get("q", true)
+		c.must(err)
+		if !ok || string(m.Body) != long[:n] {
+			t.Errorf("%d octets, want %d", len(m.Body), n)
+		}
+	}
+}
+
 func TestRouting(t *testing.T) {
 	t.Parallel()
 	c := connect(t, serveTest(t, newEngine(t), Config{}))

@@ -30,7 +30,7 @@ func (c *conn) events() bool {
 	c.out.Lock()
 	session := c.live
 	c.out.Unlock()
-	if session == nil {
+	if session == nil || c.halted {
 		clear(c.list)
 		c.list, c.next = c.list[:0], 0
 		return false
@@ -138,11 +138,13 @@ func (c *conn) unseal(size int) {
 		if err == nil {
 			continue
 		}
+		c.giveBack(i)
 		if k := fault.KindOf(err); k != fault.KeyUnavailable && k != fault.Unavailable {
 			c.log.Error("open delivery", "client", c.client, "error", err)
+			// The end of the session puts all back; until then nothing comes again.
+			c.returns, c.halted = c.returns[:0], true
 			c.fail(asRefusal(err))
 		}
-		c.giveBack(i)
 		return
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,6 +119,9 @@ type testDomain struct {
 	mu  sync.RWMutex
 	why error
 	fns []func()
+
+	opened atomic.Int64           // calls of Open
+	fail   func(call int64) error // an error for that call of Open; may be nil
 }
 
 func newDomain(t testing.TB) *testDomain {
@@ -139,6 +143,11 @@ func (d *testDomain) Seal(dst []byte, h seal.Header, plaintext []byte) ([]byte, 
 }
 
 func (d *testDomain) Open(dst, rec []byte) ([]byte, error) {
+	if n := d.opened.Add(1); d.fail != nil {
+		if err := d.fail(n); err != nil {
+			return dst, err
+		}
+	}
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if d.why != nil {

@@ -234,6 +234,12 @@ func messageErrors() []failing {
 				"is not implemented", true},
 		{"reply-to", eat("amq.rabbitmq.reply-to", "", false, nil), 540,
 			"NOT_IMPLEMENTED - queue 'amq.rabbitmq.reply-to' is not implemented", true},
+		{"tag twice", func(c *client) error {
+			if err := eat("q", "t", false, nil)(c); err != nil {
+				return err
+			}
+			return eat("q", "t", false, nil)(c)
+		}, 530, "NOT_ALLOWED - attempt to reuse consumer tag 't'", true},
 		{"many consumers", func(c *client) error {
 			for range 6 {
 				if err := eat("q", "", false, nil)(c); err != nil {

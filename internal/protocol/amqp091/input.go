@@ -18,9 +18,10 @@ const (
 type input struct {
 	src   io.Reader
 	buf   []byte
-	r, w  int // buf[r:w] is unused
-	need  int // octets of the frame at r, as far as known
-	max   int // bound of buf
+	r, w  int  // buf[r:w] is unused
+	need  int  // octets of the frame at r, as far as known
+	max   int  // bound of buf
+	full  bool // the last read filled buf
 	quiet int
 }
 
@@ -47,18 +48,18 @@ func (in *input) fill() error {
 	in.w = copy(in.buf, in.buf[in.r:in.w])
 	in.r = 0
 	switch {
-	case in.need > len(in.buf) || in.w == len(in.buf):
-		in.resize(max(in.need, min(2*len(in.buf), in.max)))
+	case in.full || in.need > len(in.buf):
+		if size := max(in.need, min(2*len(in.buf), in.max)); size > len(in.buf) {
+			in.resize(size)
+		}
 	case in.quiet > quietReads && in.w < smallInput && in.need <= smallInput:
 		in.resize(smallInput)
 	}
 	n, err := in.src.Read(in.buf[in.w:])
 	in.w += n
+	in.full = in.w == len(in.buf)
 	if in.quiet++; in.w > smallInput || len(in.buf) == smallInput {
 		in.quiet = 0
-	}
-	if in.w == len(in.buf) && len(in.buf) < in.max {
-		in.need = max(in.need, min(2*len(in.buf), in.max))
 	}
 	if n > 0 {
 		return nil
@@ -71,6 +72,3 @@ func (in *input) resize(size int) {
 	in.w = copy(buf, in.buf[:in.w])
 	in.buf, in.quiet = buf, 0
 }
-
-// drop forgets what is buffered.
-func (in *input) drop() { in.r, in.w, in.need = 0, 0, 0 }

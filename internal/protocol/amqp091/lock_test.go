@@ -1,6 +1,7 @@
 package amqp091
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"coffer/internal/protocol/amqp091/wire"
+	"coffer/internal/seal"
 )
 
 const disabled = testKey + " is disabled."
@@ -142,6 +144,69 @@ func TestLockedGet(t *testing.T) {
 	m, ok, err := ch.Get("q", true)
 	if err != nil || !ok || m.Redelivered || string(m.Body) != "1" {
 		t.Errorf("%+v %v %v", m, ok, err)
+	}
+}
+
+// TestLockWhileOpening: the key goes while deliveries are being opened. None of
+// them is lost, none overtakes another.
+func TestLockWhileOpening(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	refused := make(chan bool, 1)
+	e.domain.fail = func(call int64) error {
+		if call != 5 {
+			return nil
+		}
+		e.domain.lock()
+		refused <- true
+		return e.domain.Locked()
+	}
+	s := serveTest(t, e, Config{})
+	c := connect(t, s)
+	c.queue("q")
+	var sent []string
+	for i := range 100 {
+		sent = append(sent, fmt.Sprint(i))
+	}
+	c.put("q", sent...)
+	q, _ := e.namespace.Topology().Queue("q")
+	d, err := c.Consume("q", "", false, false, false, false, nil)
+	c.must(err)
+	receive(t, refused)
+	for unacked := int64(5); unacked > 4; _, unacked, _ = q.Counts() {
+		c.queue("q") // until what could not be opened is back in its place
+	}
+	e.domain.set(nil)
+	if got := bodies(t, d, 100); !slices.Equal(got, sent) {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestDamagedMessage: what cannot be opened at all is not delivered, and not
+// dropped either.
+func TestDamagedMessage(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	e.domain.fail = func(call int64) error {
+		if call == 1 {
+			return seal.ErrOpen
+		}
+		return nil
+	}
+	s := serveTest(t, e, Config{})
+	c := connect(t, s)
+	c.queue("q")
+	c.put("q", "1")
+	closed := c.conn.NotifyClose(make(chan *amqp.Error, 1))
+	_, err := c.Consume("q", "", true, false, false, false, nil)
+	c.must(err)
+	if err := receive(t, closed); err.Code != 541 || err.Reason != "INTERNAL_ERROR" {
+		t.Error(err)
+	}
+	d, err := connect(t, s).Consume("q", "", true, false, false, false, nil)
+	c.must(err)
+	if m := next(t, d); string(m.Body) != "1" {
+		t.Errorf("%+v", m)
 	}
 }
 

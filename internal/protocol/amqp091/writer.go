@@ -15,6 +15,7 @@ type writer struct {
 	idle    bool   // nothing was written since the last tick
 	blocked bool   // connection.blocked is the last the client heard of the key
 
+	halted  bool           // a delivery cannot be opened: the connection is ending
 	list    []broker.Event // taken from the session
 	next    int            // the first not handled
 	parcels []parcel

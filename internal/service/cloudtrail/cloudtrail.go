@@ -115,7 +115,7 @@ func (s *Service) sealToken(call *gateway.Call, cursor []byte) string {
 }
 
 func (s *Service) openToken(call *gateway.Call, token string) ([]byte, bool) {
-	b, err := base64.RawURLEncoding.DecodeString(token)
+	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(b) <= 16 {
 		return nil, false
 	}

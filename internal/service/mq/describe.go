@@ -126,7 +126,7 @@ func (s *Service) token(call *gateway.Call, id uuid.UUID) string {
 }
 
 func (s *Service) openToken(call *gateway.Call, token string) (id uuid.UUID, err error) {
-	b, err := base64.RawURLEncoding.DecodeString(token)
+	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(b) != 2*len(id) {
 		return id, bad("nextToken", "The nextToken is not valid.")
 	}

@@ -101,7 +101,7 @@ func window(w *api.WeeklyStartTime) error {
 	if _, err := time.Parse("15:04", w.TimeOfDay); err != nil || len(w.TimeOfDay) != 5 {
 		return bad("maintenanceWindowStartTime", "The time of day must have the form HH:MM.")
 	}
-	if w.TimeZone != nil && !timeZone.MatchString(*w.TimeZone) {
+	if w.TimeZone != "" && !timeZone.MatchString(w.TimeZone) {
 		return bad("maintenanceWindowStartTime", "The time zone is not valid.")
 	}
 	return nil
