@@ -9,6 +9,7 @@ TESTFLAGS ?=
 FUZZTIME ?= 10s
 BENCH ?= .
 BENCHTIME ?= 1s
+ROUNDS ?= 100
 
 TOOLS := internal/tools/awsgen internal/tools/amqpgen
 CORE := store seal control keyring audit broker protocol/amqp091
@@ -44,8 +45,8 @@ fuzz: ## every fuzz target, one after another; FUZZTIME=2m
 bench: ## every benchmark; BENCH=Start BENCHTIME=10x
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./internal/... ./test/...
 
-crash: ## load, kill, restart, drain; nothing confirmed is lost
-	$(GO) test -count=1 -timeout 60m -v $(TESTFLAGS) ./test/crash/...
+crash: ## load, kill, restart, drain; nothing confirmed is lost; ROUNDS=1000
+	COFFER_CRASH_ROUNDS=$(ROUNDS) $(GO) test -count=1 -timeout 12h -v ./test/crash/...
 
 compat: ## boto3, pika and the AWS CLI against the built binary
 	test/compat/run.sh

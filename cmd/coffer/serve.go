@@ -47,7 +47,8 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&cfg.BrokerPorts, "broker-ports", node.DefaultBrokerPorts,
 		"range of ports for further brokers")
 	f.StringVar(&opt.ports, "ports", "fixed", "auto lets the system choose every port")
-	f.StringSliceVar(&cfg.TLSCert, "tls-cert", nil, "own certificate chains (PEM) instead of the CA's")
+	f.StringSliceVar(&cfg.TLSCert, "tls-cert", nil,
+		"own certificate chains (PEM) instead of the CA's")
 	f.StringSliceVar(&cfg.TLSKey, "tls-key", nil, "their private keys, in the same order")
 	f.BoolVar(&cfg.InsecureLoopback, "insecure-loopback", false,
 		"open plaintext listeners on 127.0.0.1, for test suites that cannot do TLS")

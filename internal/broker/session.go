@@ -140,8 +140,9 @@ func (s *Session) admit(ctx context.Context, pubs []Publishing) (int, error) {
 }
 
 // Consume begins a consumer. Deliveries may come before it returns: a door that
-// must say something first begins without credit and adds it afterwards. Errors: fault.NotFound when the queue is gone;
-// fault.Denied with ErrExclusive; fault.Conflict with ErrLocked.
+// must say something first begins without credit and adds it afterwards.
+// Errors: fault.NotFound when the queue is gone; fault.Denied with ErrExclusive;
+// fault.Conflict with ErrLocked.
 func (s *Session) Consume(ctx context.Context, spec ConsumerSpec) (*Consumer, error) {
 	c := &Consumer{spec: spec, session: s}
 	_, err := s.ask(ctx, request{kind: reqConsume, q: spec.Queue, c: c})

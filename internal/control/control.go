@@ -211,10 +211,10 @@ func (db *DB) begin(writable bool) *Tx {
 	}
 }
 
-// tick gives the time, which never goes back. The monotonic reading is taken
+// tick gives the time, which never goes back. UTC takes the monotonic reading
 // off: with it, a wall clock that was set back would still compare as later.
 func (db *DB) tick() time.Time {
-	now := db.now().Round(0).UTC()
+	now := db.now().UTC()
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if now.Before(db.last) {

@@ -142,6 +142,10 @@ func TestCommitFailure(t *testing.T) {
 		if want := []string{"failed 2", "failed 1", "failed 0"}; !slices.Equal(ran, want) {
 			t.Errorf("hooks %v, want %v", ran, want)
 		}
+		err = db.View(t.Context(), func(context.Context, *Tx) error { return errTest })
+		if !errors.Is(err, failure) {
+			t.Errorf("view: %v, want %v", err, failure)
+		}
 		for name, run := range map[string]func(context.Context,
 			func(context.Context, *Tx) error) error{"View": db.View, "Update": db.Update} {
 			err := run(t.Context(), func(_ context.Context, tx *Tx) error {
@@ -167,18 +171,18 @@ func TestFenced(t *testing.T) {
 	put(t, old, "id", "old")
 	db := openDB(t, e)
 	put(t, db, "id", "new")
+	err := old.View(t.Context(), func(context.Context, *Tx) error { return errTest })
+	if !errors.Is(err, store.ErrLost) || errors.Is(err, errTest) {
+		t.Errorf("view: %v", err)
+	}
 	failed := false
-	err := old.Update(t.Context(), func(_ context.Context, tx *Tx) error {
+	err = old.Update(t.Context(), func(_ context.Context, tx *Tx) error {
 		tx.Put(testTable, []byte("id"), []byte("of the fenced owner"))
 		tx.Failed(func() { failed = true })
 		return nil
 	})
 	if !errors.Is(err, store.ErrLost) || !failed {
 		t.Errorf("update: %v, Failed hooks ran: %v", err, failed)
-	}
-	err = old.View(t.Context(), func(context.Context, *Tx) error { return errTest })
-	if !errors.Is(err, store.ErrLost) || errors.Is(err, errTest) {
-		t.Errorf("view: %v", err)
 	}
 	if v, _ := get(t, db, "id"); v != "new" {
 		t.Errorf("the new owner reads %q", v)

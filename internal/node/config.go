@@ -3,16 +3,17 @@
 // services.go and protocols.go are the two tables of what runs.
 //
 // It guarantees that a second process on the directory, a wrong root key, a
-// damaged store or a port in use is an error that names the thing, before
-// anything was changed. It holds no rule of its own: what a service or a
+// damaged store or a port in use is an error that names the thing, and that none
+// of them changes what is stored. It holds no rule of its own: what a service or a
 // protocol does is theirs.
 package node
 
 import (
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"coffer/internal/fault"
 )
@@ -71,6 +72,10 @@ func (c *Config) fill() error {
 			return fault.New(fault.Invalid, "%s: %d is not a port", flag, port)
 		}
 	}
+	if _, err := netip.ParseAddr(c.Listen); err != nil && c.Listen != "localhost" {
+		return fault.New(fault.Invalid,
+			"--listen: %q is neither an IP address nor localhost", c.Listen)
+	}
 	if len(c.TLSCert) != len(c.TLSKey) {
 		return fault.New(fault.Invalid, "--tls-cert and --tls-key: give one key for each certificate")
 	}
@@ -99,8 +104,12 @@ func (c *Config) loopback() bool {
 }
 
 func (c *Config) portRange() (low, high int, err error) {
-	n, err := fmt.Sscanf(c.BrokerPorts, "%d-%d", &low, &high)
-	if n != 2 || err != nil || low < 1 || high > 65535 || low > high {
+	first, last, _ := strings.Cut(c.BrokerPorts, "-")
+	low, err = strconv.Atoi(first)
+	if err == nil {
+		high, err = strconv.Atoi(last)
+	}
+	if err != nil || low < 1 || high > 65535 || low > high {
 		return 0, 0, fault.New(fault.Invalid,
 			"--broker-ports: %q is not a range such as 15700-15999", c.BrokerPorts)
 	}

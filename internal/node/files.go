@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"crypto/hmac"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"coffer/internal/control"
 	"coffer/internal/fault"
 	"coffer/internal/seal"
 )
@@ -23,6 +25,7 @@ const (
 	fileMainAdmin   = "main-admin"  // the password of broker main's admin
 	fileCA          = "ca.pem"
 	dirStore        = "store"
+	fileCheck       = "ROOTCHECK" // in store/: tells a wrong root key before the store is opened
 )
 
 // Endpoints is what endpoints.json holds: every open listener of a running
@@ -109,8 +112,11 @@ func rootKey(cfg *Config) (seal.Secret, error) {
 	}
 	defer clear(text)
 	key := make(seal.Secret, seal.KeySize)
-	n, err := hex.Decode(key, bytes.TrimSpace(text[:min(len(text), 2*seal.KeySize+2)]))
-	if err != nil || n != seal.KeySize || len(bytes.TrimSpace(text)) != 2*seal.KeySize {
+	digits := bytes.TrimSpace(text)
+	if len(digits) == 2*seal.KeySize {
+		_, err = hex.Decode(key, digits)
+	}
+	if err != nil || len(digits) != 2*seal.KeySize {
 		return nil, fault.New(fault.Invalid, "root key %s: not 64 hexadecimal digits", cfg.RootKey)
 	}
 	if info, err := os.Stat(cfg.RootKey); err == nil && info.Mode().Perm()&0o077 != 0 {
@@ -140,4 +146,45 @@ func newRootKey(cfg *Config) (seal.Secret, error) {
 	cfg.Logger.Warn("a new root key was made beside the data; it protects only a copied store/",
 		"file", cfg.RootKey)
 	return key, nil
+}
+
+// checkRoot refuses a root key that is not the one the store was made with. To
+// open a store changes its files, so that has to be known before.
+func checkRoot(cfg *Config, key seal.Secret) error {
+	want, err := os.ReadFile(filepath.Join(cfg.Data, dirStore, fileCheck))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // a first start; else the state itself will tell
+	}
+	if err != nil {
+		return err
+	}
+	got, err := rootCheck(key)
+	if err == nil && !hmac.Equal(got, want) {
+		err = wrongRoot(cfg, control.ErrRootKey)
+	}
+	return err
+}
+
+// keepCheck writes what checkRoot reads, once the key has opened the state.
+func keepCheck(cfg *Config, key seal.Secret) error {
+	got, err := rootCheck(key)
+	if err != nil {
+		return err
+	}
+	_, err = createFile(filepath.Join(cfg.Data, dirStore, fileCheck), got)
+	return err
+}
+
+// rootCheck gives a line that tells two root keys apart and nothing else.
+func rootCheck(key seal.Secret) ([]byte, error) {
+	m, err := seal.NewMACKey(key, "node/root-check")
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(nil, "coffer-root 1 %x\n", m.Sum()), nil
+}
+
+func wrongRoot(cfg *Config, err error) error {
+	return fault.Wrap(fault.Invalid, err, "the root key "+cfg.RootKey+" does not open "+
+		cfg.Data+": name the right one with --root-key; nothing was changed")
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
 	"sync"
 
 	"github.com/google/uuid"
@@ -25,10 +27,12 @@ type fleet struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup // starts, stops and reboots under way
 
+	door      *listen.Listener // the standard port
+	plainDoor *listen.Listener // the same without TLS; nil = not open
+
 	mu      sync.Mutex
 	brokers map[uuid.UUID]*instance
-	main    uuid.UUID // broker main; zero when it was deleted
-	changed func()    // called after listeners changed, once the process serves
+	main    uuid.UUID // broker main, also when it was deleted
 }
 
 var _ mq.Engine = (*fleet)(nil)
@@ -38,15 +42,16 @@ type instance struct {
 	run  mq.Running
 	turn sync.Mutex // one start, stop or reboot at a time
 
+	broker *rabbitmq.Broker // guarded by turn
+
 	// Guarded by the fleet's mu.
-	phase     mq.Phase
-	err       error // why it could not be started
-	domain    *keyring.Domain
-	broker    *rabbitmq.Broker
-	serve     listen.Handler
-	port      int // what it listens on
-	plain     int // likewise, without TLS; 0 = not
-	listeners []*listen.Listener
+	gone     bool // deleted
+	phase    mq.Phase
+	err      error // why it could not be started
+	domain   *keyring.Domain
+	visits   *visits          // nil = lets nobody in
+	standard bool             // it has the standard port
+	own      *listen.Listener // else it has this; written under turn, too
 }
 
 func newFleet(n *Node) *fleet {
@@ -103,6 +108,10 @@ func (f *fleet) assignPort(tx *control.Tx, id uuid.UUID) error {
 	if err != nil {
 		return err
 	}
+	for _, other := range []int{f.n.cfg.APIPort, f.n.cfg.AMQPPort, f.n.cfg.AMQPPlainPort,
+		f.n.cfg.MetricsPort} {
+		taken[other] = true
+	}
 	port := 0
 	for port = low; taken[0] && taken[port]; port++ {
 		if port == high {
@@ -144,11 +153,20 @@ func (f *fleet) Start(r mq.Running) {
 	}
 	b := &instance{run: r}
 	f.brokers[r.ID] = b
+	f.work.Go(func() { f.inTurn(b, f.start) })
+}
+
+// inTurn does something to a broker unless it was deleted.
+func (f *fleet) inTurn(b *instance, do func(*instance)) {
 	b.turn.Lock()
-	f.work.Go(func() {
-		defer b.turn.Unlock()
-		f.start(b)
-	})
+	defer b.turn.Unlock()
+	f.mu.Lock()
+	gone := b.gone
+	f.mu.Unlock()
+	if !gone {
+		do(b)
+	}
+	f.n.rewrite()
 }
 
 func (f *fleet) start(b *instance) {
@@ -158,34 +176,33 @@ func (f *fleet) start(b *instance) {
 	}
 	err := f.open(b, domain)
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	b.domain, b.phase, b.err = domain, mq.Serving, err
 	if err != nil {
 		b.phase = mq.Failed
 		f.n.log.Error("broker could not be started", "broker", b.run.ID, "error", err)
 	}
-	f.mu.Unlock()
-	f.notify()
 }
 
 // Stop is [mq.Engine]'s.
 func (f *fleet) Stop(id uuid.UUID) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	b := f.brokers[id]
 	if b == nil {
+		f.mu.Unlock()
 		return
 	}
 	delete(f.brokers, id)
-	if f.main == id {
-		f.main = uuid.Nil
-	}
-	f.n.ring.Remove(seal.DomainID(id))
+	b.gone = true
 	f.work.Go(func() {
 		b.turn.Lock()
 		defer b.turn.Unlock()
-		f.close(context.Background(), b)
-		f.notify()
+		f.n.ring.Remove(seal.DomainID(id)) // if a start was under way
+		f.close(f.ctx, b)
+		f.n.rewrite()
 	})
+	f.mu.Unlock()
+	f.n.ring.Remove(seal.DomainID(id))
 }
 
 // Reboot is [mq.Engine]'s.
@@ -198,23 +215,35 @@ func (f *fleet) Reboot(id uuid.UUID) {
 	}
 	b.phase = mq.Rebooting
 	f.work.Go(func() {
-		b.turn.Lock()
-		defer b.turn.Unlock()
-		f.close(f.ctx, b)
-		f.start(b)
+		f.inTurn(b, func(b *instance) {
+			f.leave(f.ctx, b)
+			f.start(b)
+		})
 	})
 }
 
-// close ends the broker's listeners and connections.
-func (f *fleet) close(ctx context.Context, b *instance) {
+// leave ends the connections of a broker.
+func (f *fleet) leave(ctx context.Context, b *instance) {
 	f.mu.Lock()
-	listeners := b.listeners
-	b.listeners = nil
+	v := b.visits
+	b.visits = nil
 	f.mu.Unlock()
-	for _, l := range listeners {
-		if err := closeListener(ctx, l); err != nil {
-			f.n.log.Warn("broker's listener", "broker", b.run.ID, "error", err)
-		}
+	if v == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, drain)
+	defer cancel()
+	v.end(ctx)
+}
+
+// close ends a broker's connections and its own listener.
+func (f *fleet) close(ctx context.Context, b *instance) {
+	f.leave(ctx, b)
+	if b.own == nil {
+		return
+	}
+	if err := closeListener(ctx, b.own); err != nil {
+		f.n.log.Warn("broker's listener", "broker", b.run.ID, "error", err)
 	}
 }
 
@@ -222,15 +251,20 @@ func (f *fleet) close(ctx context.Context, b *instance) {
 func (f *fleet) State(id uuid.UUID) mq.State {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	b := f.brokers[id]
-	if b == nil {
-		return mq.State{}
+	if b := f.brokers[id]; b != nil {
+		return f.state(b)
 	}
+	return mq.State{}
+}
+
+// state is called with mu held.
+func (f *fleet) state(b *instance) mq.State {
 	s := mq.State{Phase: b.phase}
 	if b.domain == nil || b.phase == mq.Failed {
 		return s
 	}
-	s.Endpoints = []string{fmt.Sprintf("amqps://%s:%d", f.n.cfg.Hostname, b.port)}
+	s.Endpoints = []string{"amqps://" + net.JoinHostPort(f.n.cfg.Hostname,
+		strconv.Itoa(f.portOf(b)))}
 	s.IPAddress = f.n.cfg.Listen
 	if why := b.domain.Locked(); why != nil && s.Phase == mq.Serving {
 		s.Phase, s.Reason = mq.Locked, reason(why)
@@ -246,13 +280,12 @@ func reason(err error) string {
 	return "The key cannot be used."
 }
 
-func (f *fleet) notify() {
-	f.mu.Lock()
-	changed := f.changed
-	f.mu.Unlock()
-	if changed != nil {
-		changed()
+// portOf gives the port that a broker listens on.
+func (f *fleet) portOf(b *instance) int {
+	if b.own != nil {
+		return b.own.Port()
 	}
+	return f.door.Port()
 }
 
 // endpoints lists the ports of the brokers.
@@ -261,12 +294,15 @@ func (f *fleet) endpoints() *Endpoints {
 	defer f.mu.Unlock()
 	e := &Endpoints{Brokers: map[string]int{}}
 	for id, b := range f.brokers {
-		if len(b.listeners) == 0 {
+		if b.visits == nil && b.phase != mq.Rebooting {
 			continue
 		}
-		e.Brokers["b-"+id.String()] = b.port
+		e.Brokers["b-"+id.String()] = f.portOf(b)
 		if id == f.main {
-			e.AMQP, e.AMQPPlain = b.port, b.plain
+			e.AMQP = f.portOf(b)
+		}
+		if id == f.main && b.standard && f.plainDoor != nil {
+			e.AMQPPlain = f.plainDoor.Port()
 		}
 	}
 	return e
@@ -287,7 +323,6 @@ func (f *fleet) ready(context.Context) error {
 // stop ends every broker.
 func (f *fleet) stop(ctx context.Context) error {
 	f.mu.Lock()
-	f.changed = nil
 	f.cancel()
 	all := make([]*instance, 0, len(f.brokers))
 	for _, b := range f.brokers {

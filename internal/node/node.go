@@ -2,14 +2,15 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"coffer/internal/audit"
@@ -54,9 +55,15 @@ type Node struct {
 	metrics *telemetry.Registry
 	events  listen.Events
 	clients amqp091.Events
+	counts  *counts
+	files   *tlsx.Files // the user's certificates; nil = the internal ones
 
 	api, metricsDoor *listen.Listener
+	doors            sync.WaitGroup                // what serves listeners
 	stops            []func(context.Context) error // in the order of starting
+
+	announcing sync.Mutex // held while endpoints.json is written
+	announced  bool       // it says that the process serves; guarded by announcing
 }
 
 // Start builds and starts a process. On an error everything that was started is
@@ -68,6 +75,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	n := &Node{cfg: cfg, log: cfg.Logger, metrics: telemetry.NewRegistry()}
 	n.events = listen.Observe(n.log, n.metrics)
 	n.clients = observeClients(n.log, n.metrics)
+	n.counts = newCounts(n.metrics)
 	for _, step := range []func(context.Context) error{
 		n.openStore, n.openState, n.openCertificates, n.openServices,
 		n.startBrokers, n.openDoors, n.announce,
@@ -88,6 +96,8 @@ func (n *Node) Stop(ctx context.Context) error {
 		errs = append(errs, n.stops[i](ctx))
 	}
 	n.stops = nil
+	n.doors.Wait()
+	n.root.Wipe()
 	return errors.Join(errs...)
 }
 
@@ -103,6 +113,9 @@ func (n *Node) openStore(context.Context) error {
 	if n.root, err = rootKey(&n.cfg); err != nil {
 		return err
 	}
+	if err := checkRoot(&n.cfg, n.root); err != nil {
+		return err
+	}
 	engine, err := embedded.Open(embedded.Config{
 		Dir: filepath.Join(n.cfg.Data, dirStore), Logger: n.log,
 	})
@@ -115,6 +128,11 @@ func (n *Node) openStore(context.Context) error {
 	}
 	n.engine = engine
 	n.onStop(func(context.Context) error { return engine.Close() })
+	// A process that was killed left its own.
+	err = os.Remove(filepath.Join(n.cfg.Data, fileEndpoints))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove %s: %w", fileEndpoints, err)
+	}
 	return nil
 }
 
@@ -133,15 +151,19 @@ func (n *Node) openState(ctx context.Context) error {
 	last := len(ids) - 1
 	n.db, err = control.Open(ctx, shards[0], n.root, control.Config{})
 	if errors.Is(err, control.ErrRootKey) {
-		return fault.Wrap(fault.Invalid, err, "the root key "+n.cfg.RootKey+" does not open "+
-			n.cfg.Data+": name the right one with --root-key; nothing was changed")
+		return wrongRoot(&n.cfg, err)
+	}
+	if err == nil {
+		err = keepCheck(&n.cfg, n.root)
 	}
 	if err != nil {
 		return fmt.Errorf("open control state: %w", err)
 	}
 	n.trail = audit.Open(n.db, shards[last], ids[last])
 	n.onStop(func(context.Context) error { n.trail.Close(); return nil })
-	n.ring = keyring.New(n.db.StartNumber(), keyring.Config{Logger: n.log})
+	n.ring = keyring.New(n.db.StartNumber(), keyring.Config{
+		Logger: n.log, Fenced: n.counts.fenced,
+	})
 	n.onStop(func(context.Context) error { n.ring.Close(); return nil })
 	n.core, err = broker.Open(ctx, broker.Config{
 		Shards: shards[1:last], Control: n.db, Logger: n.log,
@@ -151,82 +173,6 @@ func (n *Node) openState(ctx context.Context) error {
 	}
 	n.onStop(n.core.Close)
 	return nil
-}
-
-type caRow struct {
-	Certificate []byte `json:"certificate"`
-	Key         []byte `json:"key"`
-}
-
-// openCertificates loads or makes the internal CA and its certificates, or
-// loads the user's.
-func (n *Node) openCertificates(ctx context.Context) error {
-	var ca *tlsx.CA
-	err := n.db.Update(ctx, func(_ context.Context, tx *control.Tx) (err error) {
-		id := []byte("ca")
-		v, ok, err := tx.Get(control.TableNode, id)
-		if err != nil {
-			return err
-		}
-		var row caRow
-		if ok {
-			if err := json.Unmarshal(v, &row); err != nil {
-				return err
-			}
-			ca, err = tlsx.LoadCA(row.Certificate, row.Key)
-			return err
-		}
-		if ca, err = tlsx.NewCA(tx.Time()); err != nil {
-			return err
-		}
-		row.Certificate = ca.PEM()
-		if row.Key, err = ca.PrivateKey(); err != nil {
-			return err
-		}
-		defer seal.Secret(row.Key).Wipe()
-		if v, err = json.Marshal(row); err == nil {
-			tx.Put(control.TableNode, id, v)
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("internal certificate authority: %w", err)
-	}
-	if len(n.cfg.TLSCert) > 0 {
-		return n.ownCertificates()
-	}
-	if err := writeFile(filepath.Join(n.cfg.Data, fileCA), ca.PEM(), 0o644); err != nil {
-		return fmt.Errorf("write %s: %w", fileCA, err)
-	}
-	leaves, err := tlsx.NewLeaves(ca, tlsx.LeavesConfig{
-		Hostname: n.cfg.Hostname, Addresses: n.addresses(),
-	})
-	if err != nil {
-		return fmt.Errorf("certificates: %w", err)
-	}
-	n.certs = leaves.Certificate
-	return nil
-}
-
-// ownCertificates uses the user's files. ca.pem is then the chain that clients
-// are to trust: the files' own.
-func (n *Node) ownCertificates() error {
-	var pairs []tlsx.Pair
-	var chain []byte
-	for i, cert := range n.cfg.TLSCert {
-		pairs = append(pairs, tlsx.Pair{Cert: cert, Key: n.cfg.TLSKey[i]})
-		pem, err := os.ReadFile(cert)
-		if err != nil {
-			return fmt.Errorf("--tls-cert: %w", err)
-		}
-		chain = append(chain, pem...)
-	}
-	files, err := tlsx.LoadFiles(pairs...)
-	if err != nil {
-		return err
-	}
-	n.certs = files.Certificate
-	return writeFile(filepath.Join(n.cfg.Data, fileCA), chain, 0o644)
 }
 
 // openDoors opens the API, and metrics for the machine itself.
@@ -250,17 +196,23 @@ func (n *Node) openDoors(context.Context) error {
 		Live:  map[string]telemetry.Check{"store": n.storeHealth},
 		Ready: map[string]telemetry.Check{"brokers": n.fleet.ready},
 	}
+	n.observe()
 	n.serveHTTP(n.metricsDoor, telemetry.Handler(n.metrics, health))
 	return nil
 }
 
 func (n *Node) serveHTTP(l *listen.Listener, h http.Handler) {
-	go func() {
+	n.doors.Go(func() {
 		server := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
 		if err := l.ServeHTTP(server); err != nil {
 			n.log.Error("http door failed", "error", err)
 		}
-	}()
+	})
+}
+
+// serve hands a listener's connections to a handler until it is closed.
+func (n *Node) serve(l *listen.Listener, h listen.Handler) {
+	n.doors.Go(func() { l.Serve(h) })
 }
 
 // listen opens a listener that Stop closes.
@@ -272,14 +224,11 @@ func (n *Node) listen(cfg listen.Config) (*listen.Listener, error) {
 	return l, err
 }
 
+// bind opens a listener, on any port if the system is to choose.
 func (n *Node) bind(cfg listen.Config) (*listen.Listener, error) {
 	if n.cfg.AutoPorts {
 		cfg.Port = 0
 	}
-	return n.bindAt(cfg)
-}
-
-func (n *Node) bindAt(cfg listen.Config) (*listen.Listener, error) {
 	if cfg.Address == "" {
 		cfg.Address = n.cfg.Listen
 	}
@@ -299,16 +248,47 @@ func closeListener(ctx context.Context, l *listen.Listener) error {
 
 // announce writes endpoints.json, which says that all is open.
 func (n *Node) announce(context.Context) error {
+	n.announcing.Lock()
+	n.announced = true
+	n.announcing.Unlock()
+	n.onStop(n.retract)
+	if err := n.writeEndpoints(); err != nil {
+		return err
+	}
+	n.log.Info("serving", "api", net.JoinHostPort(n.cfg.Hostname, fmt.Sprint(n.api.Port())),
+		"amqp", net.JoinHostPort(n.cfg.Hostname, fmt.Sprint(n.fleet.door.Port())),
+		"data", n.cfg.Data)
+	return nil
+}
+
+// retract removes endpoints.json for good.
+func (n *Node) retract(context.Context) error {
+	n.announcing.Lock()
+	defer n.announcing.Unlock()
+	n.announced = false
+	if err := os.Remove(filepath.Join(n.cfg.Data, fileEndpoints)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// rewrite brings endpoints.json up to date when brokers came or went.
+func (n *Node) rewrite() {
+	if err := n.writeEndpoints(); err != nil {
+		n.log.Error("endpoints file", "error", err)
+	}
+}
+
+func (n *Node) writeEndpoints() error {
+	n.announcing.Lock()
+	defer n.announcing.Unlock()
+	if !n.announced {
+		return nil
+	}
 	e := n.fleet.endpoints()
 	e.Hostname, e.API, e.Metrics = n.cfg.Hostname, n.api.Port(), n.metricsDoor.Port()
 	if err := e.write(n.cfg.Data); err != nil {
 		return fmt.Errorf("write %s: %w", fileEndpoints, err)
 	}
-	n.fleet.changed = n.rewrite
-	n.onStop(func(context.Context) error {
-		return os.Remove(filepath.Join(n.cfg.Data, fileEndpoints))
-	})
-	n.log.Info("serving", "api", net.JoinHostPort(n.cfg.Hostname, fmt.Sprint(e.API)),
-		"amqp", net.JoinHostPort(n.cfg.Hostname, fmt.Sprint(e.AMQP)), "data", n.cfg.Data)
 	return nil
 }

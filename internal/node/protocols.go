@@ -17,12 +17,84 @@ import (
 	"coffer/internal/tlsx"
 )
 
-// open loads a broker and opens the doors of its protocols. A rebooted broker
-// keeps its port.
-func (f *fleet) open(b *instance, domain *keyring.Domain) error {
-	rabbit, err := f.n.rabbit.Open(f.ctx, b.run.ID, domain)
+// openDoors opens the ports that brokers share.
+func (f *fleet) openDoors() error {
+	var err error
+	f.door, err = f.n.listen(listen.Config{
+		Name: "amqp", Port: f.n.cfg.AMQPPort, Flag: "--amqp-port",
+		TLS: tlsx.Compatible.Server(f.n.certs),
+	})
 	if err != nil {
 		return err
+	}
+	f.n.serve(f.door, f.byServerName)
+	if !f.n.cfg.InsecureLoopback {
+		return nil
+	}
+	f.plainDoor, err = f.n.listen(listen.Config{
+		Name: "amqp-plain", Address: "127.0.0.1", Port: f.n.cfg.AMQPPlainPort,
+		Flag: "--amqp-plain-port",
+	})
+	if err != nil {
+		return err
+	}
+	f.n.serve(f.plainDoor, f.byServerName)
+	f.n.log.Warn("INSECURE: a plaintext AMQP listener is open on loopback; "+
+		"passwords and messages travel in clear", "port", f.plainDoor.Port())
+	return nil
+}
+
+// byServerName serves the standard port: a client that asks for
+// <broker-id>.<hostname> reaches that broker, any other the one that the port
+// is assigned to.
+func (f *fleet) byServerName(ctx context.Context, conn net.Conn) {
+	var id uuid.UUID
+	if t, ok := conn.(*tls.Conn); ok {
+		id = f.named(t.ConnectionState().ServerName)
+	}
+	f.mu.Lock()
+	b := f.brokers[id]
+	for _, other := range f.brokers {
+		if b == nil && other.standard {
+			b = other
+		}
+	}
+	f.mu.Unlock()
+	if b != nil {
+		f.enter(ctx, b, conn)
+	}
+}
+
+// named gives the broker that a server name asks for, or zero.
+func (f *fleet) named(server string) uuid.UUID {
+	name, ok := strings.CutSuffix(server, "."+f.n.cfg.Hostname)
+	if !ok {
+		return uuid.Nil
+	}
+	id, err := uuid.Parse(strings.TrimPrefix(name, "b-"))
+	if err != nil {
+		return uuid.Nil
+	}
+	return id
+}
+
+// enter hands a connection to a broker. One that is not running serves none.
+func (f *fleet) enter(ctx context.Context, b *instance, conn net.Conn) {
+	f.mu.Lock()
+	v := b.visits
+	f.mu.Unlock()
+	if v != nil {
+		v.handle(ctx, conn)
+	}
+}
+
+// open loads a broker and lets clients in. A rebooted broker keeps its port.
+func (f *fleet) open(b *instance, domain *keyring.Domain) error {
+	rabbit, err := b.broker, error(nil)
+	if rabbit == nil {
+		if rabbit, err = f.n.rabbit.Open(f.ctx, b.run.ID, domain); err != nil {
+			return err
+		}
 	}
 	server, err := amqp091.New(amqp091.Config{
 		Engine: amqpEngine{rabbit}, Logger: f.n.log, Events: f.n.clients,
@@ -35,86 +107,21 @@ func (f *fleet) open(b *instance, domain *keyring.Domain) error {
 	if err != nil {
 		return fmt.Errorf("broker b-%s: %w", b.run.ID, err)
 	}
-	standard, flag := port == 0, "--broker-ports"
-	if standard {
-		port, flag = f.n.cfg.AMQPPort, "--amqp-port"
-	}
-	handler := listen.Handler(server.Serve)
-	cfg := listen.Config{Name: "amqp", Port: port, Flag: flag, TLS: tlsx.Compatible.Server(f.n.certs)}
-	if standard {
-		handler = f.byServerName(server.Serve)
-	}
-	l, err := f.n.bindAgain(cfg, b.port)
-	if err != nil {
-		return err
-	}
-	go l.Serve(handler)
-	f.mu.Lock()
-	b.broker, b.serve, b.port = rabbit, server.Serve, l.Port()
-	b.listeners = append(b.listeners, l)
-	f.mu.Unlock()
-	if standard && f.n.cfg.InsecureLoopback {
-		return f.openPlain(b, server)
-	}
-	return nil
-}
-
-// openPlain opens the listener without TLS, for test suites on this machine.
-func (f *fleet) openPlain(b *instance, server *amqp091.Server) error {
-	l, err := f.n.bindAgain(listen.Config{
-		Name: "amqp-plain", Address: "127.0.0.1", Port: f.n.cfg.AMQPPlainPort,
-		Flag: "--amqp-plain-port",
-	}, b.plain)
-	if err != nil {
-		return err
-	}
-	go l.Serve(server.Serve)
-	f.n.log.Warn("INSECURE: a plaintext AMQP listener is open on loopback; "+
-		"passwords and messages travel in clear", "port", l.Port())
-	f.mu.Lock()
-	b.plain = l.Port()
-	b.listeners = append(b.listeners, l)
-	f.mu.Unlock()
-	return nil
-}
-
-// bindAgain opens a listener on the port it had before, if it had one.
-func (n *Node) bindAgain(cfg listen.Config, before int) (*listen.Listener, error) {
-	if before == 0 || !n.cfg.AutoPorts {
-		return n.bind(cfg)
-	}
-	cfg.Port = before
-	return n.bindAt(cfg)
-}
-
-// byServerName serves the standard port: a client that asks for
-// <broker-id>.<hostname> reaches that broker, any other the port's own.
-func (f *fleet) byServerName(own listen.Handler) listen.Handler {
-	return func(ctx context.Context, conn net.Conn) {
-		serve := own
-		if t, ok := conn.(*tls.Conn); ok {
-			if h := f.named(t.ConnectionState().ServerName); h != nil {
-				serve = h
-			}
+	own := b.own
+	if port != 0 && own == nil {
+		own, err = f.n.bind(listen.Config{
+			Name: "amqp", Port: port, Flag: "--broker-ports",
+			TLS: tlsx.Compatible.Server(f.n.certs),
+		})
+		if err != nil {
+			return err
 		}
-		serve(ctx, conn)
-	}
-}
-
-func (f *fleet) named(server string) listen.Handler {
-	name, ok := strings.CutSuffix(server, "."+f.n.cfg.Hostname)
-	if !ok {
-		return nil
-	}
-	id, err := uuid.Parse(strings.TrimPrefix(name, "b-"))
-	if err != nil {
-		return nil
+		f.n.serve(own, func(ctx context.Context, conn net.Conn) { f.enter(ctx, b, conn) })
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if b := f.brokers[id]; b != nil {
-		return b.serve
-	}
+	b.broker, b.own, b.standard = rabbit, own, port == 0
+	b.visits = newVisits(server.Serve)
 	return nil
 }
 

@@ -60,6 +60,7 @@ func (n *Node) openServices(ctx context.Context) error {
 		Answered: func(service, op, code string, _ int, took time.Duration) {
 			requests.With(service, op, code).Observe(took.Seconds())
 		},
+		Recorded: n.counts.recorded,
 	}})
 	if err != nil {
 		return err
@@ -81,6 +82,9 @@ func (n *Node) showCredentials(key iam.AccessKey) error {
 // startBrokers starts what is stored and, once in the directory's life, makes
 // broker main.
 func (n *Node) startBrokers(ctx context.Context) error {
+	if err := n.fleet.openDoors(); err != nil {
+		return err
+	}
 	if err := n.mq.StartAll(ctx); err != nil {
 		return fmt.Errorf("start brokers: %w", err)
 	}
@@ -194,13 +198,4 @@ func (n *Node) storeHealth(context.Context) error {
 		}
 	}
 	return nil
-}
-
-// rewrite brings endpoints.json up to date.
-func (n *Node) rewrite() {
-	e := n.fleet.endpoints()
-	e.Hostname, e.API, e.Metrics = n.cfg.Hostname, n.api.Port(), n.metricsDoor.Port()
-	if err := e.write(n.cfg.Data); err != nil {
-		n.log.Error("endpoints file", "error", err)
-	}
 }

@@ -152,6 +152,10 @@ func TestEpochsConcurrent(t *testing.T) {
 			total[epoch] += n
 		}
 	}
+	if want := (workers*each + bound - 1) / bound; len(total) != want ||
+		e.numbers.count.Load() != uint64(want) {
+		t.Errorf("%d epochs used, %d begun, want %d", len(total), e.numbers.count.Load(), want)
+	}
 	for epoch, n := range total {
 		if n > bound {
 			t.Errorf("epoch %#x sealed %d times, bound %d", epoch, n, bound)
@@ -217,27 +221,36 @@ func TestDst(t *testing.T) {
 func TestOverlapPanics(t *testing.T) {
 	t.Parallel()
 	e := testEpochs(t, 1, 1)
-	for _, at := range []int{
-		0, 1, boxHeader - 1, boxHeader + 1, recordHeader - 1, recordHeader + 1,
+	for name, c := range map[string]struct {
+		header int
+		seal   func(dst, text []byte) ([]byte, error)
+	}{
+		"box": {boxHeader, func(dst, text []byte) ([]byte, error) {
+			return e.SealBox(dst, nil, text)
+		}},
+		"record": {recordHeader, func(dst, text []byte) ([]byte, error) {
+			return e.SealRecord(dst, Header{}, DomainID{}, text)
+		}},
 	} {
-		for name, sealed := range map[string]func(dst, text []byte) ([]byte, error){
-			"box": func(dst, text []byte) ([]byte, error) { return e.SealBox(dst, nil, text) },
-			"record": func(dst, text []byte) ([]byte, error) {
-				return e.SealRecord(dst, Header{}, DomainID{}, text)
-			},
-		} {
+		try := func(at, n int) (recovered any) {
+			defer func() { recovered = recover() }()
 			buf := make([]byte, 1000)
-			text := buf[100+at : 200+at]
-			func() {
-				defer func() {
-					if recover() == nil {
-						t.Errorf("%s: text %d bytes behind dst was overwritten", name, at)
-					}
-				}()
-				if _, err := sealed(buf[:100], text); err != nil {
-					t.Error(err)
+			if _, err := c.seal(buf[:100], buf[100+at:100+at+n]); err != nil {
+				t.Error(err)
+			}
+			return nil
+		}
+		for _, n := range []int{1, 3, 100} { // short ones lie inside the header alone
+			for _, at := range []int{0, 1, c.header - 1, c.header + 1, 1 - n} {
+				if try(at, n) == nil && at < c.header+Overhead && at > -n {
+					t.Errorf("%s: %d bytes %d behind dst were overwritten", name, n, at)
 				}
-			}()
+			}
+			for _, at := range []int{-n, -100, c.header, 800} {
+				if p := try(at, n); p != nil {
+					t.Errorf("%s: %d bytes %d behind dst: %v", name, n, at, p)
+				}
+			}
 		}
 	}
 }

@@ -53,6 +53,12 @@ func (r *Registry) Counters(name, help string, labels ...string) Counters {
 	return Counters{v}
 }
 
+// CounterFunc makes a counter that asks f whenever it is shown. f may be called
+// from several goroutines, must not block, and never gives less than before.
+func (r *Registry) CounterFunc(name, help string, f func() float64) {
+	r.register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, f))
+}
+
 // A Gauge goes up and down.
 type Gauge struct{ g prometheus.Gauge }
 

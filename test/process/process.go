@@ -2,7 +2,8 @@
 // would: by its command line, its files and `coffer env`.
 //
 // It guarantees that a process it started has ended when Kill or Stop returns.
-// It does not restart anything, and keeps no more of the log than its end.
+// It does not restart anything, and keeps no more of the log than its end; who
+// wants all of it takes it from StartLogged.
 package process
 
 import (
@@ -35,8 +36,8 @@ func Build(ctx context.Context, dir string) (string, error) {
 		return filepath.Abs(binary)
 	}
 	binary := filepath.Join(dir, "coffer")
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "coffer/cmd/coffer").
-		CombinedOutput()
+	out, err := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", binary,
+		"coffer/cmd/coffer").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build coffer: %w\n%s", err, out)
 	}
@@ -65,6 +66,14 @@ type Process struct {
 // Start runs the binary on a data directory with ports of the system's choice,
 // and waits until it serves. Extra arguments of serve may follow.
 func Start(ctx context.Context, binary, data string, args ...string) (*Process, error) {
+	return StartLogged(ctx, io.Discard, binary, data, args...)
+}
+
+// StartLogged is Start, and copies the whole log. All of it is there when Kill
+// or Stop returns.
+func StartLogged(
+	ctx context.Context, to io.Writer, binary, data string, args ...string,
+) (*Process, error) {
 	p := &Process{binary: binary, data: data, ended: make(chan struct{})}
 	args = append([]string{"serve", "--data", data, "--ports=auto"}, args...)
 	p.cmd = exec.Command(binary, args...)
@@ -82,7 +91,7 @@ func Start(ctx context.Context, binary, data string, args ...string) (*Process, 
 		return p.cmd.Wait()
 	})
 	serving := make(chan struct{})
-	go p.read(log, serving)
+	go p.read(io.TeeReader(log, to), serving)
 	select {
 	case <-serving:
 		p.started = time.Since(begin)

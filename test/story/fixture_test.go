@@ -112,7 +112,9 @@ func TestCompare(t *testing.T) {
 		"a type":          func(e map[string]any) { e["readOnly"] = "false" },
 		"a sample's type": func(e map[string]any) { e["requestID"] = 5.0 },
 		"a fixed sample":  func(e map[string]any) { e["sourceIPAddress"] = "127.0.0.1" },
-		"the operations":  func(e map[string]any) { parameters(e)["operations"] = []any{"Encrypt"} },
+		"the operations": func(e map[string]any) {
+			parameters(e)["operations"] = []any{"Encrypt"}
+		},
 	} {
 		if len(change(fn)) == 0 {
 			t.Errorf("%s: not found", name)

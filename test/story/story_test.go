@@ -5,10 +5,12 @@
 package story
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"testing"
 
+	"coffer/test/process"
 	"coffer/test/story/kit"
 )
 
@@ -18,18 +20,16 @@ var binary string
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	path, remove, err := kit.Build()
+	dir, err := os.MkdirTemp("", "coffer-story-*")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		binary, err = process.Build(context.Background(), dir)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	binary = path
-	code := m.Run()
-	if err := remove(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return code
+	return m.Run()
 }
 
 // start serves a new data directory until the test ends.

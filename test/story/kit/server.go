@@ -1,19 +1,19 @@
 package kit
 
 import (
-	"io/fs"
+	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"coffer/test/process"
 )
 
 // Config says what to run.
 type Config struct {
-	Binary string   // made by Build
+	Binary string   // made by process.Build
 	Data   string   // data directory; a new one when empty
 	Args   []string // further flags of serve
 }
@@ -23,15 +23,12 @@ type Config struct {
 type Server struct {
 	Env   map[string]string // what `coffer env` prints
 	Calls Calls             // made through the clients of AWS
-	// Started is how long the last start took until endpoints.json was written.
-	Started time.Duration
 
 	t       testing.TB
 	cfg     Config
 	log     log // of all processes
 	secrets []string
-	cmd     *exec.Cmd // nil when none runs
-	exited  chan error
+	process *process.Process // nil when none runs
 }
 
 // Start serves a directory until the test ends.
@@ -49,58 +46,25 @@ func Start(t testing.TB, cfg Config) *Server {
 // Restart starts the process after a Kill or Stop. Ports may be others.
 func (s *Server) Restart() {
 	s.t.Helper()
-	if s.cmd != nil {
+	if s.process != nil {
 		s.t.Fatal("restart: the process runs")
 	}
-	stale := s.endpoints()
-	args := append([]string{"serve", "--ports=auto", "--data", s.cfg.Data}, s.cfg.Args...)
-	cmd := exec.Command(s.cfg.Binary, args...)
-	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = environment(), &s.log, &s.log, die()
-	begin := time.Now()
-	if err := cmd.Start(); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	p, err := process.StartLogged(ctx, &s.log, s.cfg.Binary, s.cfg.Data, s.cfg.Args...)
+	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.cmd, s.exited = cmd, make(chan error, 1)
-	go func(exited chan<- error) { exited <- cmd.Wait() }(s.exited)
-	s.ready(stale, begin)
-}
-
-// ready waits until the process has written its endpoints and answers.
-func (s *Server) ready(stale fs.FileInfo, begin time.Time) {
-	s.t.Helper()
-	ok := poll(func() bool {
-		select {
-		case err := <-s.exited:
-			s.cmd = nil
-			s.t.Fatalf("the process ended while it started: %v", err)
-		default:
-		}
-		now := s.endpoints()
-		return now != nil && (stale == nil || !os.SameFile(stale, now))
-	})
-	if !ok {
-		s.t.Fatal("the process does not come up")
+	s.process = p
+	if s.Env, err = p.Env(ctx); err != nil {
+		s.t.Fatal(err)
 	}
-	s.Started = time.Since(begin)
-	r := Run(s.t, s.cfg.Binary, "env", "--data", s.cfg.Data)
-	if r.Code != 0 {
-		s.t.Fatalf("coffer env: %s", r.Err)
-	}
-	s.Env = Exports(s.t, r.Out)
 	s.Secret(s.Env["AWS_SECRET_ACCESS_KEY"])
 	admin, err := os.ReadFile(filepath.Join(s.cfg.Data, "main-admin"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.Secret(strings.TrimSpace(string(admin)))
-}
-
-func (s *Server) endpoints() fs.FileInfo {
-	info, err := os.Stat(filepath.Join(s.cfg.Data, "endpoints.json"))
-	if err != nil {
-		return nil
-	}
-	return info
 }
 
 // Data is the data directory.
@@ -119,47 +83,41 @@ func (s *Server) Secret(word string) {
 // Kill ends the process at once, as a power cut would.
 func (s *Server) Kill() {
 	s.t.Helper()
-	s.signal(syscall.SIGKILL)
-	s.wait()
+	s.finish("kill", (*process.Process).Kill)
 }
 
 // Stop ends the process in order, which must be without an error.
 func (s *Server) Stop() {
 	s.t.Helper()
-	s.signal(syscall.SIGTERM)
-	if err := s.wait(); err != nil {
-		s.t.Errorf("stop: %v", err)
-	}
+	s.finish("stop", (*process.Process).Stop)
 }
 
-func (s *Server) signal(sig os.Signal) {
+// finish bounds the end of the process, and kills one that takes too long.
+func (s *Server) finish(how string, end func(*process.Process) error) {
 	s.t.Helper()
-	if s.cmd == nil {
-		s.t.Fatalf("%v: no process runs", sig)
+	p := s.process
+	if p == nil {
+		s.t.Fatalf("%s: no process runs", how)
 	}
-	if err := s.cmd.Process.Signal(sig); err != nil {
-		s.t.Fatalf("%v: %v", sig, err)
-	}
-}
-
-// wait takes the exit, and kills a process that does not end.
-func (s *Server) wait() (err error) {
-	s.t.Helper()
+	s.process = nil
+	ended := make(chan error, 1)
+	go func() { ended <- end(p) }()
 	select {
-	case err = <-s.exited:
-	case <-time.After(Patience):
-		s.t.Errorf("the process does not end")
-		if kerr := s.cmd.Process.Kill(); kerr != nil {
-			s.t.Error(kerr)
+	case err := <-ended:
+		if err != nil {
+			s.t.Error(err)
 		}
-		err = <-s.exited
+	case <-time.After(Patience):
+		s.t.Errorf("%s: the process does not end", how)
+		if err := p.Kill(); err != nil {
+			s.t.Error(err)
+		}
+		<-ended
 	}
-	s.cmd = nil
-	return err
 }
 
 func (s *Server) end() {
-	if s.cmd != nil {
+	if s.process != nil {
 		s.Stop()
 	}
 	text := s.log.String()
