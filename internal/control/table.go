@@ -10,17 +10,17 @@ type Table byte
 // The tables of shard 0.
 const (
 	TableMeta       Table = 0x00 // platform key, start number, time; see boot.go
-	TableNode       Table = 0x01 // node: CA, certificates
+	TableNode       Table = 0x01 // node: CA, ports, main broker
 	TableAccount    Table = 0x02 // service/iam: accounts
 	TableAccessKey  Table = 0x03 // service/iam: access keys
 	TableKey        Table = 0x10 // service/kms: keys
 	TableMaterial   Table = 0x11 // service/kms: key material
 	TableAlias      Table = 0x12 // service/kms: aliases
 	TableGrant      Table = 0x13 // service/kms: grants
-	TableGrantIndex Table = 0x14 // service/kms: grants by name, by retiring principal
+	TableGrantIndex Table = 0x14 // service/kms: grants by name, grantee, retiring principal
 	TableMQ         Table = 0x20 // service/mq: brokers
 	TableMQIndex    Table = 0x21 // service/mq: brokers by name, by creator request
-	TableRabbit     Table = 0x28 // rabbitmq: brokers, vhosts, users, permissions
+	TableRabbit     Table = 0x28 // rabbitmq: vhosts, users, permissions
 	TableQueue      Table = 0x30 // broker: queues
 	TableAddress    Table = 0x31 // broker: addresses
 	TableBinding    Table = 0x32 // broker: bindings

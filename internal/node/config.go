@@ -77,7 +77,8 @@ func (c *Config) fill() error {
 			"--listen: %q is neither an IP address nor localhost", c.Listen)
 	}
 	if len(c.TLSCert) != len(c.TLSKey) {
-		return fault.New(fault.Invalid, "--tls-cert and --tls-key: give one key for each certificate")
+		return fault.New(fault.Invalid,
+			"--tls-cert and --tls-key: give one key for each certificate")
 	}
 	if _, _, err := c.portRange(); err != nil {
 		return err

@@ -54,7 +54,8 @@ func Env(ctx context.Context, data string) ([]Variable, error) {
 		{"AWS_REGION", Region}, {"AWS_DEFAULT_REGION", Region}, {"COFFER_CA", ca},
 	}
 	if e.AMQP != 0 {
-		list = append(list, Variable{"COFFER_AMQP_URL", "amqps://" + user + "@" + host(e.AMQP) + "/%2f"})
+		list = append(list, Variable{"COFFER_AMQP_URL",
+			"amqps://" + user + "@" + host(e.AMQP) + "/%2f"})
 	}
 	if e.AMQPPlain != 0 {
 		list = append(list, Variable{"COFFER_AMQP_PLAIN_URL",

@@ -68,7 +68,7 @@ func (n *Node) observe() {
 		{"coffer_queue_pages_total", "Pages of messages read back from the store.",
 			func(s broker.Stats) int64 { return s.Pages }},
 	} {
-		n.metrics.CounterFunc(m.name, m.help, func() float64 { return float64(m.of(n.core.Stats())) })
+		n.metrics.CounterFunc(m.name, m.help, n.statistic(m.of))
 	}
 	for _, m := range []struct {
 		name, help string
@@ -81,7 +81,7 @@ func (n *Node) observe() {
 		{"coffer_message_memory_bytes", "Memory that messages of queues take.",
 			func(s broker.Stats) int64 { return s.Memory }},
 	} {
-		n.metrics.GaugeFunc(m.name, m.help, func() float64 { return float64(m.of(n.core.Stats())) })
+		n.metrics.GaugeFunc(m.name, m.help, n.statistic(m.of))
 	}
 	n.metrics.GaugeFunc("coffer_brokers", "Brokers that exist.",
 		func() float64 { return float64(n.fleet.count(func(mq.State) bool { return true })) })
@@ -89,6 +89,11 @@ func (n *Node) observe() {
 		func() float64 {
 			return float64(n.fleet.count(func(s mq.State) bool { return s.Phase == mq.Locked }))
 		})
+}
+
+// statistic asks the queue core for one of its numbers.
+func (n *Node) statistic(of func(broker.Stats) int64) func() float64 {
+	return func() float64 { return float64(of(n.core.Stats())) }
 }
 
 // count gives the number of brokers in some state.

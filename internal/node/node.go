@@ -203,7 +203,8 @@ func (n *Node) openDoors(context.Context) error {
 
 func (n *Node) serveHTTP(l *listen.Listener, h http.Handler) {
 	n.doors.Go(func() {
-		server := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
+		quiet := slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)
+		server := &http.Server{Handler: h, ErrorLog: quiet}
 		if err := l.ServeHTTP(server); err != nil {
 			n.log.Error("http door failed", "error", err)
 		}

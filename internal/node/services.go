@@ -115,7 +115,8 @@ func (n *Node) ensureMain(ctx context.Context) error {
 		return err
 	}
 	password := rand.Text()
-	if err := writeFile(filepath.Join(n.cfg.Data, fileMainAdmin), []byte(password+"\n"), 0o600); err != nil {
+	file := filepath.Join(n.cfg.Data, fileMainAdmin)
+	if err := writeFile(file, []byte(password+"\n"), 0o600); err != nil {
 		return fmt.Errorf("write %s: %w", fileMainAdmin, err)
 	}
 	return n.db.Update(ctx, func(ctx context.Context, tx *control.Tx) error {

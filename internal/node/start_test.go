@@ -40,7 +40,8 @@ func TestFirstStart(t *testing.T) {
 		strings.TrimSpace(w.file(fileMainAdmin)), strings.Fields(w.file(fileCredentials))[6]}
 	main, kept := w.main(), w.file(fileCredentials)+w.file(fileMainAdmin)+w.file(fileCA)
 	w.stop()
-	if _, err := os.Stat(filepath.Join(w.cfg.Data, fileEndpoints)); !errors.Is(err, os.ErrNotExist) {
+	_, err := os.Stat(filepath.Join(w.cfg.Data, fileEndpoints))
+	if !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("endpoints.json after the stop: %v", err)
 	}
 	w.start()
@@ -104,8 +105,11 @@ func TestRootKey(t *testing.T) {
 		before := snapshot(t, w.cfg.Data)
 		err := refused(t, w.cfg)
 		if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), file) ||
-			!strings.Contains(err.Error(), c.text) || c.key != "" && strings.Contains(err.Error(), c.key) && c.key != "-" {
+			!strings.Contains(err.Error(), c.text) {
 			t.Errorf("%s: %v", name, err)
+		}
+		if len(c.key) > 60 && strings.Contains(err.Error(), c.key[:60]) {
+			t.Errorf("%s: the error shows the key", name)
 		}
 		t.Run(name, func(t *testing.T) { same(t, before, snapshot(t, w.cfg.Data)) })
 	}
@@ -232,14 +236,15 @@ func TestEnv(t *testing.T) {
 		}
 	}
 	nothing("stopped")
-	if err := os.WriteFile(filepath.Join(w.cfg.Data, fileEndpoints), []byte(stale), 0o644); err != nil {
+	file := filepath.Join(w.cfg.Data, fileEndpoints)
+	if err := os.WriteFile(file, []byte(stale), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	nothing("killed")
 	w.start()
 	other := newWorld(t, nil)
 	lie := strings.Replace(stale, strconv.Itoa(e.API), strconv.Itoa(other.endpoints().API), 1)
-	if err := os.WriteFile(filepath.Join(w.cfg.Data, fileEndpoints), []byte(lie), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(lie), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	nothing("another process on the port")
@@ -284,8 +289,10 @@ func TestMetrics(t *testing.T) {
 	for _, want := range []string{
 		"coffer_brokers 1\n", "coffer_brokers_locked 0\n", "coffer_messages_ready 0\n",
 		"coffer_messages_published_total 0\n", "coffer_fence_seconds_count 0\n",
-		`coffer_audit_events_total{outcome="done"} `, `coffer_audit_events_total{outcome="refused"} 1`,
-		`coffer_api_request_seconds_count{code="NotFoundException",operation="DescribeBroker",service="mq"} 1`,
+		`coffer_audit_events_total{outcome="done"} `,
+		`coffer_audit_events_total{outcome="refused"} 1`,
+		`coffer_api_request_seconds_count{code="NotFoundException",` +
+			`operation="DescribeBroker",service="mq"} 1`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q", want)

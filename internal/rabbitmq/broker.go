@@ -122,7 +122,8 @@ func (b *Broker) Open(_ context.Context, name, vhost string) (*broker.Namespace,
 		return nil, fault.New(fault.NotFound, "vhost %s not found", vhost)
 	}
 	if u := b.users[name]; u == nil || u.permissions[vhost] == nil {
-		return nil, fault.New(fault.Denied, "access to vhost '%s' refused for user '%s'", vhost, name)
+		return nil, fault.New(fault.Denied,
+			"access to vhost '%s' refused for user '%s'", vhost, name)
 	}
 	return ns, nil
 }

@@ -55,6 +55,20 @@ func TestCommitment(t *testing.T) {
 			t.Errorf("commitment of another blob: %v", err)
 		}
 	}
+	// A blob that opens under the key and yet commits to another one.
+	forged := append(bytes.Clone(a[:kmsCommitAt]), b[kmsCommitAt:kmsHeader]...)
+	key, _, err := kmsKey(testSecret(1), forged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	aead, err := newAEAD(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged = aead.Seal(forged, nil, []byte("text"), bytes.Clone(forged))
+	if out, err := Decrypt(testSecret(1), nil, forged); !errors.Is(err, ErrOpen) {
+		t.Errorf("a forged commitment: %q, %v", []byte(out), err)
+	}
 	again, _ := Encrypt(testSecret(1), KeyRef{}, nil, []byte("text"))
 	if bytes.Equal(a[kmsSaltAt:kmsHeader], again[kmsSaltAt:kmsHeader]) {
 		t.Error("two ciphertexts share salt and commitment")

@@ -149,7 +149,8 @@ func (p *plan) newConsumers(rng *rand.Rand, q *queuePlan) {
 func (p *plan) register(l *Ledger) {
 	for _, q := range p.queues {
 		fanout := ""
-		if i := p.exchangeOf(q.exchange); i >= 0 && q.use == Cold && p.exchanges[i].kind == "fanout" {
+		i := p.exchangeOf(q.exchange)
+		if i >= 0 && q.use == Cold && p.exchanges[i].kind == "fanout" {
 			fanout = q.exchange
 		}
 		l.Queue(q.name, q.use, q.durable, fanout)
@@ -173,5 +174,6 @@ func (p *plan) durable() []string {
 
 func (p *plan) String() string {
 	return fmt.Sprintf("%d publishers, %d consumers, kill after %d confirms and %d µs, "+
-		"again after %d deliveries", len(p.publishers), len(p.consumers), p.quota, p.delayMicro, p.again)
+		"again after %d deliveries",
+		len(p.publishers), len(p.consumers), p.quota, p.delayMicro, p.again)
 }

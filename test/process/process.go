@@ -74,6 +74,9 @@ func Start(ctx context.Context, binary, data string, args ...string) (*Process, 
 func StartLogged(
 	ctx context.Context, to io.Writer, binary, data string, args ...string,
 ) (*Process, error) {
+	if err := noteSources(); err != nil {
+		return nil, err
+	}
 	p := &Process{binary: binary, data: data, ended: make(chan struct{})}
 	args = append([]string{"serve", "--data", data, "--ports=auto"}, args...)
 	p.cmd = exec.Command(binary, args...)

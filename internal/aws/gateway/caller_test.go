@@ -116,7 +116,8 @@ func TestCallWithoutUnit(t *testing.T) {
 		identity: w.people["ROOT"], Principal: w.people["ROOT"].Principal}
 	ctx := context.WithValue(context.Background(), callKey{}, outer)
 	c := &Caller{Gateway: w.gw, Service: "x", OnBehalf: true}
-	if err := c.Call(ctx, w.gw.services[0].API, "Get", &getInput{Name: "a"}, &answer{}); err != nil {
+	err := c.Call(ctx, w.gw.services[0].API, "Get", &getInput{Name: "a"}, &answer{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	if got := w.trail(); got != "Get ok" || len(outer.trail.events) != 0 {

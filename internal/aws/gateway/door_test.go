@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -51,13 +52,32 @@ func code(t *testing.T, r *httptest.ResponseRecorder) string {
 	return e.Type
 }
 
-// TestCodes: each protocol has AWS's code, status and text of every refusal.
-func TestCodes(t *testing.T) {
-	t.Parallel()
-	ok := map[string]ask{
+// refusal is what a wrong request is answered in each protocol.
+type refusal struct {
+	asks             map[string]ask
+	json, rest, form string // code and status
+	text             string // part of it
+}
+
+// change gives the requests of every protocol, changed.
+func change(of map[string]ask, c func(*ask)) map[string]ask {
+	out := map[string]ask{}
+	for name, a := range of {
+		out[name] = a.with(c)
+	}
+	return out
+}
+
+func calls() map[string]ask {
+	return map[string]ask{
 		"json": put("Put", `{"Name":"a"}`), "rest": rest("/put", `{"Name":"a"}`),
 		"form": query("Action=Put&Name=a"),
 	}
+}
+
+// misspelled are requests that a valid signature covers.
+func misspelled() map[string]refusal {
+	ok := calls()
 	wrongType := map[string]ask{
 		"json": put("Put", `{"Name":5}`), "rest": rest("/put", `{"Name":5}`),
 		"form": query("Action=Put&Name.member.1=a"),
@@ -68,21 +88,28 @@ func TestCodes(t *testing.T) {
 	missing := map[string]ask{
 		"json": put("Put", `{}`), "rest": rest("/put", ""), "form": query("Action=Put"),
 	}
-	change := func(of map[string]ask, c func(*ask)) map[string]ask {
-		out := map[string]ask{}
-		for name, a := range of {
-			out[name] = a.with(c)
-		}
-		return out
+	denied := "User: arn:aws:iam::" + home + ":user/bob is not authorized to perform: " +
+		"toy:Put on resource: arn:aws:toy:" + here + ":" + home + ":thing/a because no " +
+		"identity-based policy allows the toy:Put action"
+	return map[string]refusal{
+		"unknown operation": {unknownOp, "UnknownOperationException 400",
+			"UnknownOperationException 404", "InvalidAction 400", ""},
+		"missing member": {missing, "ValidationException 400", "BadRequestException 400",
+			"ValidationError 400", "1 validation error detected: Value null at 'name' failed to " +
+				"satisfy constraint: Member must not be null"},
+		"wrong type": {wrongType, "SerializationException 400", "BadRequestException 400",
+			"MalformedInput 400", ""},
+		"denied": {change(ok, func(a *ask) { a.who = "BOB" }), "AccessDeniedException 400",
+			"AccessDeniedException 403", "AccessDenied 403", denied},
+		"broken": {change(ok, func(a *ask) { a.who = "BROKEN" }), "InternalFailure 500",
+			"InternalServerErrorException 500", "InternalFailure 500", "Give the request id"},
 	}
-	denied := "User: arn:aws:iam::" + home + ":user/bob is not authorized to perform: toy:Put on " +
-		"resource: arn:aws:toy:" + here + ":" + home + ":thing/a because no identity-based policy " +
-		"allows the toy:Put action"
-	for name, e := range map[string]struct {
-		asks             map[string]ask
-		json, rest, form string // code and status
-		text             string // part of it
-	}{
+}
+
+// unsigned are requests whose signature is not good.
+func unsigned() map[string]refusal {
+	ok := calls()
+	return map[string]refusal{
 		"unsigned": {change(ok, func(a *ask) { a.raw = true }),
 			"MissingAuthenticationTokenException 400", "MissingAuthenticationTokenException 403",
 			"MissingAuthenticationToken 403", "Missing Authentication Token"},
@@ -108,18 +135,15 @@ func TestCodes(t *testing.T) {
 		"no Region": {change(ok, func(a *ask) { a.region = "Any_where" }),
 			"InvalidSignatureException 400", "InvalidSignatureException 403",
 			"SignatureDoesNotMatch 403", "valid region"},
-		"unknown operation": {unknownOp, "UnknownOperationException 400",
-			"UnknownOperationException 404", "InvalidAction 400", ""},
-		"missing member": {missing, "ValidationException 400", "BadRequestException 400",
-			"ValidationError 400", "1 validation error detected: Value null at 'name' failed to " +
-				"satisfy constraint: Member must not be null"},
-		"wrong type": {wrongType, "SerializationException 400", "BadRequestException 400",
-			"MalformedInput 400", ""},
-		"denied": {change(ok, func(a *ask) { a.who = "BOB" }), "AccessDeniedException 400",
-			"AccessDeniedException 403", "AccessDenied 403", denied},
-		"broken": {change(ok, func(a *ask) { a.who = "BROKEN" }), "InternalFailure 500",
-			"InternalServerErrorException 500", "InternalFailure 500", "Give the request id"},
-	} {
+	}
+}
+
+// TestCodes: each protocol has AWS's code, status and text of every refusal.
+func TestCodes(t *testing.T) {
+	t.Parallel()
+	all := unsigned()
+	maps.Copy(all, misspelled())
+	for name, e := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for protocol, want := range map[string]string{
@@ -181,8 +205,9 @@ func TestDoor(t *testing.T) {
 		"PUT of form":  {method(formPut, "PUT"), 404, "UnknownOperationException"},
 		"GET of form": {ask{service: "form", method: "GET",
 			path: "/?Action=Put&Name=a&Version=2026-01-01"}, 200, ""},
-		"GET of REST":       {method(rest("/put", ""), "GET"), 404, "UnknownOperationException"},
-		"path with dots":    {rest("/get/../put", `{"Name":"a"}`), 404, "UnknownOperationException"},
+		"GET of REST": {method(rest("/put", ""), "GET"), 404, "UnknownOperationException"},
+		"path with dots": {rest("/get/../put", `{"Name":"a"}`), 404,
+			"UnknownOperationException"},
 		"path with slashes": {rest("//put", `{"Name":"a"}`), 404, "UnknownOperationException"},
 		"no service":        {ask{service: "fly"}, 501, "UnknownOperationException"},
 		"target of no one": {jsonPut.with(func(a *ask) {

@@ -106,7 +106,9 @@ var signatureCodes = map[sigv4.Kind]struct {
 	query, other string
 	status       int // of query; the others answer 400, REST 403
 }{
-	sigv4.Missing:        {"MissingAuthenticationToken", "MissingAuthenticationTokenException", 403},
+	sigv4.Missing: {
+		"MissingAuthenticationToken", "MissingAuthenticationTokenException", 403,
+	},
 	sigv4.Incomplete:     {"IncompleteSignature", "IncompleteSignatureException", 400},
 	sigv4.UnknownKey:     {"InvalidClientTokenId", "UnrecognizedClientException", 403},
 	sigv4.Mismatch:       {"SignatureDoesNotMatch", "InvalidSignatureException", 403},

@@ -70,7 +70,8 @@ func (s *Service) EnsureRoot(
 		if err := show(key); err != nil {
 			return err
 		}
-		if err := put(tx, control.TableAccount, account, accountRow{account, tx.Time()}); err != nil {
+		made := accountRow{account, tx.Time()}
+		if err := put(tx, control.TableAccount, account, made); err != nil {
 			return err
 		}
 		row := keyRow{account, key.Secret.Reveal(), tx.Time()}

@@ -4,72 +4,103 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
 	"coffer/internal/audit"
 )
 
+// rule is a request that breaks one, and the answer.
+type rule struct {
+	change object
+	status int
+	member string
+	text   string
+}
+
+// brokerRules are those about the broker itself.
+func brokerRules() map[string]rule {
+	tags := object{}
+	for i := range maxTags + 1 {
+		tags[fmt.Sprint("t", i)] = ""
+	}
+	window := func(at, zone string) object {
+		return object{"maintenanceWindowStartTime": object{
+			"dayOfWeek": "MONDAY", "timeOfDay": at, "timeZone": zone}}
+	}
+	return map[string]rule{
+		"no name":        {object{"brokerName": ""}, 400, "brokerName", "1-50 characters"},
+		"long name":      {object{"brokerName": strings.Repeat("a", 51)}, 400, "brokerName", ""},
+		"name with dot":  {object{"brokerName": "a.b"}, 400, "brokerName", ""},
+		"name with line": {object{"brokerName": "a\n"}, 400, "brokerName", ""},
+		"missing":        {object{"engineType": nil}, 400, "engineType", "must not be null"},
+		"unknown engine": {object{"engineType": "KAFKA"}, 400, "engineType", "enum value set"},
+		"other engine":   {object{"engineType": "ACTIVEMQ"}, 501, "", "engine type ACTIVEMQ"},
+		"standby": {object{"deploymentMode": "ACTIVE_STANDBY_MULTI_AZ"},
+			400, "deploymentMode", ""},
+		"cluster": {object{"deploymentMode": "CLUSTER_MULTI_AZ"},
+			501, "", "deployment mode"},
+		"instance": {object{"hostInstanceType": "m5.large"}, 400, "hostInstanceType", ""},
+		"version": {object{"engineVersion": "2.0"},
+			400, "engineVersion", "Valid values: [3.13"},
+		"storage":       {object{"storageType": "EFS"}, 400, "storageType", "EFS"},
+		"size":          {object{"storageSize": 20}, 501, "", "storageSize"},
+		"configuration": {object{"configuration": object{"id": "c-1"}}, 501, "", "configuration"},
+		"directory":     {object{"authenticationStrategy": "LDAP"}, 501, "", "LDAP"},
+		"replication":   {object{"dataReplicationMode": "CRDR"}, 501, "", "CRDR"},
+		"audit log":     {object{"logs": object{"audit": true}}, 400, "logs", "Audit logging"},
+		"time of day": {window("25:00", "UTC"),
+			400, "maintenanceWindowStartTime", "HH:MM"},
+		"short time": {window("2:00", "UTC"),
+			400, "maintenanceWindowStartTime", ""},
+		"time zone": {window("02:00", "<>"),
+			400, "maintenanceWindowStartTime", ""},
+		"request id": {object{"creatorRequestId": strings.Repeat("r", 257)},
+			400, "creatorRequestId", ""},
+		"groups": {object{"securityGroups": []string{"1", "2", "3", "4", "5", "6"}},
+			400, "securityGroups", ""},
+		"many tags":    {object{"tags": tags}, 400, "tags", "50"},
+		"empty tag":    {object{"tags": object{"": "v"}}, 400, "tags", "1-128"},
+		"long tag":     {object{"tags": object{strings.Repeat("k", 129): "v"}}, 400, "tags", ""},
+		"long value":   {object{"tags": object{"k": strings.Repeat("v", 257)}}, 400, "tags", ""},
+		"reserved tag": {object{"tags": object{"AWS:k": "v"}}, 400, "tags", "aws:"},
+		"owned and a key": {object{"encryptionOptions": object{
+			"useAwsOwnedKey": true, "kmsKeyId": "k"}},
+			400, "encryptionOptions", "cannot be given"},
+	}
+}
+
+// userRules are those about its user.
+func userRules() map[string]rule {
+	user := func(name, password string) object {
+		return object{"users": []any{object{"username": name, "password": password}}}
+	}
+	good := object{"username": "admin", "password": password}
+	return map[string]rule{
+		"no user":        {object{"users": []any{}}, 400, "users", "exactly one user"},
+		"two users":      {object{"users": []any{good, good}}, 400, "users", "exactly one user"},
+		"guest":          {user("guest", password), 400, "username", "guest"},
+		"short user":     {user("a", password), 400, "username", "2-100"},
+		"tilde":          {user("ad~min", password), 400, "username", ""},
+		"long user":      {user(strings.Repeat("u", 101), password), 400, "username", ""},
+		"short password": {user("admin", "Aa1-Aa1-Aa1"), 400, "password", "12-250"},
+		"long password":  {user("admin", strings.Repeat("Aa1-", 63)), 400, "password", ""},
+		"plain password": {user("admin", "abcabcabcabc"), 400, "password", "4 unique"},
+		"comma":          {user("admin", "A-password,with"), 400, "password", "commas"},
+		"colon":          {user("admin", "A-password:with"), 400, "password", ""},
+		"equal sign":     {user("admin", "A-password=with"), 400, "password", ""},
+	}
+}
+
 // TestValidation: every rule of CreateBroker, with the member it names; what is
 // refused leaves nothing.
 func TestValidation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	user := func(name, password string) object {
-		return object{"users": []any{object{"username": name, "password": password}}}
-	}
-	tags := object{}
-	for i := range maxTags + 1 {
-		tags[fmt.Sprint("t", i)] = ""
-	}
-	good := object{"username": "admin", "password": password}
-	for name, e := range map[string]struct {
-		change object
-		status int
-		member string
-		text   string
-	}{
-		"no name":         {object{"brokerName": ""}, 400, "brokerName", "1-50 characters"},
-		"long name":       {object{"brokerName": strings.Repeat("a", 51)}, 400, "brokerName", ""},
-		"name with dot":   {object{"brokerName": "a.b"}, 400, "brokerName", ""},
-		"name with line":  {object{"brokerName": "a\n"}, 400, "brokerName", ""},
-		"missing":         {object{"engineType": nil}, 400, "engineType", "must not be null"},
-		"unknown engine":  {object{"engineType": "KAFKA"}, 400, "engineType", "enum value set"},
-		"other engine":    {object{"engineType": "ACTIVEMQ"}, 501, "", "engine type ACTIVEMQ"},
-		"standby":         {object{"deploymentMode": "ACTIVE_STANDBY_MULTI_AZ"}, 400, "deploymentMode", ""},
-		"cluster":         {object{"deploymentMode": "CLUSTER_MULTI_AZ"}, 501, "", "deployment mode"},
-		"instance":        {object{"hostInstanceType": "m5.large"}, 400, "hostInstanceType", ""},
-		"version":         {object{"engineVersion": "2.0"}, 400, "engineVersion", "Valid values: [3.13"},
-		"storage":         {object{"storageType": "EFS"}, 400, "storageType", "EFS"},
-		"size":            {object{"storageSize": 20}, 501, "", "storageSize"},
-		"configuration":   {object{"configuration": object{"id": "c-1"}}, 501, "", "configuration"},
-		"directory":       {object{"authenticationStrategy": "LDAP"}, 501, "", "LDAP"},
-		"replication":     {object{"dataReplicationMode": "CRDR"}, 501, "", "CRDR"},
-		"audit log":       {object{"logs": object{"audit": true}}, 400, "logs", "Audit logging"},
-		"time of day":     {object{"maintenanceWindowStartTime": object{"dayOfWeek": "MONDAY", "timeOfDay": "25:00"}}, 400, "maintenanceWindowStartTime", "HH:MM"},
-		"short time":      {object{"maintenanceWindowStartTime": object{"dayOfWeek": "MONDAY", "timeOfDay": "2:00"}}, 400, "maintenanceWindowStartTime", ""},
-		"time zone":       {object{"maintenanceWindowStartTime": object{"dayOfWeek": "MONDAY", "timeOfDay": "02:00", "timeZone": "<>"}}, 400, "maintenanceWindowStartTime", ""},
-		"request id":      {object{"creatorRequestId": strings.Repeat("r", 257)}, 400, "creatorRequestId", ""},
-		"groups":          {object{"securityGroups": []string{"1", "2", "3", "4", "5", "6"}}, 400, "securityGroups", ""},
-		"many tags":       {object{"tags": tags}, 400, "tags", "50"},
-		"empty tag":       {object{"tags": object{"": "v"}}, 400, "tags", "1-128"},
-		"long tag":        {object{"tags": object{strings.Repeat("k", 129): "v"}}, 400, "tags", ""},
-		"long value":      {object{"tags": object{"k": strings.Repeat("v", 257)}}, 400, "tags", ""},
-		"reserved tag":    {object{"tags": object{"AWS:k": "v"}}, 400, "tags", "aws:"},
-		"no user":         {object{"users": []any{}}, 400, "users", "exactly one user"},
-		"two users":       {object{"users": []any{good, good}}, 400, "users", "exactly one user"},
-		"guest":           {user("guest", password), 400, "username", "guest"},
-		"short user":      {user("a", password), 400, "username", "2-100"},
-		"tilde":           {user("ad~min", password), 400, "username", ""},
-		"long user":       {user(strings.Repeat("u", 101), password), 400, "username", ""},
-		"short password":  {user("admin", "Aa1-Aa1-Aa1"), 400, "password", "12-250"},
-		"long password":   {user("admin", strings.Repeat("Aa1-", 63)), 400, "password", ""},
-		"plain password":  {user("admin", "abcabcabcabc"), 400, "password", "4 unique"},
-		"comma":           {user("admin", "A-password,with"), 400, "password", "commas"},
-		"colon":           {user("admin", "A-password:with"), 400, "password", ""},
-		"equal sign":      {user("admin", "A-password=with"), 400, "password", ""},
-		"owned and a key": {object{"encryptionOptions": object{"useAwsOwnedKey": true, "kmsKeyId": "k"}}, 400, "encryptionOptions", "cannot be given"},
-	} {
+	all := brokerRules()
+	maps.Copy(all, userRules())
+	for name, e := range all {
 		status, out := w.mq("ROOT", "POST", "", request(e.change))
 		text := fmt.Sprint(out["message"])
 		if status != e.status || e.member != "" && out["errorAttribute"] != e.member ||
@@ -92,11 +123,12 @@ func TestValidation(t *testing.T) {
 func TestAccepted(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]object{
-		"names":     {"brokerName": strings.Repeat("aB-_9", 10)},
-		"engine":    {"engineType": "RabbitMQ"},
-		"version":   {"engineVersion": "3.13"},
-		"passwords": {"users": []any{object{"username": "a.", "password": strings.Repeat("äöü-?", 50)}}},
-		"shortest":  {"users": []any{object{"username": "a.", "password": "abcdabcdabcd"}}},
+		"names":   {"brokerName": strings.Repeat("aB-_9", 10)},
+		"engine":  {"engineType": "RabbitMQ"},
+		"version": {"engineVersion": "3.13"},
+		"passwords": {"users": []any{object{"username": "a.",
+			"password": strings.Repeat("äöü-?", 50)}}},
+		"shortest": {"users": []any{object{"username": "a.", "password": "abcdabcdabcd"}}},
 		"window": {"maintenanceWindowStartTime": object{"dayOfWeek": "MONDAY", "timeOfDay": "02:00",
 			"timeZone": "Europe/Berlin"}},
 		"tags": {"tags": object{strings.Repeat("ü", 128): strings.Repeat("ü", 256)}},
@@ -122,7 +154,8 @@ func TestRepeated(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ask := func(who string, change object) (int, object) {
-		o := request(object{"creatorRequestId": "r-1", "encryptionOptions": object{"useAwsOwnedKey": false}})
+		o := request(object{"creatorRequestId": "r-1",
+			"encryptionOptions": object{"useAwsOwnedKey": false}})
 		for k, v := range change {
 			o[k] = v
 		}
@@ -166,7 +199,8 @@ func TestNameConflict(t *testing.T) {
 	w := newWorld(t)
 	id := w.create("orders", "")
 	status, out := w.mq("ROOT", "POST", "", request(nil))
-	if status != 409 || out["errorAttribute"] != "brokerName" || out["code"] != "ConflictException" {
+	if status != 409 || out["errorAttribute"] != "brokerName" ||
+		out["code"] != "ConflictException" {
 		t.Errorf("%d %v", status, out)
 	}
 	for _, who := range []string{"OTHER", "ROOT@eu-west-1"} {

@@ -45,7 +45,8 @@ func (s *Service) encrypt(
 	switch {
 	case opt == nil || opt.UseAwsOwnedKey:
 		if opt != nil && opt.KmsKeyId != "" {
-			return bad("encryptionOptions", "A kmsKeyId cannot be given when useAwsOwnedKey is true.")
+			return bad("encryptionOptions",
+				"A kmsKeyId cannot be given when useAwsOwnedKey is true.")
 		}
 		b.AWSOwned = true
 		b.Key, err = s.kms.EnsureOwned(ctx, call.Region)
@@ -85,8 +86,10 @@ func (s *Service) encrypt(
 // permissions, and gives its ARN.
 func (s *Service) customerKey(ctx context.Context, call *gateway.Call, id string) (string, error) {
 	const attribute = "encryptionOptions"
-	if a, err := arn.Parse(id); err == nil && (a.Account != call.Account || a.Region != call.Region) {
-		return "", bad(attribute, "The KMS key ["+id+"] is not in the account and Region of the broker.")
+	a, err := arn.Parse(id)
+	if err == nil && (a.Account != call.Account || a.Region != call.Region) {
+		return "", bad(attribute,
+			"The KMS key ["+id+"] is not in the account and Region of the broker.")
 	}
 	caller := s.kms.As(Who{OnBehalf: true, Principal: Principal})
 	out, err := caller.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: id})

@@ -83,6 +83,9 @@ func (w *world) managed(t *testing.T, key string) {
 func TestKeysRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	kind := func(spec, usage string) string {
+		return w.key("ROOT", object{"KeySpec": spec, "KeyUsage": usage})
+	}
 	disabled := w.key("ROOT", nil)
 	w.kms("ROOT", "DisableKey", object{"KeyId": disabled})
 	closed := w.key("ROOT", nil)
@@ -98,8 +101,8 @@ func TestKeysRefused(t *testing.T) {
 		status int
 		text   string
 	}{
-		"asymmetric":     {w.key("ROOT", object{"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}), 400, "symmetric"},
-		"HMAC":           {w.key("ROOT", object{"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}), 400, "symmetric"},
+		"asymmetric":     {kind("ECC_NIST_P256", "SIGN_VERIFY"), 400, "symmetric"},
+		"HMAC":           {kind("HMAC_256", "GENERATE_VERIFY_MAC"), 400, "symmetric"},
 		"disabled":       {disabled, 400, "Disabled"},
 		"other account":  {w.key("OTHER", nil), 400, "account and Region"},
 		"other Region":   {w.key("ROOT@eu-west-1", nil), 400, "account and Region"},
@@ -183,7 +186,8 @@ func TestEveryGrantMustLive(t *testing.T) {
 			t.Errorf("%v", actions)
 		}
 		look := object{"KeyId": key, "Operations": lost["Operations"],
-			"GranteePrincipal": lost["GranteePrincipal"], "RetiringPrincipal": lost["RetiringPrincipal"]}
+			"GranteePrincipal":  lost["GranteePrincipal"],
+			"RetiringPrincipal": lost["RetiringPrincipal"]}
 		if name != nil {
 			look["Name"] = name
 		}
@@ -233,8 +237,10 @@ func TestLookAlikeBefore(t *testing.T) {
 func TestDeleteWhateverTheKey(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(w *world, key string){
-		"nothing":  func(*world, string) {},
-		"disabled": func(w *world, key string) { w.kms("ROOT", "DisableKey", object{"KeyId": key}) },
+		"nothing": func(*world, string) {},
+		"disabled": func(w *world, key string) {
+			w.kms("ROOT", "DisableKey", object{"KeyId": key})
+		},
 		"revoked": func(w *world, key string) {
 			for id := range w.grants(key) {
 				w.kms("ROOT", "RevokeGrant", object{"KeyId": key, "GrantId": id})
@@ -245,7 +251,8 @@ func TestDeleteWhateverTheKey(t *testing.T) {
 		key := w.key("ROOT", nil)
 		id := w.create("orders", key)
 		spoil(w, key)
-		if status, out := w.mq("ROOT", "DELETE", "/"+id, nil); status != 200 || out["brokerId"] != id {
+		status, out := w.mq("ROOT", "DELETE", "/"+id, nil)
+		if status != 200 || out["brokerId"] != id {
 			t.Errorf("%s: %d %v", name, status, out)
 		}
 		if n := len(w.grants(key)); n != 0 {

@@ -43,7 +43,6 @@ const (
 // over a store in memory. Its engine runs nothing.
 type world struct {
 	t      testing.TB
-	now    time.Time
 	db     *control.DB
 	log    *audit.Log
 	shards []store.Shard
@@ -55,6 +54,7 @@ type world struct {
 	people map[string]*gateway.Identity
 
 	mu     sync.Mutex
+	now    time.Time
 	fenced map[seal.DomainID]int
 }
 
@@ -68,7 +68,7 @@ func newWorld(t testing.TB) *world {
 		must(t, err)
 		w.shards = append(w.shards, s)
 	}
-	clock := func() time.Time { return w.now }
+	clock := func() time.Time { return w.tick(0) }
 	var err error
 	w.db, err = control.Open(context.Background(), w.shards[0], bytes.Repeat([]byte{7}, 32),
 		control.Config{Now: clock})
@@ -91,10 +91,19 @@ func newWorld(t testing.TB) *world {
 			Event: audit.Identity{Type: "Root", ARN: p.ARN, AccountID: p.Account}}
 	}
 	w.gw, err = gateway.New(w.db, w.log, w, []gateway.Service{
-		{API: &kmsapi.API, Impl: w.keys, Access: w.keys}, {API: &api.API, Impl: w.svc, Access: w.svc},
+		{API: &kmsapi.API, Impl: w.keys, Access: w.keys},
+		{API: &api.API, Impl: w.svc, Access: w.svc},
 	}, gateway.Config{Now: clock, Logger: quiet})
 	must(t, err)
 	return w
+}
+
+// tick moves the clock and gives its time.
+func (w *world) tick(d time.Duration) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
+	return w.now
 }
 
 func must(t testing.TB, err error) {
@@ -155,7 +164,7 @@ type object = map[string]any
 // do sends a signed request as name or name@region.
 func (w *world) do(who, method, path string, body any, service, target string) (int, object) {
 	w.t.Helper()
-	w.now = w.now.Add(time.Second)
+	now := w.tick(time.Second)
 	text, err := json.Marshal(body)
 	must(w.t, err)
 	if string(text) == "null" {
@@ -170,7 +179,7 @@ func (w *world) do(who, method, path string, body any, service, target string) (
 		region = here
 	}
 	key := sigv4.Key{AccessKeyID: name, Secret: sigv4.NewSecret("secret")}
-	sigv4.Sign(r, text, key, region, service, w.now)
+	sigv4.Sign(r, text, key, region, service, now)
 	rec := httptest.NewRecorder()
 	w.gw.ServeHTTP(rec, r)
 	out := object{}
@@ -239,7 +248,10 @@ func (w *world) describe(id string) object {
 	return out
 }
 
-func (w *world) state(id string) string { w.t.Helper(); return w.describe(id)["brokerState"].(string) }
+func (w *world) state(id string) string {
+	w.t.Helper()
+	return w.describe(id)["brokerState"].(string)
+}
 
 // key makes a customer's key and gives its ARN.
 func (w *world) key(who string, in object) string {
