@@ -46,8 +46,8 @@ func settle(flags *pflag.FlagSet, file string) error {
 		}
 		source, value := variable(f.Name), os.Getenv(variable(f.Name))
 		if value == "" {
-			v, ok := values[f.Name]
-			if !ok {
+			v := values[f.Name]
+			if v == nil { // not there, or there without a value
 				return
 			}
 			source, value = file+": "+f.Name, text(v)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +27,9 @@ func serveCommand() *cobra.Command {
 			"(COFFER_API_PORT for --api-port) or in a YAML file with the same names.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if opt.config == "" {
+				opt.config = os.Getenv(variable("config"))
+			}
 			if err := settle(c.Flags(), opt.config); err != nil {
 				return err
 			}
