@@ -155,8 +155,9 @@ func TestLookup(t *testing.T) {
 			times = append(times, e["EventTime"].(float64))
 			var full object
 			must(t, json.Unmarshal([]byte(e["CloudTrailEvent"].(string)), &full))
-			if e["EventId"] != full["eventID"] || e["Username"] != "root" || e["ReadOnly"] != "true" ||
-				e["EventSource"] != "sts.amazonaws.com" || e["AccessKeyId"] != "A"+home ||
+			if e["EventId"] != full["eventID"] || e["Username"] != "root" ||
+				e["ReadOnly"] != "true" || e["EventSource"] != "sts.amazonaws.com" ||
+				e["AccessKeyId"] != "A"+home ||
 				full["recipientAccountId"] != home || full["awsRegion"] != "us-east-1" {
 				t.Errorf("%v", e)
 			}

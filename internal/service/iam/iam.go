@@ -62,7 +62,7 @@ func (s *Service) EnsureRoot(
 	ctx context.Context, account string, show func(AccessKey) error,
 ) error {
 	err := s.db.Update(ctx, func(_ context.Context, tx *control.Tx) error {
-		_, found, err := tx.Get(control.TableAccount, []byte(account))
+		_, found, err := tx.Get(control.TableAccount, tx.MAC("iam/account", account))
 		if err != nil || found {
 			return err
 		}
@@ -71,11 +71,11 @@ func (s *Service) EnsureRoot(
 			return err
 		}
 		made := accountRow{account, tx.Time()}
-		if err := put(tx, control.TableAccount, account, made); err != nil {
+		if err := put(tx, control.TableAccount, tx.MAC("iam/account", account), made); err != nil {
 			return err
 		}
 		row := keyRow{account, key.Secret.Reveal(), tx.Time()}
-		return put(tx, control.TableAccessKey, key.ID, row)
+		return put(tx, control.TableAccessKey, tx.MAC("iam/access-key", key.ID), row)
 	})
 	if err != nil {
 		return fmt.Errorf("root of account %s: %w", account, err)
@@ -89,7 +89,7 @@ func (s *Service) Identity(ctx context.Context, accessKeyID, sessionToken string
 ) {
 	var row keyRow
 	err := s.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
-		v, ok, err := tx.Get(control.TableAccessKey, []byte(accessKeyID))
+		v, ok, err := tx.Get(control.TableAccessKey, tx.MAC("iam/access-key", accessKeyID))
 		if err != nil {
 			return err
 		}
@@ -129,11 +129,11 @@ func newAccessKey() AccessKey {
 	}
 }
 
-func put(tx *control.Tx, t control.Table, id string, row any) error {
+func put(tx *control.Tx, t control.Table, id []byte, row any) error {
 	v, err := json.Marshal(row)
 	if err != nil {
 		return fmt.Errorf("encode row: %w", err)
 	}
-	tx.Put(t, []byte(id), v)
+	tx.Put(t, id, v)
 	return nil
 }
