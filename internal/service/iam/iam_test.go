@@ -124,7 +124,8 @@ func TestDamagedKey(t *testing.T) {
 	t.Parallel()
 	s, _ := open(t, memory.New(memory.Config{Shards: 1}))
 	err := s.db.Update(t.Context(), func(_ context.Context, tx *control.Tx) error {
-		tx.Put(control.TableAccessKey, tx.MAC("iam/access-key", "AKIADAMAGED"), []byte(`{"secret":"word"`))
+		id := tx.MAC("iam/access-key", "AKIADAMAGED")
+		tx.Put(control.TableAccessKey, id, []byte(`{"secret":"word"`))
 		return nil
 	})
 	if err != nil {
