@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -16,22 +17,23 @@ type tracked struct {
 	info     Connection // written by the connection's goroutine before opened
 	since    time.Time
 	opened   atomic.Bool
-	closed   atomic.Bool
+	closing  sync.Once
 }
 
-// Close closes the connection and, the first time, counts it out.
+// Close closes the connection and, the first time, counts it out. Whoever
+// closes it meanwhile waits: crypto/tls does so when a handshake's time is up.
 func (c *tracked) Close() error {
-	if c.closed.Swap(true) {
-		return net.ErrClosed
-	}
-	err := c.Conn.Close()
-	l := c.listener
-	l.mu.Lock()
-	delete(l.open, c)
-	l.mu.Unlock()
-	if c.opened.Load() {
-		l.cfg.Events.closed(c.info, time.Since(c.since))
-	}
+	err := net.ErrClosed
+	c.closing.Do(func() {
+		err = c.Conn.Close()
+		l := c.listener
+		l.mu.Lock()
+		delete(l.open, c)
+		l.mu.Unlock()
+		if c.opened.Load() {
+			l.cfg.Events.closed(c.info, time.Since(c.since))
+		}
+	})
 	return err
 }
 

@@ -56,7 +56,6 @@ func (r *round) told(publisher uint32, m wire.Method) (told int) {
 	switch m := m.(type) {
 	case *wire.BasicAck:
 		told = r.ledger.Told(publisher, m.DeliveryTag, m.Multiple, true)
-		r.progress()
 	case *wire.BasicNack:
 		if !r.locked.Load() {
 			r.ledger.Find("publisher %d: %d was refused", publisher, m.DeliveryTag)
@@ -67,6 +66,7 @@ func (r *round) told(publisher uint32, m wire.Method) (told int) {
 	default:
 		r.ledger.Find("publisher %d: unexpected %s", publisher, m.ID())
 	}
+	r.progress()
 	return told
 }
 

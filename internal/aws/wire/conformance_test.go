@@ -83,17 +83,21 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// moduleDir finds the SDK module of a service; go.mod pins its version.
+// moduleDir finds the SDK module of a service, in the version that go.mod pins,
+// and brings it when the module cache does not have it.
 func moduleDir(t *testing.T, service string) string {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-mod=mod", "-m", "-f", "{{.Dir}}",
+	cmd := exec.Command("go", "mod", "download", "-json",
 		"github.com/aws/aws-sdk-go-v2/service/"+service)
 	out, err := cmd.Output()
-	dir := strings.TrimSpace(string(out))
-	if err != nil || dir == "" {
-		t.Fatalf("no module of %s (go mod download brings it): %v", service, err)
+	var module struct{ Dir string }
+	if err == nil {
+		err = json.Unmarshal(out, &module)
 	}
-	return dir
+	if err != nil || module.Dir == "" {
+		t.Fatalf("no module of %s: %v", service, err)
+	}
+	return module.Dir
 }
 
 // differ collects how one service and its SDK differ.
