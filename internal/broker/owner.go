@@ -179,6 +179,11 @@ func (sh *shard) pumpAll() {
 // flush lets queues deliver and closes the batch if it may be.
 func (sh *shard) flush() {
 	sh.pumpAll()
+	// First what waits for nothing: once the batch is with the store, what waits
+	// for it may be said at any moment, and stands behind this in its queue.
+	sh.run(sh.now, sh.err)
+	clear(sh.now)
+	sh.now = sh.now[:0]
 	if sh.err == nil && sh.under < inFlight {
 		sh.close()
 	}
@@ -187,9 +192,6 @@ func (sh *shard) flush() {
 		clear(sh.batch.releases)
 		sh.batch.releases = sh.batch.releases[:0]
 	}
-	sh.run(sh.now, sh.err)
-	clear(sh.now)
-	sh.now = sh.now[:0]
 	sh.beginReads()
 }
 

@@ -54,6 +54,7 @@ type queue struct {
 	reading int    // deliveries that may be on their way to its readers
 	exposed int    // the same of readers that ended, in order or by a kill
 	unseen  int    // redelivered ones that no client had before
+	left    bool   // a reader ended in order
 	trails  map[ID]*trail
 }
 
@@ -191,6 +192,7 @@ func (l *Ledger) Left(name string, prefetch int) {
 	defer l.mu.Unlock()
 	l.queues[name].reading -= prefetch
 	l.queues[name].exposed += prefetch
+	l.queues[name].left = true
 }
 
 // Killed notes that the process was killed: what was held is free again, and

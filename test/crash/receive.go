@@ -28,7 +28,8 @@ func (l *Ledger) Received(r *Reader, id ID, redelivered bool) {
 	}
 	l.admissible(q, m, t, id)
 	l.marked(q, t, id, redelivered)
-	if r.Drains || !redelivered {
+	// What a reader that left was not sent yet may go to another without the mark.
+	if r.Drains || !redelivered && !q.left {
 		if r.last == nil {
 			r.last = map[uint32]uint64{}
 		}
