@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"coffer/internal/control"
 	"coffer/internal/fault"
@@ -79,6 +80,30 @@ func createFile(path string, data []byte) (made bool, err error) {
 		return false, err
 	}
 	return true, syncDir(filepath.Dir(path))
+}
+
+// removeHalves removes what writeFile and createFile of a process that was killed
+// left: it may be a copy of a secret. The caller holds the store's lock, so
+// nobody else is writing there.
+func removeHalves(dirs ...string) error {
+	for _, dir := range dirs {
+		list, err := os.ReadDir(dir)
+		if err != nil {
+			return err
+		}
+		for _, f := range list {
+			half := strings.HasPrefix(f.Name(), ".tmp-") ||
+				strings.HasPrefix(f.Name(), fileRootKey+".new-") ||
+				strings.HasPrefix(f.Name(), fileCheck+".new-")
+			if !half {
+				continue
+			}
+			if err := os.Remove(filepath.Join(dir, f.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func syncDir(path string) error {

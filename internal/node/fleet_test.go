@@ -2,7 +2,10 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"coffer/internal/tlsx"
 )
@@ -213,7 +218,8 @@ func TestDeleteMain(t *testing.T) {
 func TestHalfAFirstStart(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	for _, name := range []string{fileMainAdmin, fileCredentials, fileEndpoints} {
+	halves := []string{".tmp-1", fileRootKey + ".new-X"}
+	for _, name := range append(halves, fileMainAdmin, fileCredentials, fileEndpoints) {
 		if err := os.WriteFile(filepath.Join(data, name), []byte("stale"), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -222,9 +228,48 @@ func TestHalfAFirstStart(t *testing.T) {
 	if strings.Contains(w.file(fileMainAdmin)+w.file(fileCredentials), "stale") {
 		t.Error("a stale file is in use")
 	}
+	for _, name := range halves {
+		if _, err := os.Stat(filepath.Join(data, name)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s was left: %v", name, err)
+		}
+	}
 	status, out := w.call("GET", "/v1/brokers", nil)
 	if list, _ := out["brokerSummaries"].([]any); status != 200 || len(list) != 1 {
 		t.Errorf("%d %v", status, out)
+	}
+}
+
+// TestLargestMessage: a body of RabbitMQ's default limit passes, with properties.
+func TestLargestMessage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	url := fmt.Sprintf("amqps://admin:%s@localhost:%d/",
+		strings.TrimSpace(w.file(fileMainAdmin)), w.endpoints().AMQP)
+	conn, err := amqp.DialTLS(url, &tls.Config{RootCAs: w.roots()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	if err == nil {
+		_, err = ch.QueueDeclare("large", true, false, false, false, nil)
+	}
+	if err == nil {
+		err = ch.Confirm(false)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	confirmed, err := ch.PublishWithDeferredConfirm("", "large", false, false, amqp.Publishing{
+		DeliveryMode: amqp.Persistent, Body: make([]byte, 16<<20),
+		Headers: amqp.Table{"h": strings.Repeat("x", 100<<10)},
+	})
+	if err != nil || !confirmed.Wait() {
+		t.Fatalf("publish: %v", err)
+	}
+	m, ok, err := ch.Get("large", true)
+	if err != nil || !ok || len(m.Body) != 16<<20 {
+		t.Errorf("got %d octets, %v, %v", len(m.Body), ok, err)
 	}
 }
 

@@ -34,6 +34,10 @@ import (
 // drain is how long a stop waits for connections to say goodbye.
 const drain = 10 * time.Second
 
+// maxMessage bounds a message with its properties, which fit one frame of AMQP
+// 0-9-1, so that a body may have all of that protocol's 16 MiB.
+const maxMessage = 16<<20 + 256<<10
+
 // Node is one running process. Stop it once.
 type Node struct {
 	cfg Config
@@ -128,6 +132,9 @@ func (n *Node) openStore(context.Context) error {
 	}
 	n.engine = engine
 	n.onStop(func(context.Context) error { return engine.Close() })
+	if err := removeHalves(n.cfg.Data, filepath.Join(n.cfg.Data, dirStore)); err != nil {
+		return fmt.Errorf("remove half-written files: %w", err)
+	}
 	// A process that was killed left its own.
 	err = os.Remove(filepath.Join(n.cfg.Data, fileEndpoints))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -166,7 +173,7 @@ func (n *Node) openState(ctx context.Context) error {
 	})
 	n.onStop(func(context.Context) error { n.ring.Close(); return nil })
 	n.core, err = broker.Open(ctx, broker.Config{
-		Shards: shards[1:last], Control: n.db, Logger: n.log,
+		Shards: shards[1:last], Control: n.db, Logger: n.log, MaxMessage: maxMessage,
 	})
 	if err != nil {
 		return fmt.Errorf("open queues: %w", err)

@@ -36,10 +36,7 @@ const (
 
 // openServices builds the AWS services and the gateway before them.
 func (n *Node) openServices(ctx context.Context) error {
-	var err error
-	if n.rabbit, err = rabbitmq.New(ctx, n.core, n.db, rabbitmq.Config{Logger: n.log}); err != nil {
-		return err
-	}
+	n.rabbit = rabbitmq.New(n.core, n.db, rabbitmq.Config{Logger: n.log})
 	keys, err := kms.New(n.db, n.ring, kms.Config{})
 	if err != nil {
 		return err

@@ -36,21 +36,14 @@ type Engine struct {
 }
 
 // New makes an engine over the queue core.
-func New(ctx context.Context, core *broker.Core, db *control.DB, cfg Config) (*Engine, error) {
+func New(core *broker.Core, db *control.DB, cfg Config) *Engine {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	e := &Engine{
-		core: core, db: db, hasher: NewHasher(), log: cfg.Logger,
+	return &Engine{
+		core: core, db: db, hasher: NewHasher(), log: cfg.Logger, decoy: decoy(),
 	}
-	var err error
-	if e.decoy, err = e.hasher.Hash(ctx, uuidBytes()); err != nil {
-		return nil, fmt.Errorf("rabbitmq: %w", err)
-	}
-	return e, nil
 }
-
-func uuidBytes() []byte { id := uuid.New(); return id[:] }
 
 // Hasher hashes the passwords that Create is given.
 func (e *Engine) Hasher() *Hasher { return e.hasher }

@@ -48,8 +48,7 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	w.eng, err = New(t.Context(), core, w.db, Config{})
-	must(t, err)
+	w.eng = New(core, w.db, Config{})
 	return w
 }
 
