@@ -36,6 +36,7 @@ type shard struct {
 	place   place
 	in      letters // being worked on
 	at      cursor
+	fan     fan // of the publish in hand
 	done    []*batch
 	hurry   []request
 	now     []release // to be said at the end of this round

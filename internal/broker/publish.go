@@ -5,42 +5,69 @@ import (
 	"fmt"
 )
 
-// publish puts a message into its queues and arranges the confirm. Either all
-// its queues get it in one batch or it is refused.
-func (sh *shard) publish(s *Session, p *publishing, targets []*Queue) {
-	sh.counters.published.Add(1)
+// fan is how far a publish has come. One to many queues, or of a large message,
+// takes several batches: a batch has a bound, and so has what waits in memory.
+type fan struct {
+	begun  bool
+	next   int // the target to go on with
+	routed bool
+	wait   bool // some batch stores a copy
+}
+
+// publish puts a message into its queues and arranges the confirm, which waits
+// for the last batch that stores a copy. It returns false when the batch became
+// full before the last queue, and then comes again for the rest.
+func (sh *shard) publish(s *Session, p *publishing, targets []*Queue) (done bool) {
+	f := &sh.fan
+	if !f.begun {
+		f.begun = true
+		sh.counters.published.Add(1)
+	}
 	r := release{s: s, count: 1, bytes: int64(len(p.msg.Record))}
 	if p.confirm {
 		r.event = Event{Kind: Published, Tag: p.tag}
 	}
-	wait := false
 	err := sh.err
-	if err == nil {
+	if err == nil && len(targets) > 0 {
 		m := &p.msg
 		sh.plain, err = appendEnvelope(sh.plain[:0], m.Record, 0, m.Address, m.Key)
 	}
 	if err != nil {
 		r.event.Err = err
-	} else {
-		routed := false
-		for _, q := range targets {
-			if q.state.frozen || q.state.gone || q.namespace != s.namespace {
-				continue
-			}
-			routed = true
-			wait = sh.enqueue(q, &p.msg) || wait
-		}
-		if !routed {
-			sh.counters.unrouted.Add(1)
-		}
+	} else if !sh.fanOut(s, p, targets) {
+		return false
 	}
+	wait := f.wait
 	if p.confirm { // confirms come in the order of the publishes
 		wait = wait || s.state.lastBatch > sh.durable
 		if wait {
 			s.state.lastBatch = sh.batch.index
 		}
 	}
+	sh.fan = fan{}
 	sh.say(wait, r)
+	return true
+}
+
+// fanOut gives the message to the queues that are left, until the batch is full.
+func (sh *shard) fanOut(s *Session, p *publishing, targets []*Queue) (done bool) {
+	f := &sh.fan
+	for f.next < len(targets) {
+		q := targets[f.next]
+		f.next++
+		if q.state.frozen || q.state.gone || q.namespace != s.namespace {
+			continue
+		}
+		f.routed = true
+		f.wait = sh.enqueue(q, &p.msg) || f.wait
+		if f.next < len(targets) && sh.full() {
+			return false
+		}
+	}
+	if !f.routed {
+		sh.counters.unrouted.Add(1)
+	}
+	return true
 }
 
 // enqueue puts the message whose envelope is in sh.plain at the end of q, and

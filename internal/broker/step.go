@@ -8,7 +8,9 @@ func (sh *shard) step(r *request) {
 		for r.n > 0 {
 			p := &sh.in.pubs[sh.at.pub]
 			targets := sh.in.targets[sh.at.target:][:p.targets]
-			sh.publish(r.s, p, targets)
+			if !sh.publish(r.s, p, targets) {
+				return
+			}
 			sh.at.pub++
 			sh.at.target += p.targets
 			if r.n--; sh.full() && r.n > 0 {

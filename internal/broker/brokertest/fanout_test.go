@@ -1,0 +1,98 @@
+package brokertest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"coffer/internal/broker"
+	"coffer/internal/store"
+	"coffer/internal/store/memory"
+)
+
+// sized is an engine that notes the largest batch.
+type sized struct {
+	*memory.Engine
+	largest *atomic.Int64
+}
+
+func (e sized) Open(ctx context.Context, id store.ShardID) (store.Shard, error) {
+	s, err := e.Engine.Open(ctx, id)
+	return sizedShard{s, e.largest}, err
+}
+
+type sizedShard struct {
+	store.Shard
+	largest *atomic.Int64
+}
+
+func (s sizedShard) Propose(b *store.Batch, done func(store.Position, error)) {
+	if n := int64(b.Size()); n > s.largest.Load() {
+		s.largest.Store(n)
+	}
+	s.Shard.Propose(b, done)
+}
+
+// TestFanOut publishes to so many queues that the copies fill many batches. No
+// batch grows by more than a copy, and the confirm waits for the last.
+func TestFanOut(t *testing.T) {
+	t.Parallel()
+	const queues, size, batch = 300, 16 << 10, 64 << 10
+	for _, durable := range []bool{true, false} {
+		e := sized{memory.New(memory.Config{Shards: 3}), &atomic.Int64{}}
+		cfg := broker.Config{BatchBytes: batch, WindowBytes: 4 * batch}
+		w := Start(t, e, NewDomain(), cfg)
+		declareBound(t, w, queues)
+		c := w.Client(broker.SessionConfig{})
+		text := strings.Repeat("x", size)
+		for range 2 {
+			if err := c.Send("all", "", durable, text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := e.largest.Load(); n > batch+2*size {
+			t.Errorf("a batch of %d bytes", n)
+		}
+		after := e.Image()() // what a crash just after the confirm leaves
+		if err := c.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		want := int64(2)
+		if !durable {
+			want = 0
+		}
+		wantReady(t, Start(t, after, w.Domain, cfg), queues, want)
+	}
+}
+
+func declareBound(t *testing.T, w *World, queues int) {
+	t.Helper()
+	a := broker.Address{Name: "all", Kind: broker.Fanout, Durable: true}
+	if _, _, err := w.Namespace.DeclareAddress(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	for i := range queues {
+		q := w.Declare(nil, broker.QueueSpec{Name: fmt.Sprint("q", i), Durable: true})
+		b := broker.Binding{Source: "all", Queue: q.Spec().Name}
+		if err := w.Namespace.Bind(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func wantReady(t *testing.T, w *World, queues int, want int64) {
+	t.Helper()
+	for i := range queues {
+		if ready, _, _ := w.Queue(fmt.Sprint("q", i)).Counts(); ready != want {
+			t.Fatalf("queue %d has %d messages, want %d", i, ready, want)
+		}
+	}
+	if err := w.Stop(); err != nil {
+		t.Fatal(err)
+	}
+}
