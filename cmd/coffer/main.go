@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coffer/internal/fault"
+	"coffer/internal/node"
 )
 
 // develVersion is the version of a build that knows no other.
@@ -30,18 +31,29 @@ func run() int {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, "coffer:", explain(err))
-	if fault.KindOf(err) == fault.Invalid {
+	return status(err)
+}
+
+// status is 70, EX_SOFTWARE of sysexits, as when the store fails, where a
+// supervisor should start the process anew.
+func status(err error) int {
+	switch {
+	case errors.Is(err, node.ErrFailed):
+		return 70
+	case fault.KindOf(err) == fault.Invalid:
 		return 2
 	}
 	return 1
 }
 
-// explain prefers the text made for people; an internal error keeps all it has.
+// explain prefers the text made for people. An error that is not theirs keeps
+// all it has.
 func explain(err error) string {
-	if e, ok := errors.AsType[*fault.Error](err); ok && e.Text != "" {
-		return e.Text
+	e, ok := errors.AsType[*fault.Error](err)
+	if !ok || e.Text == "" || e.Kind == fault.Internal || e.Kind == fault.Unavailable {
+		return err.Error()
 	}
-	return err.Error()
+	return e.Text
 }
 
 func root() *cobra.Command {

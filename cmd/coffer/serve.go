@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -78,10 +79,13 @@ func serve(c *cobra.Command, cfg *node.Config, opt *options) error {
 	if err != nil {
 		return err
 	}
-	<-c.Context().Done()
+	failure := n.Wait(c.Context())
 	log.Info("stopping")
 	if err := n.Stop(context.WithoutCancel(c.Context())); err != nil {
-		return errors.Join(errors.New("stop"), err)
+		return errors.Join(failure, fmt.Errorf("stop: %w", err))
+	}
+	if failure != nil {
+		return failure
 	}
 	log.Info("stopped")
 	return nil

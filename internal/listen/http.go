@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// Bounds of an HTTP server that sets none: a client that sends its header byte
-// by byte, or nothing, must not hold a connection.
+// Bounds of an HTTP server that sets none: a client that sends its header or its
+// body byte by byte, or nothing, must not hold a connection.
 const (
 	readHeaderTimeout = 10 * time.Second
+	readTimeout       = time.Minute
 	idleTimeout       = 2 * time.Minute
 )
 
@@ -22,14 +23,10 @@ const (
 // them, and their handlers' contexts end.
 //
 // The server must be fresh; its TLSConfig stays nil, the listener's counts.
-// ReadHeaderTimeout and IdleTimeout have a default here.
+// ReadHeaderTimeout, ReadTimeout and IdleTimeout have a default here;
+// once a request was read, its handler may take longer.
 func (l *Listener) ServeHTTP(server *http.Server) error {
-	if server.ReadHeaderTimeout == 0 {
-		server.ReadHeaderTimeout = readHeaderTimeout
-	}
-	if server.IdleTimeout == 0 {
-		server.IdleTimeout = idleTimeout
-	}
+	bound(server)
 	var requests gate
 	server.Handler = requests.guard(server.Handler)
 	h := &handover{address: l.sockets[0].Addr()}
@@ -53,6 +50,22 @@ func (l *Listener) ServeHTTP(server *http.Server) error {
 		return nil
 	}
 	return served
+}
+
+// bound gives a server the timeouts that it does not set.
+func bound(server *http.Server) {
+	for _, t := range []struct {
+		of    *time.Duration
+		value time.Duration
+	}{
+		{&server.ReadHeaderTimeout, readHeaderTimeout},
+		{&server.ReadTimeout, readTimeout},
+		{&server.IdleTimeout, idleTimeout},
+	} {
+		if *t.of == 0 {
+			*t.of = t.value
+		}
+	}
 }
 
 // gate lets the end of a server wait for the requests that were cut, which

@@ -2,12 +2,14 @@ package node
 
 import (
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -173,15 +175,43 @@ func newRootKey(cfg *Config) (seal.Secret, error) {
 	return key, nil
 }
 
+// checkFiles warns of secrets that were written once and are gone. They are not
+// written again: who removed them may have meant it.
+func (n *Node) checkFiles(context.Context) error {
+	n.fleet.mu.Lock()
+	main := n.fleet.brokers[n.fleet.main] != nil
+	n.fleet.mu.Unlock()
+	for _, f := range []struct {
+		name, advice string
+		made         bool
+	}{
+		{fileCredentials, "clients and `coffer env` need it; restore it from a backup", true},
+		{fileMainAdmin, "`coffer env` needs it; restore it from a backup, or give user " +
+			mainUser + " a new password with UpdateUser of Amazon MQ and write it there", main},
+	} {
+		path := filepath.Join(n.cfg.Data, f.name)
+		if _, err := os.Stat(path); f.made && errors.Is(err, fs.ErrNotExist) {
+			n.log.Warn("a file of the data directory is missing", "file", path, "advice", f.advice)
+		}
+	}
+	return nil
+}
+
 // checkRoot refuses a root key that is not the one the store was made with. To
 // open a store changes its files, so that has to be known before.
 func checkRoot(cfg *Config, key seal.Secret) error {
-	want, err := os.ReadFile(filepath.Join(cfg.Data, dirStore, fileCheck))
+	file := filepath.Join(cfg.Data, dirStore, fileCheck)
+	want, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // a first start; else the state itself will tell
 	}
 	if err != nil {
 		return err
+	}
+	if body, sum, _ := bytes.Cut(want, []byte("crc32c ")); string(sum) != checksum(body) {
+		return fault.New(fault.Invalid, "%s is damaged, so that the root key cannot be checked: "+
+			"restore it from a backup or, if %s is surely right, remove it; nothing was changed",
+			file, cfg.RootKey)
 	}
 	got, err := rootCheck(key)
 	if err == nil && !hmac.Equal(got, want) {
@@ -200,13 +230,19 @@ func keepCheck(cfg *Config, key seal.Secret) error {
 	return err
 }
 
-// rootCheck gives a line that tells two root keys apart and nothing else.
+// rootCheck gives a line that tells two root keys apart and nothing else, and a
+// CRC-32C, which tells another key from a damaged file.
 func rootCheck(key seal.Secret) ([]byte, error) {
 	m, err := seal.NewMACKey(key, "node/root-check")
 	if err != nil {
 		return nil, err
 	}
-	return fmt.Appendf(nil, "coffer-root 1 %x\n", m.Sum()), nil
+	body := fmt.Appendf(nil, "coffer-root 1 %x\n", m.Sum())
+	return append(append(body, "crc32c "...), checksum(body)...), nil
+}
+
+func checksum(body []byte) string {
+	return fmt.Sprintf("%08x\n", crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
 }
 
 func wrongRoot(cfg *Config, err error) error {

@@ -130,12 +130,21 @@ func TestServerName(t *testing.T) {
 	for name, want := range map[string]string{
 		"localhost": w.main(), id + ".localhost": id, id[2:] + ".localhost": id,
 		w.main() + ".localhost":                            w.main(),
-		"b-0d8e3a5e-6f1f-4b70-9f7e-000000000000.localhost": w.main(),
+		"b-0d8e3a5e-6f1f-4b70-9f7e-000000000000.localhost": "",
+		"0d8e3a5e-6f1f-4b70-9f7e-000000000000.localhost":   "",
+		"b-00000000-0000-0000-0000-000000000000.localhost": "",
 		"x.localhost": w.main(),
 	} {
 		if _, got := w.greet(standard, name); got != want {
 			t.Errorf("%s leads to %q, want %q", name, got, want)
 		}
+	}
+	if status, out := w.call("DELETE", "/v1/brokers/"+id, nil); status != 200 {
+		t.Fatalf("%d %v", status, out)
+	}
+	w.n.fleet.work.Wait()
+	if _, got := w.greet(standard, id+".localhost"); got != "" {
+		t.Errorf("the name of a deleted broker leads to %q", got)
 	}
 }
 
@@ -287,7 +296,7 @@ func TestManyAtOnce(t *testing.T) {
 		ids = append(ids, out["brokerId"].(string))
 	}
 	for i, id := range ids { // some are still starting
-		parsed := w.n.fleet.named(id + ".localhost")
+		parsed, _ := w.n.fleet.named(id + ".localhost")
 		w.n.fleet.Reboot(parsed)
 		w.n.fleet.Reboot(parsed)
 		if i%2 == 0 {

@@ -66,6 +66,7 @@ type Node struct {
 	doors            sync.WaitGroup                // what serves listeners
 	stops            []func(context.Context) error // in the order of starting
 
+	watching              // ends the process when a shard is lost
 	announcing sync.Mutex // held while endpoints.json is written
 	announced  bool       // it says that the process serves; guarded by announcing
 }
@@ -77,12 +78,13 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{cfg: cfg, log: cfg.Logger, metrics: telemetry.NewRegistry()}
+	n.watching = newWatching()
 	n.events = listen.Observe(n.log, n.metrics)
 	n.clients = observeClients(n.log, n.metrics)
 	n.counts = newCounts(n.metrics)
 	for _, step := range []func(context.Context) error{
 		n.openStore, n.openState, n.openCertificates, n.openServices,
-		n.startBrokers, n.openDoors, n.announce,
+		n.startBrokers, n.checkFiles, n.openDoors, n.announce,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.Stop(context.WithoutCancel(ctx)))
@@ -95,6 +97,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 func (n *Node) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*drain)
 	defer cancel()
+	n.unwatch()
 	var errs []error
 	for i := len(n.stops) - 1; i >= 0; i-- {
 		errs = append(errs, n.stops[i](ctx))
@@ -154,6 +157,7 @@ func (n *Node) openState(ctx context.Context) error {
 		if shards[i], err = n.engine.Open(ctx, id); err != nil {
 			return fmt.Errorf("open shard %d: %w", id, err)
 		}
+		n.watch(n.log, id, shards[i])
 	}
 	last := len(ids) - 1
 	n.db, err = control.Open(ctx, shards[0], n.root, control.Config{})
@@ -201,7 +205,7 @@ func (n *Node) openDoors(context.Context) error {
 	}
 	health := telemetry.Health{
 		Live:  map[string]telemetry.Check{"store": n.storeHealth},
-		Ready: map[string]telemetry.Check{"brokers": n.fleet.ready},
+		Ready: map[string]telemetry.Check{"brokers": n.fleet.ready, "store": n.storeHealth},
 	}
 	n.observe()
 	n.serveHTTP(n.metricsDoor, telemetry.Handler(n.metrics, health))

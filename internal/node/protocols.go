@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -16,6 +17,10 @@ import (
 	"coffer/internal/rabbitmq"
 	"coffer/internal/tlsx"
 )
+
+// errOwnPort is the failure of one broker alone: it is shown as failed until the
+// next start of the process.
+var errOwnPort = errors.New("the broker's own port cannot be opened")
 
 // openDoors opens the ports that brokers share.
 func (f *fleet) openDoors() error {
@@ -45,17 +50,19 @@ func (f *fleet) openDoors() error {
 }
 
 // byServerName serves the standard port: a client that asks for
-// <broker-id>.<hostname> reaches that broker, any other the one that the port
-// is assigned to.
+// <broker-id>.<hostname> reaches that broker or, when there is none, nothing: it
+// must not give its password to another. Any other client reaches the broker
+// that the port is assigned to.
 func (f *fleet) byServerName(ctx context.Context, conn net.Conn) {
 	var id uuid.UUID
+	asked := false
 	if t, ok := conn.(*tls.Conn); ok {
-		id = f.named(t.ConnectionState().ServerName)
+		id, asked = f.named(t.ConnectionState().ServerName)
 	}
 	f.mu.Lock()
 	b := f.brokers[id]
 	for _, other := range f.brokers {
-		if b == nil && other.standard {
+		if !asked && other.standard {
 			b = other
 		}
 	}
@@ -65,17 +72,14 @@ func (f *fleet) byServerName(ctx context.Context, conn net.Conn) {
 	}
 }
 
-// named gives the broker that a server name asks for, or zero.
-func (f *fleet) named(server string) uuid.UUID {
-	name, ok := strings.CutSuffix(server, "."+f.n.cfg.Hostname)
+// named gives the broker that a server name asks for, if it asks for one.
+func (f *fleet) named(server string) (id uuid.UUID, asked bool) {
+	name, ok := strings.CutSuffix(strings.ToLower(server), "."+strings.ToLower(f.n.cfg.Hostname))
 	if !ok {
-		return uuid.Nil
+		return uuid.Nil, false
 	}
 	id, err := uuid.Parse(strings.TrimPrefix(name, "b-"))
-	if err != nil {
-		return uuid.Nil
-	}
-	return id
+	return id, err == nil
 }
 
 // enter hands a connection to a broker. One that is not running serves none.
@@ -114,7 +118,7 @@ func (f *fleet) open(b *instance, domain *keyring.Domain) error {
 			TLS: tlsx.Compatible.Server(f.n.certs),
 		})
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errOwnPort, err)
 		}
 		f.n.serve(own, func(ctx context.Context, conn net.Conn) { f.enter(ctx, b, conn) })
 	}

@@ -77,7 +77,8 @@ func (n *Node) showCredentials(key iam.AccessKey) error {
 }
 
 // startBrokers starts what is stored and, once in the directory's life, makes
-// broker main.
+// broker main. A broker whose own port is taken does not keep the others from
+// their clients; the standard port is opened before and must be free.
 func (n *Node) startBrokers(ctx context.Context) error {
 	if err := n.fleet.openDoors(); err != nil {
 		return err
@@ -93,7 +94,9 @@ func (n *Node) startBrokers(ctx context.Context) error {
 	defer n.fleet.mu.Unlock()
 	var errs []error
 	for _, b := range n.fleet.brokers {
-		errs = append(errs, b.err)
+		if !errors.Is(b.err, errOwnPort) {
+			errs = append(errs, b.err)
+		}
 	}
 	return errors.Join(errs...)
 }

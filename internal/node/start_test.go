@@ -301,8 +301,9 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("no %q", want)
 		}
 	}
-	if got := get("/healthz") + get("/readyz"); got != "store: ok\nok\nbrokers: ok\nok\n" {
-		t.Errorf("%q", got)
+	health := get("/healthz") + get("/readyz")
+	if health != "store: ok\nok\nbrokers: ok\nstore: ok\nok\n" {
+		t.Errorf("%q", health)
 	}
 	http.DefaultClient.CloseIdleConnections()
 }

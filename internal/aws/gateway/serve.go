@@ -68,6 +68,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (g *Gateway) serve(w http.ResponseWriter, q *request) (*wire.Response, error) {
 	ctx := q.http.Context()
+	// Before anything is refused: the server takes in what is left of the body of
+	// a refused request. Where there is no connection, as in tests, there is no
+	// deadline either.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
 	who, err := g.claimed(q)
 	if err != nil {
 		return nil, err
@@ -75,6 +80,7 @@ func (g *Gateway) serve(w http.ResponseWriter, q *request) (*wire.Response, erro
 	if q.body, err = g.read(w, q.http); err != nil {
 		return nil, err
 	}
+	_ = control.SetReadDeadline(time.Time{}) // the call may take longer
 	cred, err := g.authenticate(q, who)
 	if err != nil {
 		return nil, err
@@ -102,11 +108,7 @@ func (g *Gateway) serve(w http.ResponseWriter, q *request) (*wire.Response, erro
 
 // read takes the body in.
 func (g *Gateway) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	control := http.NewResponseController(w)
-	// Where there is no connection, as in tests, there is no deadline either.
-	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, g.cfg.MaxBody))
-	_ = control.SetReadDeadline(time.Time{})
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, &wire.Error{Code: "RequestEntityTooLarge", Status: 413,
 			Message: "The request body is larger than the service accepts."}

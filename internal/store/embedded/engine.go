@@ -66,7 +66,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("open store: %d in flight, at most %d", c.InFlight, maxInFlight)
 	}
 	if c.FS == nil {
-		c.FS = vfs.Default
+		c.FS = private{vfs.Default}
 	}
 	if c.InFlight == 0 {
 		c.InFlight = 4

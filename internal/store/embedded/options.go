@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -49,10 +50,14 @@ func (e *Engine) options() *pebble.Options {
 }
 
 // listener takes the events that must not go unseen. The errors of writes have
-// failed the engine before they come here.
+// failed the engine before they come here, and what Pebble then finds on the
+// frozen disk, such as files without content, is no damage.
 func (e *Engine) listener() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
+			if e.dead() != nil {
+				return
+			}
 			if pebble.IsCorruptionError(err) {
 				e.cfg.Logger.Error("store is damaged", "error", damage(err, e.path(dataName)))
 				return
@@ -60,7 +65,11 @@ func (e *Engine) listener() *pebble.EventListener {
 			e.fail(fmt.Errorf("store in the background: %w", err))
 		},
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
-			e.cfg.Logger.Error("stored file is damaged", "file", info.Path, "error", info.Details)
+			if e.dead() != nil {
+				return
+			}
+			e.cfg.Logger.Error("stored file is damaged", "file", info.Path,
+				"error", firstLine(info.Details.Error()))
 		},
 		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
 			e.cfg.Logger.Warn("writes wait for compaction", "reason", info.Reason)
@@ -77,17 +86,30 @@ var _ pebble.Logger = logger{}
 
 func (l logger) Infof(format string, args ...any) { l.log(slog.LevelDebug, format, args) }
 
-func (l logger) Errorf(format string, args ...any) { l.log(slog.LevelError, format, args) }
+func (l logger) Errorf(format string, args ...any) {
+	level := slog.LevelError
+	if l.e.dead() != nil {
+		level = slog.LevelDebug // what follows from the failure, which is told
+	}
+	l.log(level, format, args)
+}
 
 func (l logger) Fatalf(format string, args ...any) {
-	l.e.fail(fmt.Errorf("store: "+format, args...))
+	l.e.fail(errors.New("store: " + firstLine(fmt.Sprintf(format, args...))))
 }
 
 func (l logger) log(level slog.Level, format string, args []any) {
 	ctx := context.Background()
 	if l.e.cfg.Logger.Enabled(ctx, level) {
-		l.e.cfg.Logger.Log(ctx, level, "storage engine", "detail", fmt.Sprintf(format, args...))
+		l.e.cfg.Logger.Log(ctx, level, "storage engine",
+			"detail", firstLine(fmt.Sprintf(format, args...)))
 	}
+}
+
+// firstLine leaves out the stacks that Pebble's errors carry.
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
 }
 
 // damage turns Pebble's corruption into store.ErrDamaged with the name of the
@@ -104,6 +126,5 @@ func damage(err error, dir string) error {
 
 // damaged is store.ErrDamaged with a file and the first line of the cause.
 func damaged(file string, cause error) error {
-	line, _, _ := strings.Cut(cause.Error(), "\n")
-	return fmt.Errorf("%w: %s: %s", store.ErrDamaged, file, line)
+	return fmt.Errorf("%w: %s: %s", store.ErrDamaged, file, firstLine(cause.Error()))
 }
