@@ -44,7 +44,8 @@ type Delivery struct {
 	Size        int    // bytes of the plaintext, for sizing OpenDelivery's dst
 
 	session *Session
-	auto    bool // settled by OpenDelivery
+	epoch   uint32 // Returns of the session that the owner knew of
+	auto    bool   // settled by OpenDelivery
 }
 
 // Outcome is what became of a delivery.

@@ -10,6 +10,8 @@ type requestKind uint8
 const (
 	reqPublish requestKind = iota + 1
 	reqSettle
+	reqReturn
+	reqRecalled
 	reqAuto
 	reqConsume
 	reqCancel
@@ -32,10 +34,10 @@ const (
 // request is one entry of a mailbox. Fields not needed by its kind are zero.
 type request struct {
 	kind  requestKind
-	flag  bool // Get: settle automatically; Freeze: if unused
-	empty bool // Freeze: if empty
-	n     int  // publishings, settlements, credit, limit
-	tag   uint64
+	flag  bool   // Get: settle automatically; Freeze: if unused
+	empty bool   // Freeze: if empty
+	n     int    // publishings, settlements, credit, limit
+	tag   uint64 // Sync: the caller's; Return: outbox.fresh
 	s     *Session
 	q     *Queue
 	c     *Consumer
@@ -161,12 +163,14 @@ func (m *mailbox) settle(s *Session, list []Settlement) {
 	m.notify()
 }
 
-func (m *mailbox) settleAll(s *Session, refs []DeliveryRef, o Outcome) {
+// giveBack posts a request about deliveries that go back.
+func (m *mailbox) giveBack(r request, refs []DeliveryRef) {
+	r.n = len(refs)
 	m.mu.Lock()
 	if m.wait() == nil {
-		m.in.requests = append(m.in.requests, request{kind: reqSettle, s: s, n: len(refs)})
+		m.in.requests = append(m.in.requests, r)
 		for _, ref := range refs {
-			m.in.settles = append(m.in.settles, Settlement{ref, o})
+			m.in.settles = append(m.in.settles, Settlement{ref, giveBack})
 		}
 	}
 	m.mu.Unlock()

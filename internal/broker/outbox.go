@@ -20,7 +20,9 @@ type outbox struct {
 
 	mu     sync.Mutex
 	events []Event
-	next   int // the first event not taken
+	next   int    // the first event not taken
+	epoch  uint32 // counts Returns: deliveries that were assigned before are stale
+	fresh  uint64 // deliveries taken that were not stale
 	closed bool
 }
 
@@ -74,9 +76,20 @@ func (o *outbox) put(events ...Event) {
 	}
 }
 
+// recall makes stale what the owner assigns until it has heard of this, and
+// gives the number of deliveries that were taken before they were stale.
+func (o *outbox) recall() (fresh uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.epoch++
+	return o.fresh
+}
+
 // take moves events to dst. drained tells, once, that an owner that waits for
-// room may go on; it waits until half of the room is free.
-func (o *outbox) take(dst []Event) (_ []Event, drained bool) {
+// room may go on; it waits until half of the room is free. Of the deliveries all
+// or none are stale, because the owner assigns nothing while stale ones are under
+// way.
+func (o *outbox) take(dst []Event) (_ []Event, drained, stale bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	n := min(len(o.events)-o.next, max(cap(dst)-len(dst), 1))
@@ -86,6 +99,7 @@ func (o *outbox) take(dst []Event) (_ []Event, drained bool) {
 		if from[i].Kind == Delivered {
 			count++
 			bytes += int64(len(from[i].Delivery.Record))
+			stale = stale || from[i].Delivery.epoch != o.epoch
 		}
 	}
 	dst = append(dst, from...)
@@ -97,13 +111,16 @@ func (o *outbox) take(dst []Event) (_ []Event, drained bool) {
 		}
 	}
 	if count == 0 {
-		return dst, false
+		return dst, false, false
+	}
+	if !stale {
+		o.fresh += uint64(count)
 	}
 	left := o.count.Add(-count)
 	weight := o.bytes.Add(-bytes)
 	o.total.Add(-bytes)
 	low := left <= o.maxCount/2 && weight <= o.maxBytes/2 && o.share()
-	return dst, low && o.full.Load() && o.full.CompareAndSwap(true, false)
+	return dst, low && o.full.Load() && o.full.CompareAndSwap(true, false), stale
 }
 
 // close drops what is in the outbox and what will come.

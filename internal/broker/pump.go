@@ -80,7 +80,7 @@ func (sh *shard) able(c *Consumer) bool {
 	if c.state.credit == 0 || l != nil && l.max > 0 && l.used >= l.max {
 		return false
 	}
-	if s.state.unsettled >= s.cfg.MaxUnsettled || s.outbox.block() {
+	if s.state.recalling || s.state.unsettled >= s.cfg.MaxUnsettled || s.outbox.block() {
 		s.state.stalled = true
 		return false
 	}
@@ -117,6 +117,8 @@ func (sh *shard) deliver(c *Consumer, e *entry) {
 	s := c.session
 	d, wait := sh.assign(s, c, e)
 	d.Consumer, d.auto = c.spec.Ref, c.spec.AutoSettle
+	d.epoch = s.state.epoch
+	s.state.assigned++
 	if c.state.credit > 0 {
 		c.state.credit--
 	}

@@ -185,10 +185,13 @@ func (s *Session) Settle(list []Settlement) {
 }
 
 // Return gives deliveries back that could not be opened: they take their places
-// as if they had never been assigned, and credit comes back.
+// as if they had never been assigned, and credit comes back. What Next has not
+// given yet goes back as well, and comes again behind them; what it has given
+// and would overtake them belongs into the same call.
 func (s *Session) Return(refs []DeliveryRef) {
 	if len(refs) > 0 {
-		s.shard.mail.settleAll(s, refs, giveBack)
+		fresh := s.outbox.recall()
+		s.shard.mail.giveBack(request{kind: reqReturn, s: s, tag: fresh}, refs)
 	}
 }
 
@@ -213,22 +216,23 @@ func (s *Session) Sync(tag uint64) { s.tell(request{kind: reqSync, tag: tag}) }
 // gives nothing. Deliveries are held back while the domain is locked.
 func (s *Session) Next(dst []Event) []Event {
 	for at := len(dst); ; {
-		var drained bool
-		dst, drained = s.outbox.take(dst)
+		var drained, stale bool
+		dst, drained, stale = s.outbox.take(dst)
 		if drained {
 			s.shard.mail.urgent(request{kind: reqDrained, s: s})
 		}
-		if len(dst) == at || s.namespace.domain.Locked() == nil {
+		if len(dst) == at || !stale && s.namespace.domain.Locked() == nil {
 			return dst
 		}
-		if dst = s.divert(dst, at); len(dst) > at {
+		if dst = s.divert(dst, at, stale); len(dst) > at {
 			return dst
 		}
 	}
 }
 
-// divert gives the deliveries in list[at:] back to their queues.
-func (s *Session) divert(list []Event, at int) []Event {
+// divert gives the deliveries in list[at:] back to their queues. If they are
+// stale, a Return that came before asked for it.
+func (s *Session) divert(list []Event, at int, stale bool) []Event {
 	keep := list[:at]
 	var refs []DeliveryRef
 	for _, e := range list[at:] {
@@ -239,7 +243,11 @@ func (s *Session) divert(list []Event, at int) []Event {
 		}
 	}
 	clear(list[len(keep):])
-	s.Return(refs)
+	if stale {
+		s.shard.mail.giveBack(request{kind: reqRecalled, s: s}, refs)
+	} else {
+		s.Return(refs)
+	}
 	return keep
 }
 

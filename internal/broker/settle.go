@@ -9,7 +9,7 @@ func (sh *shard) settle(s *Session, ref DeliveryRef, o Outcome) {
 	if c != nil {
 		sh.giveCredit(c, o)
 	}
-	if s.state.stalled && !s.outbox.full.Load() {
+	if s.state.stalled && !s.state.recalling && !s.outbox.full.Load() {
 		sh.wakeSession(s) // it may have waited for a slot
 	}
 	if e.dead {
@@ -32,6 +32,25 @@ func (sh *shard) settle(s *Session, ref DeliveryRef, o Outcome) {
 	default:
 		sh.counters.settled.Add(1)
 		sh.remove(e)
+	}
+}
+
+// recall works on the end of a letter with deliveries that came back. After a
+// Return, the session is assigned nothing until all is back that was on its way
+// to Next: what is assigned now would overtake it, as it would have overtaken
+// what the Return brings.
+func (sh *shard) recall(r *request) {
+	st := &r.s.state
+	switch r.kind {
+	case reqReturn:
+		st.epoch++
+		st.fresh = max(st.fresh, r.tag)
+	case reqRecalled:
+	default:
+		return
+	}
+	if st.recalling = st.assigned != st.fresh+st.recalled; !st.recalling {
+		sh.wakeSession(r.s)
 	}
 }
 

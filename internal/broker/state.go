@@ -67,8 +67,15 @@ type sessionState struct {
 	unsettled int
 	consumers []*Consumer
 	lastBatch uint64 // newest batch that has a confirm of it
-	stalled   bool   // some consumers wait for room in the outbox or for a slot
+	stalled   bool   // some consumers wait for room in the outbox, a slot or a recall
 	closed    bool
+
+	// A Return recalls what is on its way to Next, lest it overtake what returns.
+	epoch     uint32 // Returns so far
+	assigned  uint64 // deliveries to consumers so far
+	fresh     uint64 // of those, taken by Next before the latest Return
+	recalled  uint64 // of those, given back by Next because they were stale
+	recalling bool   // some are neither: nothing is assigned
 }
 
 // slot is a delivery in flight.

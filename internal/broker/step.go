@@ -17,15 +17,19 @@ func (sh *shard) step(r *request) {
 				return
 			}
 		}
-	case reqSettle:
+	case reqSettle, reqReturn, reqRecalled:
 		for r.n > 0 {
 			x := sh.in.settles[sh.at.settle]
 			sh.settle(r.s, x.Ref, x.Outcome)
 			sh.at.settle++
+			if r.kind == reqRecalled {
+				r.s.state.recalled++
+			}
 			if r.n--; sh.full() && r.n > 0 {
 				return
 			}
 		}
+		sh.recall(r)
 	case reqAuto:
 		sh.settleOpened(r.s)
 	default:

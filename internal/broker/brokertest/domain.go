@@ -2,6 +2,7 @@ package brokertest
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"coffer/internal/broker"
 	"coffer/internal/fault"
@@ -12,6 +13,7 @@ import (
 // ever, so that a restarted world can open what an earlier one sealed.
 type Domain struct {
 	secret seal.Secret
+	blink  atomic.Bool
 
 	mu     sync.RWMutex
 	epochs *seal.Epochs // nil while locked
@@ -54,6 +56,9 @@ func (d *Domain) Open(dst, rec []byte) ([]byte, error) {
 
 // Locked implements broker.Domain.
 func (d *Domain) Locked() error {
+	if d.blink.CompareAndSwap(true, false) {
+		return d.reason()
+	}
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if d.epochs == nil {
@@ -71,6 +76,10 @@ func (d *Domain) Watch(fn func()) {
 
 // Lock takes the key away and tells the watchers.
 func (d *Domain) Lock() { d.set(nil) }
+
+// Blink takes the key away for who next asks whether it is there, and for nobody
+// else: it is back before a watcher looks.
+func (d *Domain) Blink() { d.blink.Store(true) }
 
 // Unlock gives the key back and tells the watchers.
 func (d *Domain) Unlock() {
