@@ -179,43 +179,6 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestCloseWaits: what waits behind a full store when Close begins is written,
-// and Close returns only when it is durable.
-func TestCloseWaits(t *testing.T) {
-	t.Parallel()
-	for range 20 { // which of kick and closing is met first is chance
-		l, e := newLog(t)
-		release := e.Hold()
-		var wg sync.WaitGroup
-		for n := 0; n < 8; n++ { // four in flight, one proposing, the rest gathered
-			wg.Go(func() {
-				if err := l.Record(t.Context(), event(n, testTime(0))); err != nil {
-					t.Error(err)
-				}
-			})
-			for l.seq.Load()&0xffff <= uint64(n) {
-				runtime.Gosched()
-			}
-		}
-		closed := make(chan struct{})
-		for waits := false; !waits; runtime.Gosched() {
-			l.mu.Lock()
-			waits = l.waiting.count > 0
-			l.mu.Unlock()
-		}
-		go func() { l.Close(); close(closed) }()
-		<-l.closing
-		select {
-		case <-closed:
-			t.Error("closed before the events were durable")
-		default:
-		}
-		release()
-		<-closed
-		wg.Wait()
-	}
-}
-
 func TestStoreFailure(t *testing.T) {
 	t.Parallel()
 	l, e := newLog(t)
