@@ -179,6 +179,33 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// TestCloseWaits: Close returns only when what was proposed is durable.
+func TestCloseWaits(t *testing.T) {
+	t.Parallel()
+	l, e := newLog(t)
+	release := e.Hold()
+	recorded := make(chan error, 1)
+	go func() { recorded <- l.Record(t.Context(), event(1, testTime(0))) }()
+	for proposed := false; !proposed; runtime.Gosched() {
+		l.mu.Lock()
+		proposed = l.tail != nil
+		l.mu.Unlock()
+	}
+	closed := make(chan struct{})
+	go func() { l.Close(); close(closed) }()
+	<-l.closing
+	select {
+	case <-closed:
+		t.Error("closed before the event was durable")
+	default:
+	}
+	release()
+	<-closed
+	if err := <-recorded; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestStoreFailure(t *testing.T) {
 	t.Parallel()
 	l, e := newLog(t)
