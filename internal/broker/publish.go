@@ -3,10 +3,17 @@ package broker
 import (
 	"encoding/binary"
 	"fmt"
+
+	"coffer/internal/store"
 )
 
-// fan is how far a publish has come. One to many queues, or of a large message,
-// takes several batches: a batch has a bound, and so has what waits in memory.
+// maxFan is the size of a batch, in bytes, at which a publish to many queues goes
+// on in the next one. Below it a publish is in all its queues or in none,
+// whatever happens. The largest message fits between it and store.MaxBatch.
+const maxFan = store.MaxBatch - store.MaxValue - 1<<20
+
+// fan is how far a publish has come. One of a large message to many queues takes
+// several batches: a batch has a bound, and so has what waits in memory.
 type fan struct {
 	begun  bool
 	next   int // the target to go on with
@@ -60,7 +67,7 @@ func (sh *shard) fanOut(s *Session, p *publishing, targets []*Queue) (done bool)
 		}
 		f.routed = true
 		f.wait = sh.enqueue(q, &p.msg) || f.wait
-		if f.next < len(targets) && sh.full() {
+		if f.next < len(targets) && sh.batch.Size() >= maxFan && sh.err == nil {
 			return false
 		}
 	}

@@ -87,23 +87,28 @@ func mainBroker(env map[string]string) *amqpclient.Config {
 	return &amqpclient.Config{URL: env["COFFER_AMQP_URL"], CA: env["COFFER_CA"]}
 }
 
-// must ends the test with what is known of the round.
+// must ends the test with what is known of the round: the findings come last,
+// where a reader of a long output looks.
 func (s *series) must(r *round, what string, err error) {
 	s.t.Helper()
 	if err != nil {
-		s.t.Fatalf("%s%s: %v\nplan: %v\nfindings: %q\nlog:\n%s",
-			r.prefix, what, err, r.plan, r.ledger.Findings(), s.proc.Log())
+		s.t.Logf("log:\n%s", s.proc.Log())
+		s.t.Fatalf("%s%s: %v\nplan: %v\nfindings: %q",
+			r.prefix, what, err, r.plan, r.ledger.Findings())
 	}
 }
 
 func (s *series) report(r *round) {
 	s.t.Helper()
-	for _, f := range r.ledger.Check() {
+	findings := r.ledger.Check()
+	if len(findings) == 0 {
+		return
+	}
+	s.t.Logf("log:\n%s", s.proc.Log())
+	for _, f := range findings {
 		s.t.Errorf("%s%s", r.prefix, f)
 	}
-	if s.t.Failed() {
-		s.t.Fatalf("plan: %v\nlog:\n%s", r.plan, s.proc.Log())
-	}
+	s.t.Fatalf("plan: %v", r.plan)
 }
 
 // seed gives the seed of a run: COFFER_CRASH_SEED, or a new one.
