@@ -20,6 +20,12 @@ func (cfg *Config) defaults() {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.After == nil {
+		cfg.After = func(d time.Duration, fn func()) func() {
+			t := time.AfterFunc(d, fn)
+			return func() { t.Stop() }
+		}
+	}
 	for _, f := range [...]struct {
 		field *int64
 		value int64
@@ -143,7 +149,6 @@ func (sh *shard) boot(ctx context.Context, known map[queueID]bool) (err error) {
 // anything else knows the queue. A queue without a record never had a message.
 func (c *Core) restore(q *Queue) error {
 	st := &q.state
-	st.next = 1
 	c.mu.Lock()
 	r, ok := c.records[q.id]
 	delete(c.records, q.id)
@@ -151,13 +156,20 @@ func (c *Core) restore(q *Queue) error {
 	if !ok {
 		return q.namespace.shard.mustBeEmpty(q.id)
 	}
-	st.next, st.first, st.delivered, st.boot = r.next, r.first, r.delivered, r.delivered
-	st.depth, st.bytes = int64(r.depth), int64(r.bytes)
-	if r.depth > 0 {
-		st.gap = gap{from: r.first, to: r.next, count: st.depth}
-		st.gap.bytes = st.bytes + st.depth*entryOverhead
+	st.next = r.next
+	for i := range r.lanes {
+		rec := &r.lanes[i]
+		if rec.priority > q.spec.MaxPriority {
+			return fmt.Errorf("%w: queue %x has messages of priority %d", store.ErrDamaged,
+				uint64(q.id), rec.priority)
+		}
+		l := q.lane(rec.priority)
+		l.stock, l.boot = rec.stock, rec.delivered
+		l.gap = gap{from: rec.first, to: r.next, count: rec.depth, body: rec.body}
+		l.gap.bytes = rec.bytes + rec.depth*entryOverhead
+		st.body += rec.body
+		q.ready.Add(rec.depth)
 	}
-	q.ready.Store(st.depth)
 	return nil
 }
 

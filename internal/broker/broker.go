@@ -48,6 +48,9 @@ type Config struct {
 
 	Logger *slog.Logger     // default slog.Default
 	Now    func() time.Time // default time.Now
+	// After calls fn once that much time of Now has passed, unless stop is called
+	// before; default time.AfterFunc. fn never blocks.
+	After func(d time.Duration, fn func()) (stop func())
 
 	// WindowBytes bounds the messages in memory of one shard; 64 MiB. A queue
 	// that is being consumed may always have one page (PageBytes) above it.

@@ -51,6 +51,9 @@ func (n *Namespace) DeclareQueue(ctx context.Context, s *Session, spec QueueSpec
 	if err := checkName("queue", spec.Name, spec.Arguments); err != nil {
 		return nil, false, err
 	}
+	if err := spec.Limits.check(); err != nil {
+		return nil, false, err
+	}
 	if spec.Exclusive && s == nil {
 		return nil, false, errors.New("broker: exclusive queue without a session")
 	}
@@ -65,8 +68,7 @@ func (n *Namespace) DeclareQueue(ctx context.Context, s *Session, spec QueueSpec
 		return nil, false, closedError()
 	}
 	spec.Arguments = bytes.Clone(spec.Arguments)
-	q = &Queue{namespace: n, spec: spec}
-	q.state.next = 1
+	q = newQueue(n, spec)
 	c := n.begin()
 	if spec.stored() {
 		c.row(q.create)

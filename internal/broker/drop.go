@@ -30,19 +30,20 @@ func (sh *shard) drop(q *Queue) int {
 	if st.gone {
 		return 0
 	}
-	st.reinsert()
 	ready := q.ready.Load()
 	sh.endConsumers(q, nil)
 	for st.gets.len() > 0 {
 		r := st.gets.popFront()
 		r.reply <- reply{err: queueGone(q)}
 	}
-	for e := st.flight; e != nil; e = st.flight {
-		st.unlink(e)
-		e.dead = true
-		sh.unhold(e)
+	for _, l := range st.lanes {
+		for e := l.flight; e != nil; e = l.flight {
+			l.unlink(e)
+			e.dead = true
+			sh.unhold(e)
+		}
+		sh.clearReady(l, false)
 	}
-	sh.clearReady(q, false)
 	st.gone = true
 	sh.used(q)
 	if q.spec.stored() || st.spills {
@@ -62,10 +63,11 @@ func (sh *shard) erase(id queueID) {
 
 // forget drops the queues of a deleted namespace, and erases those that were
 // not open.
-func (sh *shard) forget(n *Namespace, ids []queueID) {
+func (sh *shard) forget(id NamespaceID, n *Namespace, ids []queueID) {
 	if sh.err != nil {
 		return
 	}
+	sh.batch.Delete(clockKey(nil, id))
 	if n != nil {
 		n.Topology().Queues(func(q *Queue) bool {
 			sh.drop(q)
@@ -85,10 +87,13 @@ func (sh *shard) purge(r *request) {
 		r.reply <- reply{err: queueGone(q)}
 		return
 	}
-	st.reinsert()
 	n := q.ready.Load()
 	if n > 0 || st.damaged != nil {
-		sh.clearReady(q, true)
+		for _, l := range st.lanes {
+			sh.clearReady(l, true)
+		}
+		st.body = 0
+		sh.used(q)
 	}
 	if st.damaged != nil { // what could not be read is gone
 		st.damaged = nil
@@ -100,61 +105,61 @@ func (sh *shard) purge(r *request) {
 // clearReady empties ready, gap and tail, and deletes what of it is stored if
 // erase. Messages in flight lie below top, so that what was never delivered goes
 // as one range; what was released goes one by one.
-func (sh *shard) clearReady(q *Queue, erase bool) {
-	st := &q.state
-	st.gen++
-	whole := st.next // from here on all goes
-	for st.ready.len() > 0 {
-		e := st.ready.popFront()
-		if e.seq >= st.top {
+func (sh *shard) clearReady(l *lane, erase bool) {
+	l.reinsert()
+	l.gen++
+	next := l.queue.state.next
+	whole := next // from here on all goes
+	for l.ready.len() > 0 {
+		e := l.ready.popFront()
+		if e.seq >= l.top {
 			whole = min(whole, e.seq)
 		} else if erase && e.stored() {
-			sh.batch.Delete(entryKey(sh.keybuf[:0], e.class(), q.id, e.seq))
+			sh.batch.Delete(e.storeKey(sh.keybuf[:0]))
 		}
 		sh.unhold(e)
 		sh.freeEntry(e)
 	}
-	for st.tail.len() > 0 {
-		e := st.tail.popFront()
+	for l.tail.len() > 0 {
+		e := l.tail.popFront()
 		sh.unhold(e)
 		sh.freeEntry(e)
 	}
-	if st.gap.count > 0 {
-		whole = min(whole, st.gap.from)
+	if l.gap.count > 0 {
+		whole = min(whole, l.gap.from)
 	}
-	st.gap = gap{}
-	if erase {
-		sh.eraseFrom(q, whole)
+	l.gap = gap{}
+	if erase && whole < next {
+		sh.eraseFrom(l, whole)
 	}
-	sh.recount(q)
-	sh.used(q)
+	sh.markDirty(l.queue)
+	l.recount()
 }
 
-// eraseFrom deletes what is stored of q at whole and above.
-func (sh *shard) eraseFrom(q *Queue, whole uint64) {
-	st := &q.state
+// eraseFrom deletes what is stored of l at whole and above.
+func (sh *shard) eraseFrom(l *lane, whole uint64) {
+	q := l.queue
 	for _, c := range [...]class{classDurable, classSpilled} {
-		stored := st.spills
+		stored := q.state.spills
 		if c == classDurable {
 			stored = q.spec.stored()
 		}
-		if stored && whole < st.next {
-			upper := entryKey(nil, c, q.id, st.next)
-			sh.batch.DeleteRange(entryKey(nil, c, q.id, whole), upper)
+		if stored {
+			lower := entryKey(nil, c, q.id, l.priority, whole)
+			sh.batch.DeleteRange(lower, entryKey(nil, c, q.id, l.priority, q.state.next))
 		}
 	}
-	sh.markDirty(q)
 }
 
 // recount sets what the record says to the messages in flight, when they are all
 // that is left.
-func (sh *shard) recount(q *Queue) {
-	st := &q.state
-	st.depth, st.bytes = 0, 0
-	for e := st.flight; e != nil; e = e.next {
+func (l *lane) recount() {
+	l.depth, l.bytes, l.body = 0, 0, 0
+	for e := l.flight; e != nil; e = e.next {
 		if e.durable {
-			st.depth++
-			st.bytes += int64(e.size)
+			l.depth++
+			l.bytes += int64(e.size)
+			l.body += int64(e.body)
 		}
 	}
 }

@@ -8,53 +8,160 @@ import (
 	"coffer/internal/seal"
 )
 
-// envelope is what is stored beside a record and is sealed to its place: which
-// record belongs here, and the facts of its publish.
-type envelope struct {
-	id      [16]byte // the record's message id
-	tag     [16]byte // the record's authentication tag
-	count   uint32   // deliveries that were released, as far as they are durable
-	address []byte
-	key     []byte
+// facts is what is known of a message in a queue without opening it. Times are
+// domain time in milliseconds.
+type facts struct {
+	body     int    // bytes of the body
+	count    uint32 // how often it was released, as far as that is durable
+	enqueued int64
+	expires  int64 // 0: never
+	address  string
+	key      string
+	extra    *extra // nil for most
 }
 
+// extra is what few messages have.
+type extra struct {
+	group   string
+	history History
+}
+
+func (f *facts) group() string {
+	if f.extra == nil {
+		return ""
+	}
+	return f.extra.group
+}
+
+// envelope is what is stored beside a record and is sealed to its place: which
+// record belongs here, and the facts.
+type envelope struct {
+	id  [16]byte // the record's message id
+	tag [16]byte // the record's authentication tag
+	facts
+	// In place of the strings of facts, slices of what was parsed.
+	address, key []byte
+}
+
+// Versions and sizes of envelopes in bytes.
 const (
-	envelopeVersion = 1
-	envelopeFixed   = 1 + 16 + 16 + 4 + 2 + 2
+	envelopeVersion = 2
+	envelopeFixed   = 1 + 2 + 16 + 16 + 4 + 8 + 4
 	valueHeader     = 4 // length of the sealed envelope
 )
 
-// appendEnvelope appends version (1), id (16), tag (16), count (4), lengths of
-// address and key (2 each), address, key.
-func appendEnvelope(dst, record []byte, count uint32, address, key string) ([]byte, error) {
-	h, err := seal.ParseRecord(record)
-	if err != nil {
-		return dst, fault.Wrap(fault.Invalid, err, "not a sealed message")
-	}
-	if len(address) > MaxName || len(key) > MaxName {
-		return dst, fault.New(fault.Invalid, "address or key is over %d bytes", MaxName)
-	}
-	dst = append(append(dst, envelopeVersion), h.ID[:]...)
-	dst = append(dst, record[len(record)-16:]...)
-	dst = binary.BigEndian.AppendUint32(dst, count)
-	dst = binary.BigEndian.AppendUint16(dst, uint16(len(address)))
-	dst = binary.BigEndian.AppendUint16(dst, uint16(len(key)))
-	return append(append(dst, address...), key...), nil
+// Flags of an envelope.
+const (
+	flagExpires = 1 << 0
+	flagGroup   = 1 << 1
+	flagHistory = 1 << 2
+
+	knownFlags = flagExpires | flagGroup | flagHistory
+)
+
+func notSealed(err error) error {
+	return fault.Wrap(fault.Invalid, err, "not a sealed message")
 }
 
-// parseEnvelope gives slices of p.
+// checkNames reports texts that an envelope cannot hold.
+func checkNames(address, key, group string) error {
+	if len(address) > MaxName || len(key) > MaxName || len(group) > MaxName {
+		return fault.New(fault.Invalid, "address, key or group is over %d bytes", MaxName)
+	}
+	return nil
+}
+
+// appendEnvelope appends version (1), flags (2), id (16), tag (16), count (4),
+// time of publishing (8), bytes of the body (4); by flags the time of expiry (8),
+// group and history; address, key. Texts are length (2) and bytes.
+func appendEnvelope(dst, record []byte, f *facts) ([]byte, error) {
+	h, err := seal.ParseRecord(record)
+	if err != nil {
+		return dst, notSealed(err)
+	}
+	var flags uint16
+	if f.expires != 0 {
+		flags |= flagExpires
+	}
+	if f.group() != "" {
+		flags |= flagGroup
+	}
+	if f.extra != nil && len(f.extra.history.Deaths) > 0 {
+		flags |= flagHistory
+	}
+	dst = binary.BigEndian.AppendUint16(append(dst, envelopeVersion), flags)
+	dst = append(append(dst, h.ID[:]...), record[len(record)-16:]...)
+	dst = binary.BigEndian.AppendUint32(dst, f.count)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(f.enqueued))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(f.body))
+	if flags&flagExpires != 0 {
+		dst = binary.BigEndian.AppendUint64(dst, uint64(f.expires))
+	}
+	if flags&flagGroup != 0 {
+		dst = appendShort(dst, f.extra.group)
+	}
+	if flags&flagHistory != 0 {
+		dst = f.extra.history.append(dst)
+	}
+	return appendShort(appendShort(dst, f.address), f.key), nil
+}
+
+// parseEnvelope gives slices of p. It reads version 1, too, which had no facts
+// but count, address and key.
 func parseEnvelope(p []byte) (e envelope, err error) {
+	if len(p) > 0 && p[0] == 1 {
+		return parseEnvelope1(p)
+	}
 	if len(p) < envelopeFixed || p[0] != envelopeVersion {
+		return e, fmt.Errorf("envelope of %d bytes: %w", len(p), seal.ErrFormat)
+	}
+	r := rowParser{rest: p[1:]}
+	flags := r.uint16()
+	copy(e.id[:], r.take(16))
+	copy(e.tag[:], r.take(16))
+	e.count = r.uint32()
+	e.enqueued = int64(r.uint64())
+	e.body = int(r.uint32())
+	if flags&flagExpires != 0 {
+		e.expires = int64(r.uint64())
+	}
+	if flags&(flagGroup|flagHistory) != 0 {
+		e.extra = &extra{}
+	}
+	if flags&flagGroup != 0 {
+		e.extra.group = r.short()
+	}
+	if flags&flagHistory != 0 {
+		if e.extra.history, err = parseHistory(&r); err != nil {
+			return e, err
+		}
+	}
+	e.address, e.key = r.shortBytes(), r.shortBytes()
+	switch {
+	case r.failed, len(r.rest) > 0, flags&^knownFlags != 0,
+		flags&flagExpires != 0 && e.expires == 0,
+		flags&flagGroup != 0 && e.extra.group == "",
+		flags&flagHistory != 0 && len(e.extra.history.Deaths) == 0:
+		return e, fmt.Errorf("envelope with flags %x: %w", flags, seal.ErrFormat)
+	}
+	return e, nil
+}
+
+// parseEnvelope1 reads version (1), id (16), tag (16), count (4), lengths of
+// address and key (2 each), address, key.
+func parseEnvelope1(p []byte) (e envelope, err error) {
+	const fixed = 1 + 16 + 16 + 4 + 2 + 2
+	if len(p) < fixed {
 		return e, fmt.Errorf("envelope of %d bytes: %w", len(p), seal.ErrFormat)
 	}
 	copy(e.id[:], p[1:])
 	copy(e.tag[:], p[17:])
 	e.count = binary.BigEndian.Uint32(p[33:])
 	a, k := int(binary.BigEndian.Uint16(p[37:])), int(binary.BigEndian.Uint16(p[39:]))
-	if a > MaxName || k > MaxName || envelopeFixed+a+k != len(p) {
+	if a > MaxName || k > MaxName || fixed+a+k != len(p) {
 		return e, fmt.Errorf("envelope lengths %d, %d: %w", a, k, seal.ErrFormat)
 	}
-	e.address, e.key = p[envelopeFixed:envelopeFixed+a], p[envelopeFixed+a:]
+	e.address, e.key = p[fixed:fixed+a], p[fixed+a:]
 	return e, nil
 }
 

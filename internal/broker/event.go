@@ -40,6 +40,8 @@ type Delivery struct {
 	Count       uint32 // earlier deliveries in this process that were released
 	Address     string // as in the publish
 	Key         string
+	Group       string
+	History     *History // nil: it never died; not to be changed
 	Record      []byte // sealed; open it with Namespace.OpenDelivery
 	Size        int    // bytes of the plaintext, for sizing OpenDelivery's dst
 

@@ -4,7 +4,11 @@ package broker
 // to make room for it. A queue whose messages would fit as a whole keeps them
 // all; another one keeps its head.
 func (sh *shard) fits(q *Queue, weight int64) bool {
-	if q.state.memory+q.state.gap.bytes+weight > sh.core.cfg.QueueBytes {
+	all := q.state.memory + weight
+	for _, l := range q.state.lanes {
+		all += l.gap.bytes
+	}
+	if all > sh.core.cfg.QueueBytes {
 		return false
 	}
 	for range evictTries {
@@ -29,40 +33,48 @@ const evictTries = 4
 // evict takes the records of a queue out of memory, from its end on. Transient
 // ones are written first; it stops when that has filled the batch.
 func (sh *shard) evict(q *Queue) {
-	st := &q.state
-	st.gen++ // a page that is being read would not follow ready any more
-	sh.dropTail(q)
-	for st.ready.len() > 0 && !sh.full() {
-		e := *st.ready.at(st.ready.len() - 1)
-		if e.seq < st.top || !sh.dropRecord(e) {
-			break
-		}
-		st.ready.popBack()
-		if st.gap.count == 0 {
-			st.gap.to = st.next
-		}
-		st.gap.from = e.seq
-		st.gap.count++
-		st.gap.bytes += e.cost()
-		sh.freeEntry(e)
-	}
-	for i := 0; i < st.ready.len() && !sh.full(); i++ {
-		sh.dropRecord(*st.ready.at(i))
+	for i := len(q.state.lanes) - 1; i >= 0; i-- {
+		sh.evictLane(q.state.lanes[i])
 	}
 	sh.used(q)
 }
 
+func (sh *shard) evictLane(l *lane) {
+	l.gen++ // a page that is being read would not follow ready any more
+	sh.dropTail(l)
+	for l.ready.len() > 0 && !sh.full() {
+		e := *l.ready.at(l.ready.len() - 1)
+		if e.seq < l.top || !sh.dropRecord(e) {
+			break
+		}
+		l.ready.popBack()
+		if l.gap.count == 0 {
+			l.gap.to = l.queue.state.next
+		}
+		l.gap.from = e.seq
+		l.gap.add(e)
+		sh.freeEntry(e)
+	}
+	for i := 0; i < l.ready.len() && !sh.full(); i++ {
+		sh.dropRecord(*l.ready.at(i))
+	}
+}
+
+func (g *gap) add(e *entry) {
+	g.count++
+	g.bytes += e.cost()
+	g.body += int64(e.body)
+}
+
 // dropTail makes the tail part of the gap.
-func (sh *shard) dropTail(q *Queue) {
-	st := &q.state
-	for st.tail.len() > 0 {
-		e := st.tail.popFront()
+func (sh *shard) dropTail(l *lane) {
+	for l.tail.len() > 0 {
+		e := l.tail.popFront()
 		if !sh.dropRecord(e) {
 			return // the shard failed
 		}
-		st.gap.to = e.seq + 1
-		st.gap.count++
-		st.gap.bytes += e.cost()
+		l.gap.to = e.seq + 1
+		l.gap.add(e)
 		sh.freeEntry(e)
 	}
 }
@@ -74,17 +86,11 @@ func (sh *shard) dropRecord(e *entry) bool {
 		return true
 	}
 	if !e.stored() {
-		plain, err := appendEnvelope(sh.other[:0], e.record, e.count, e.address, e.key)
-		sh.other = plain
-		if err == nil {
-			err = sh.write(classSpilled, e.queue, e.seq, plain, e.record)
-		}
-		if err != nil {
-			sh.fail(err)
+		e.spilled = true
+		if !sh.write(e) {
 			return false
 		}
-		e.spilled = true
-		sh.markSpilled(e.queue, false)
+		sh.markSpilled(e.lane.queue, false)
 	}
 	sh.unhold(e)
 	return true

@@ -13,17 +13,20 @@ type class byte
 
 const (
 	classRecord  class = 0x01 // queue records
+	classClock   class = 0x02 // clocks of namespaces
 	classDurable class = 0x10 // messages that survive a restart
 	classSpilled class = 0x11 // messages that do not; gone at open
 )
 
-// kindLive is the kind byte of messages that wait or are in flight. Other kinds
-// of a queue's data get other numbers.
-const kindLive = 0x01
+// kind is the byte of a key that says what is kept of a queue's message there.
+type kind byte
+
+const kindLive kind = 0x01 // the message, which waits or is in flight
 
 // Sizes of keys in bytes.
 const (
 	recordKeySize = 1 + 8
+	clockKeySize  = 1 + 16
 	entryKeySize  = 1 + 8 + 1 + 1 + 8
 )
 
@@ -32,11 +35,16 @@ func recordKey(dst []byte, id queueID) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, byte(classRecord)), uint64(id))
 }
 
+// clockKey appends class (1), namespace (16).
+func clockKey(dst []byte, id NamespaceID) []byte {
+	return append(append(dst, byte(classClock)), id[:]...)
+}
+
 // entryKey appends class (1), queue (8), kind (1), 255 minus priority (1),
 // sequence (8), so that the order of keys is the order of delivery.
-func entryKey(dst []byte, c class, id queueID, seq uint64) []byte {
+func entryKey(dst []byte, c class, id queueID, priority uint8, seq uint64) []byte {
 	dst = binary.BigEndian.AppendUint64(append(dst, byte(c)), uint64(id))
-	return binary.BigEndian.AppendUint64(append(dst, kindLive, 0xff), seq)
+	return binary.BigEndian.AppendUint64(append(dst, byte(kindLive), 255-priority), seq)
 }
 
 // queueRange gives the bounds of all keys of a queue in a class.
@@ -55,13 +63,13 @@ func parseRecordKey(key []byte) (queueID, error) {
 	return queueID(binary.BigEndian.Uint64(key[1:])), nil
 }
 
-func parseEntryKey(key []byte) (c class, id queueID, seq uint64, err error) {
-	if len(key) != entryKeySize || key[9] != kindLive || key[10] != 0xff ||
+func parseEntryKey(key []byte) (c class, id queueID, priority uint8, seq uint64, err error) {
+	if len(key) != entryKeySize || kind(key[9]) != kindLive ||
 		class(key[0]) != classDurable && class(key[0]) != classSpilled {
-		return 0, 0, 0, fmt.Errorf("message key %x: %w", key, store.ErrDamaged)
+		return 0, 0, 0, 0, fmt.Errorf("message key %x: %w", key, store.ErrDamaged)
 	}
 	c, id = class(key[0]), queueID(binary.BigEndian.Uint64(key[1:]))
-	return c, id, binary.BigEndian.Uint64(key[11:]), nil
+	return c, id, 255 - key[10], binary.BigEndian.Uint64(key[11:]), nil
 }
 
 // place seals values to where they are stored: the shard's number (2), the key.

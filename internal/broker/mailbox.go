@@ -28,6 +28,8 @@ const (
 	reqRead
 	reqLock
 	reqForget
+	reqLimits
+	reqTick
 	reqStop
 )
 
@@ -45,7 +47,10 @@ type request struct {
 	ns    *Namespace
 	read  *readJob
 	ids   []queueID
-	reply chan reply // with room for one; nil when nothing waits
+	// Forget: the namespace that is gone, whether it was open or not.
+	namespace NamespaceID
+	limits    *Limits
+	reply     chan reply // with room for one; nil when nothing waits
 }
 
 // reply answers a request.

@@ -20,20 +20,26 @@ type Content struct {
 }
 
 // Message is a sealed message and what must be known to route and store it.
+// Seal sets the first group of fields, the caller the others.
 type Message struct {
-	Record  []byte // from Seal; the broker's once published, and never changed
-	Durable bool   // survives a restart in durable queues
-	Address string // what it was published to; at most MaxName bytes
-	Key     string // routing key; at most MaxName bytes
-	Size    int    // bytes of the plaintext; set by Seal
+	Record []byte // the broker's once published, and never changed
+	Size   int    // bytes of the plaintext
+	Body   int    // bytes of the body
+
+	Durable  bool   // survives a restart in durable queues
+	Priority uint8  // higher ones go first, as far as the queue has them
+	Address  string // what it was published to; at most MaxName bytes
+	Key      string // routing key; at most MaxName bytes
+	Group    string // in queues with groups; at most MaxName bytes
+	Expiry   Bound  // milliseconds of domain time that it may wait in a queue
 }
 
 // The plaintext of a record: format (1), length of header (4), header, body.
 const contentPrefix = 1 + 4
 
 // Seal appends the sealed record of c to dst and returns the message with
-// Record, which aliases dst when dst has room, and Size; the caller fills the
-// rest. SizeClass is set here, and Enqueued when it is zero. It runs on the
+// Record, which aliases dst when dst has room, Size and Body; the caller fills
+// the rest. SizeClass is set here, and Enqueued when it is zero. It runs on the
 // caller's goroutine. Errors: fault.Invalid over Config.MaxMessage, and
 // fault.KeyUnavailable or fault.Unavailable while the domain is locked.
 func (n *Namespace) Seal(dst []byte, c Content, f seal.Facts) (Message, error) {
@@ -68,7 +74,7 @@ func (n *Namespace) Seal(dst []byte, c Content, f seal.Facts) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	return Message{Record: dst[at:len(dst):len(dst)], Size: size}, nil
+	return Message{Record: dst[at:len(dst):len(dst)], Size: size, Body: len(c.Body)}, nil
 }
 
 // keepPlain bounds the scratch buffers that stay in the pool, in bytes.

@@ -44,7 +44,9 @@ type Namespace struct {
 	ends    map[*Queue]map[bindingKey]*binding
 	sources map[string]map[*binding]struct{}
 
-	locked bool // the domain is, as the shard's owner knows
+	// The shard's owner's.
+	locked bool // the domain is
+	clock  clock
 }
 
 // ID names the namespace.
@@ -125,7 +127,7 @@ func (c *Core) DeleteNamespace(ctx context.Context, id NamespaceID) error {
 			if n != nil {
 				n.gone.Store(true)
 			}
-			sh.mail.urgent(request{kind: reqForget, ns: n, ids: ids})
+			sh.mail.urgent(request{kind: reqForget, ns: n, namespace: id, ids: ids})
 		})
 		return nil
 	})
@@ -154,6 +156,9 @@ func (c *Core) OpenNamespace(id NamespaceID, d Domain) (*Namespace, error) {
 		if n.shard == nil {
 			return namespaceGone()
 		}
+		if n.clock, err = n.shard.loadClock(id); err != nil {
+			return err
+		}
 		return n.load(tx)
 	})
 	if err != nil {
@@ -177,7 +182,7 @@ func (n *Namespace) load(tx *control.Tx) error {
 		if err != nil {
 			return err
 		}
-		q := &Queue{namespace: n, spec: spec}
+		q := newQueue(n, spec)
 		q.id = queueID(binary.BigEndian.Uint64(row[len(n.id):]))
 		if err := n.core.restore(q); err != nil {
 			return err

@@ -41,10 +41,10 @@ type shard struct {
 	hurry   []request
 	now     []release // to be said at the end of this round
 	touched []*Queue
-	wanting []*Queue // want the reader
+	wanting []*lane  // want the reader
 	scratch []byte
 	plain   []byte // of a publish's envelope, or a queue record
-	other   []byte // of an envelope while plain is in use
+	lanes   []laneRecord
 	keybuf  [entryKeySize]byte
 
 	batch       *batch // the open one
@@ -56,6 +56,12 @@ type shard struct {
 	freeBatches []*batch
 	freeEntries *entry
 	freeCount   int
+
+	time    int64 // shard time of this round, in milliseconds
+	alarms  alarms
+	timer   func() // stops it; nil: none is set
+	timerAt int64
+	later   []*Queue // want another slice
 
 	memory         int64 // cost of the records held by all queues
 	oldest, newest *Queue
@@ -98,6 +104,9 @@ func (sh *shard) own() {
 			sh.mail.close(sh.failure)
 			sh.publishing.close(sh.failure)
 			sh.mail.end()
+			if sh.timer != nil {
+				sh.timer()
+			}
 			sh.stopping <- reply{err: sh.err}
 			return
 		}
@@ -113,7 +122,10 @@ func (sh *shard) idle() bool {
 // round works off what is there and closes the batch if one more may be under
 // way.
 func (sh *shard) round() {
+	sh.tick()
 	sh.signals()
+	sh.takeUp()
+	sh.ringAlarms()
 	for sh.next() {
 		for sh.at.request < len(sh.in.requests) && !sh.full() {
 			sh.step(&sh.in.requests[sh.at.request])
@@ -124,6 +136,10 @@ func (sh *shard) round() {
 		}
 	}
 	sh.flush()
+	sh.setTimer()
+	if len(sh.later) > 0 && sh.err == nil {
+		sh.mail.notify()
+	}
 	sh.counters.memory.Store(sh.memory)
 }
 
@@ -228,10 +244,14 @@ func (sh *shard) close() {
 
 func (sh *shard) writeRecord(q *Queue) (err error) {
 	st := &q.state
-	r := queueRecord{
-		depth: uint64(st.depth), bytes: uint64(st.bytes), first: st.lowest(),
-		delivered: st.delivered, next: st.next,
+	r := queueRecord{next: st.next, lanes: sh.lanes[:0]}
+	for _, l := range st.lanes {
+		if l.depth > 0 {
+			l.first = l.lowest()
+			r.lanes = append(r.lanes, laneRecord{l.priority, l.stock})
+		}
 	}
+	sh.lanes = r.lanes
 	key := recordKey(sh.keybuf[:0], q.id)
 	sh.plain = r.append(sh.plain[:0])
 	sh.scratch, err = sh.place.seal(sh.scratch[:0], key, sh.plain)
@@ -240,31 +260,6 @@ func (sh *shard) writeRecord(q *Queue) (err error) {
 	}
 	sh.batch.Set(key, sh.scratch)
 	return nil
-}
-
-// lowest gives a sequence below which nothing is stored. While messages are in
-// flight it is computed now and then only: an old one is good, just lower.
-func (st *queueState) lowest() uint64 {
-	low := st.next
-	if st.gap.count > 0 {
-		low = st.gap.from
-	}
-	if st.ready.len() > 0 {
-		low = (*st.ready.at(0)).seq
-	}
-	for _, e := range st.released {
-		low = min(low, e.seq)
-	}
-	if st.flights > 0 {
-		if st.settles < max(1024, st.flights) {
-			return st.first
-		}
-		for e := st.flight; e != nil; e = e.next {
-			low = min(low, e.seq)
-		}
-	}
-	st.first, st.settles = low, 0
-	return low
 }
 
 func (sh *shard) markDirty(q *Queue) {

@@ -6,17 +6,17 @@ import (
 	"coffer/internal/store"
 )
 
-// readAhead wants the reader for q when it is consumed and what comes next is
-// short in memory.
-func (sh *shard) readAhead(q *Queue) {
-	st := &q.state
-	if st.wants || st.reading || len(st.consumers) == 0 && st.gets.len() == 0 {
+// readAhead wants the reader for l when its queue is consumed and what comes
+// next is short in memory.
+func (sh *shard) readAhead(l *lane) {
+	st := &l.queue.state
+	if l.wants || l.reading || len(st.consumers) == 0 && st.gets.len() == 0 {
 		return
 	}
-	missing := st.ready.len() > 0 && (*st.ready.at(0)).record == nil
-	if missing || st.gap.count > 0 && st.ready.len() < max(1, st.page/2) {
-		st.wants = true
-		sh.wanting = append(sh.wanting, q)
+	missing := l.ready.len() > 0 && (*l.ready.at(0)).record == nil
+	if missing || l.gap.count > 0 && l.ready.len() < max(1, l.page/2) {
+		l.wants = true
+		sh.wanting = append(sh.wanting, l)
 	}
 }
 
@@ -24,15 +24,14 @@ func (sh *shard) readAhead(q *Queue) {
 // batch: no snapshot shows those.
 func (sh *shard) beginReads() {
 	later := sh.wanting[:0]
-	for _, q := range sh.wanting {
-		st := &q.state
-		if st.dirty && sh.err == nil {
-			later = append(later, q)
+	for _, l := range sh.wanting {
+		if l.queue.state.dirty && sh.err == nil {
+			later = append(later, l)
 			continue
 		}
-		st.wants = false
-		if j := sh.newRead(q); j != nil {
-			st.reading = true
+		l.wants = false
+		if j := sh.newRead(l); j != nil {
+			l.reading = true
 			sh.reader.add(j)
 		}
 	}
@@ -40,17 +39,17 @@ func (sh *shard) beginReads() {
 	sh.wanting = later
 }
 
-// newRead says what to read for q: records of its first entries, or the next
+// newRead says what to read for l: records of its first entries, or the next
 // page of its gap; nil when neither is needed any more.
-func (sh *shard) newRead(q *Queue) *readJob {
-	st := &q.state
+func (sh *shard) newRead(l *lane) *readJob {
+	st := &l.queue.state
 	if st.gone || st.frozen || sh.err != nil {
 		return nil
 	}
-	j := &readJob{queue: q, gen: st.gen, bytes: sh.pageBytes()}
+	j := &readJob{lane: l, gen: l.gen, bytes: sh.pageBytes()}
 	left := j.bytes
-	for i := 0; i < st.ready.len() && left > 0; i++ {
-		e := *st.ready.at(i)
+	for i := 0; i < l.ready.len() && left > 0; i++ {
+		e := *l.ready.at(i)
 		if e.record == nil {
 			j.entries = append(j.entries, e)
 			j.wanted = append(j.wanted, position{e.class(), e.seq})
@@ -60,10 +59,10 @@ func (sh *shard) newRead(q *Queue) *readJob {
 		}
 	}
 	if len(j.entries) == 0 {
-		if st.gap.count == 0 {
+		if l.gap.count == 0 {
 			return nil
 		}
-		j.from, j.to, j.spills = st.gap.from, st.gap.to, st.spills
+		j.from, j.to, j.spills = l.gap.from, l.gap.to, st.spills
 	}
 	return j
 }
@@ -76,18 +75,18 @@ func (sh *shard) pageBytes() int {
 	return int(min(max(left, minPage), int64(sh.core.cfg.PageBytes)))
 }
 
-// finishRead takes over what the reader brought, unless the queue has changed so
+// finishRead takes over what the reader brought, unless the lane has changed so
 // that it is of no use.
 func (sh *shard) finishRead(j *readJob) {
-	q := j.queue
-	st := &q.state
-	st.reading = false
+	l := j.lane
+	q := l.queue
+	l.reading = false
 	sh.counters.pages.Add(1)
-	if st.gone || sh.err != nil {
+	if q.state.gone || sh.err != nil {
 		return
 	}
 	sh.touch(q)
-	if st.gen != j.gen {
+	if l.gen != j.gen {
 		return
 	}
 	err := j.err
@@ -96,12 +95,12 @@ func (sh *shard) finishRead(j *readJob) {
 	case j.entries != nil:
 		sh.fill(j)
 	default:
-		err = sh.extend(q, j)
+		err = sh.extend(l, j)
 	}
 	if err != nil {
 		err = fmt.Errorf("queue %x of shard %d: %w", uint64(q.id), sh.id, err)
 		sh.log.Error("queue cannot be read", "err", err)
-		st.damaged = err
+		q.state.damaged = err
 	}
 	sh.used(q)
 }
@@ -117,31 +116,30 @@ func (sh *shard) fill(j *readJob) {
 }
 
 // extend moves a page from the gap to ready.
-func (sh *shard) extend(q *Queue, j *readJob) error {
-	st := &q.state
-	st.page = len(j.found)
+func (sh *shard) extend(l *lane, j *readJob) error {
+	l.page = len(j.found)
 	for i := range j.found {
 		f := &j.found[i]
-		e := sh.newEntry(q)
-		e.seq, e.record, e.size = f.seq, f.record, len(f.record)
-		e.address, e.key, e.count = f.address, f.key, f.count
+		e := sh.newEntry(l)
+		e.seq, e.record, e.size, e.facts = f.seq, f.record, len(f.record), f.facts
 		e.durable, e.spilled = f.class == classDurable, f.class == classSpilled
-		e.redelivered = f.seq < st.boot || f.count > 0
+		e.redelivered = f.seq < l.boot || f.count > 0
 		sh.hold(e)
-		st.ready.pushBack(e)
-		st.gap.count--
-		st.gap.bytes = max(st.gap.bytes-e.cost(), 0)
+		l.ready.pushBack(e)
+		l.gap.count--
+		l.gap.bytes = max(l.gap.bytes-e.cost(), 0)
+		l.gap.body = max(l.gap.body-int64(e.body), 0)
 	}
-	st.gap.from = j.next
-	if st.gap.from < st.gap.to && st.gap.count > 0 {
+	l.gap.from = j.next
+	if l.gap.from < l.gap.to && l.gap.count > 0 {
 		return nil
 	}
-	if st.gap.count != 0 || st.gap.from < st.gap.to && st.tail.len() > 0 {
-		return fmt.Errorf("%w: %d messages fewer than recorded", store.ErrDamaged, st.gap.count)
+	if l.gap.count != 0 || l.gap.from < l.gap.to && l.tail.len() > 0 {
+		return fmt.Errorf("%w: %d messages fewer than recorded", store.ErrDamaged, l.gap.count)
 	}
-	st.gap = gap{}
-	for st.tail.len() > 0 {
-		st.ready.pushBack(st.tail.popFront())
+	l.gap = gap{}
+	for l.tail.len() > 0 {
+		l.ready.pushBack(l.tail.popFront())
 	}
 	return nil
 }

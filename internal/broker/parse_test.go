@@ -3,7 +3,9 @@ package broker
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	"coffer/internal/seal"
 	"coffer/internal/store"
@@ -26,12 +28,19 @@ func testPlace(t testing.TB) (*place, []byte) {
 
 func FuzzEnvelope(f *testing.F) {
 	_, record := testPlace(f)
-	plain, err := appendEnvelope(nil, record, 7, "address", "key")
-	if err != nil {
-		f.Fatal(err)
+	full := facts{
+		body: 5, count: 7, enqueued: 1700, expires: 1800, address: "address", key: "key",
+		extra: &extra{group: "g", history: testHistory()},
 	}
-	f.Add(plain)
-	f.Add(plain[:20])
+	for _, fact := range []facts{full, {address: "a"}} {
+		plain, err := appendEnvelope(nil, record, &fact)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(plain)
+		f.Add(plain[:len(plain)-3])
+	}
+	f.Add(append([]byte{1}, make([]byte, 40)...))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		e, err := parseEnvelope(p)
 		if err != nil {
@@ -47,7 +56,12 @@ func FuzzEnvelope(f *testing.F) {
 		if err := e.names(rec); err != nil {
 			t.Fatal(err)
 		}
-		again, err := appendEnvelope(nil, rec, e.count, string(e.address), string(e.key))
+		if p[0] == 1 {
+			return // an older version is only read
+		}
+		known := e.facts
+		known.address, known.key = string(e.address), string(e.key)
+		again, err := appendEnvelope(nil, rec, &known)
 		if err != nil || !bytes.Equal(again, p) {
 			t.Fatalf("%x came back as %x, %v", p, again, err)
 		}
@@ -55,15 +69,19 @@ func FuzzEnvelope(f *testing.F) {
 }
 
 func FuzzQueueRecord(f *testing.F) {
-	r := queueRecord{depth: 2, bytes: 300, first: 4, delivered: 5, next: 9}
+	r := queueRecord{next: 9, lanes: []laneRecord{
+		{9, stock{depth: 2, bytes: 300, body: 20, first: 4, delivered: 5}},
+		{0, stock{depth: 1, bytes: 30, body: 2, first: 1, delivered: 1}},
+	}}
 	f.Add(r.append(nil))
 	f.Add(r.append(nil)[:40])
+	f.Add(append([]byte{1}, make([]byte, 40)...))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		r, err := parseQueueRecord(p)
 		if err != nil {
 			return
 		}
-		if again := r.append(nil); !bytes.Equal(again, p) {
+		if again := r.append(nil); p[0] != 1 && !bytes.Equal(again, p) {
 			t.Fatalf("%x came back as %x", p, again)
 		}
 	})
@@ -71,14 +89,14 @@ func FuzzQueueRecord(f *testing.F) {
 
 func FuzzKeys(f *testing.F) {
 	f.Add(recordKey(nil, 6))
-	f.Add(entryKey(nil, classDurable, 6, 8))
-	f.Add(entryKey(nil, classSpilled, temporaryQueue|1, 1<<63))
+	f.Add(entryKey(nil, classDurable, 6, 4, 8))
+	f.Add(entryKey(nil, classSpilled, temporaryQueue|1, 0, 1<<63))
 	f.Fuzz(func(t *testing.T, key []byte) {
 		if id, err := parseRecordKey(key); err == nil && !bytes.Equal(recordKey(nil, id), key) {
 			t.Fatalf("record key %x does not come back", key)
 		}
-		c, id, seq, err := parseEntryKey(key)
-		if err == nil && !bytes.Equal(entryKey(nil, c, id, seq), key) {
+		c, id, priority, seq, err := parseEntryKey(key)
+		if err == nil && !bytes.Equal(entryKey(nil, c, id, priority, seq), key) {
 			t.Fatalf("message key %x does not come back", key)
 		}
 		if err == nil {
@@ -93,14 +111,12 @@ func FuzzKeys(f *testing.F) {
 // FuzzValue reads a stored value of any bytes as the reader does.
 func FuzzValue(f *testing.F) {
 	p, record := testPlace(f)
-	key := entryKey(nil, classDurable, 1, 1)
+	key := entryKey(nil, classDurable, 1, 0, 1)
 	sh := &shard{place: *p, batch: &batch{}}
-	plain, err := appendEnvelope(nil, record, 0, "a", "k")
-	if err != nil {
-		f.Fatal(err)
-	}
-	if err := sh.write(classDurable, &Queue{id: 1}, 1, plain, record); err != nil {
-		f.Fatal(err)
+	e := &entry{lane: &lane{queue: &Queue{id: 1}}, seq: 1, record: record, durable: true}
+	e.address, e.key = "a", "k"
+	if !sh.write(e) {
+		f.Fatal(sh.err)
 	}
 	good := bytes.Clone(sh.batch.Ops()[0].Value)
 	f.Add(good)
@@ -121,10 +137,17 @@ func FuzzValue(f *testing.F) {
 func FuzzRows(f *testing.F) {
 	spec := QueueSpec{Name: "q", Durable: true, Arguments: []byte("args")}
 	f.Add(appendQueueRow(nil, &spec))
+	spec.Groups, spec.MaxPriority = true, 9
+	spec.Limits = Limits{
+		Expiry: AtMost(0), MaxBytes: AtMost(1 << 40), Delay: 5, Overflow: DeadLetterRefuse,
+		Dead: DeadLetter{Set: true, Address: "x", Key: "k", OwnKey: true},
+	}
+	f.Add(appendQueueRow(nil, &spec))
 	f.Add(appendAddressRow(nil, &Address{Name: "a", Kind: Pattern, Durable: true}))
 	f.Add(appendBindingRow(nil, &binding{key: bindingKey{"a", "k", "x"}, queue: &Queue{id: 4}}))
 	f.Fuzz(func(t *testing.T, p []byte) {
-		if s, err := parseQueueRow(p); err == nil && p[1]&^(flagDurable|flagAutoDelete) == 0 &&
+		if s, err := parseQueueRow(p); err == nil && p[0] == queueRowVersion &&
+			p[1]&^(flagDurable|flagAutoDelete|flagGroups|flagSingle) == 0 &&
 			p[1]&flagDurable != 0 && !bytes.Equal(appendQueueRow(nil, &s), p) {
 			t.Fatalf("queue row %x does not come back", p)
 		}
@@ -168,5 +191,43 @@ func TestPlaces(t *testing.T) {
 	p.shard++
 	if _, err := p.open(nil, key, box); !errors.Is(err, seal.ErrOpen) {
 		t.Fatalf("opened in another shard: %v", err)
+	}
+}
+
+func testHistory() History {
+	at := time.UnixMilli(1_700_000_000_123)
+	return History{}.With(Death{Queue: "q", Reason: Expired, Time: at, Key: "k", Lifetime: -1}).
+		With(Death{Queue: "r", Reason: Rejected, Time: at, Address: "x", Lifetime: time.Second})
+}
+
+func FuzzClock(f *testing.F) {
+	c := clock{locked: 4, since: 9}
+	f.Add(c.append(nil))
+	f.Fuzz(func(t *testing.T, p []byte) {
+		c, err := parseClock(p)
+		if err == nil && !bytes.Equal(c.append(nil), p) {
+			t.Fatalf("%x came back as %x", p, c.append(nil))
+		}
+	})
+}
+
+func TestHistory(t *testing.T) {
+	t.Parallel()
+	h := testHistory()
+	again := h.With(Death{Queue: "q", Reason: Expired})
+	if d := again.Deaths; len(d) != 2 || d[0].Queue != "q" || d[0].Count != 2 || d[1].Queue != "r" {
+		t.Errorf("deaths %+v", d)
+	}
+	if again.FirstQueue != "q" || again.FirstReason != Expired || h.Deaths[0].Queue != "r" {
+		t.Errorf("first %+v of %+v", again, h)
+	}
+	if h.Cycles("q") || !(History{Deaths: h.Deaths[1:]}).Cycles("q") || h.Cycles("other") {
+		t.Error("cycles are not told")
+	}
+	for range 100 {
+		h = h.With(Death{Queue: strings.Repeat("x", len(h.Deaths)+1), Reason: TooMany})
+	}
+	if len(h.Deaths) != maxDeaths {
+		t.Errorf("%d deaths are remembered", len(h.Deaths))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"coffer/internal/seal"
 	"coffer/internal/store"
 )
 
@@ -19,6 +20,7 @@ type fan struct {
 	next   int // the target to go on with
 	routed bool
 	wait   bool // some batch stores a copy
+	err    error
 }
 
 // publish puts a message into its queues and arranges the confirm, which waits
@@ -29,21 +31,16 @@ func (sh *shard) publish(s *Session, p *publishing, targets []*Queue) (done bool
 	if !f.begun {
 		f.begun = true
 		sh.counters.published.Add(1)
+		f.err = sh.admissible(&p.msg)
 	}
 	r := release{s: s, count: 1, bytes: int64(len(p.msg.Record))}
 	if p.confirm {
 		r.event = Event{Kind: Published, Tag: p.tag}
 	}
-	err := sh.err
-	if err == nil && len(targets) > 0 {
-		m := &p.msg
-		sh.plain, err = appendEnvelope(sh.plain[:0], m.Record, 0, m.Address, m.Key)
-	}
-	if err != nil {
-		r.event.Err = err
-	} else if !sh.fanOut(s, p, targets) {
+	if f.err == nil && !sh.fanOut(s, p, targets) {
 		return false
 	}
+	r.event.Err = f.err
 	wait := f.wait
 	if p.confirm { // confirms come in the order of the publishes
 		wait = wait || s.state.lastBatch > sh.durable
@@ -54,6 +51,17 @@ func (sh *shard) publish(s *Session, p *publishing, targets []*Queue) (done bool
 	sh.fan = fan{}
 	sh.say(wait, r)
 	return true
+}
+
+// admissible reports what keeps a message out of every queue.
+func (sh *shard) admissible(m *Message) error {
+	if sh.err != nil {
+		return sh.err
+	}
+	if _, err := seal.ParseRecord(m.Record); err != nil {
+		return notSealed(err)
+	}
+	return checkNames(m.Address, m.Key, m.Group)
 }
 
 // fanOut gives the message to the queues that are left, until the batch is full.
@@ -77,79 +85,108 @@ func (sh *shard) fanOut(s *Session, p *publishing, targets []*Queue) (done bool)
 	return true
 }
 
-// enqueue puts the message whose envelope is in sh.plain at the end of q, and
-// reports whether the batch stores it.
+// enqueue puts a published message at the end of q and reports whether the batch
+// stores it.
 func (sh *shard) enqueue(q *Queue, m *Message) (durable bool) {
-	st := &q.state
-	seq := st.next
-	durable = m.Durable && q.spec.stored()
-	weight := cost(len(m.Record), m.Address, m.Key)
-	resident := sh.fits(q, weight)
-	class := classSpilled
-	if durable {
-		class = classDurable
-		st.depth++
-		st.bytes += int64(len(m.Record))
+	e := sh.newEntry(q.lane(m.Priority))
+	e.record, e.size, e.body = m.Record, len(m.Record), m.Body
+	e.address, e.key, e.durable = m.Address, m.Key, m.Durable && q.spec.stored()
+	if m.Group != "" && q.spec.Groups {
+		e.extra = &extra{group: m.Group}
 	}
-	if durable || !resident {
-		if err := sh.write(class, q, seq, sh.plain, m.Record); err != nil {
-			sh.fail(err)
-			return durable
-		}
-	}
-	st.next++
-	if resident {
-		e := sh.newEntry(q)
-		e.seq, e.record, e.size = seq, m.Record, len(m.Record)
-		e.address, e.key, e.durable = m.Address, m.Key, durable
-		sh.append(e)
-	} else {
-		sh.dropTail(q)
-		st.widen(seq, weight)
-		sh.markSpilled(q, durable)
-	}
-	q.ready.Add(1)
-	sh.touch(q)
+	now := q.namespace.clock.now(sh.time)
+	e.enqueued = now
+	e.expires = q.state.limits.expires(now, m.Expiry)
+	durable = e.durable
+	sh.insert(e)
 	return durable
 }
 
-// append puts a new entry at the end of its queue's memory.
-func (sh *shard) append(e *entry) {
-	st := &e.queue.state
-	sh.hold(e)
-	sh.used(e.queue)
-	if st.gap.count == 0 {
-		st.ready.pushBack(e)
+// expires gives when a message that arrives now expires; 0: never.
+func (l *Limits) expires(now int64, own Bound) int64 {
+	life := l.Expiry
+	if own.Set && (!life.Set || own.N < life.N) {
+		life = own
+	}
+	if !life.Set {
+		return 0
+	}
+	if now > maxTime-life.N {
+		return maxTime
+	}
+	return max(now+life.N, 1)
+}
+
+// maxTime is later than any time, in milliseconds.
+const maxTime = 1 << 60
+
+// insert puts a message, with its record, at the end of its lane. The entry is
+// not the caller's any more.
+func (sh *shard) insert(e *entry) {
+	l := e.lane
+	q := l.queue
+	st := &q.state
+	e.seq = st.next
+	weight := e.cost()
+	resident := sh.fits(q, weight)
+	if e.durable {
+		l.depth++
+		l.bytes += int64(e.size)
+		l.body += int64(e.body)
+	} else if !resident {
+		e.spilled = true
+	}
+	if e.stored() && !sh.write(e) {
+		return
+	}
+	st.next++
+	st.body += int64(e.body)
+	if resident {
+		sh.append(e)
 	} else {
-		st.tail.pushBack(e)
+		sh.dropTail(l)
+		l.widen(e.seq, weight, e.body)
+		sh.markSpilled(q, e.durable)
+		sh.freeEntry(e)
+	}
+	q.ready.Add(1)
+	sh.touch(q)
+}
+
+// append puts a new entry at the end of its lane's memory.
+func (sh *shard) append(e *entry) {
+	l := e.lane
+	sh.hold(e)
+	sh.used(l.queue)
+	if l.gap.count == 0 {
+		l.ready.pushBack(e)
+	} else {
+		l.tail.pushBack(e)
 	}
 }
 
-// widen lets the gap end behind seq, the last of the queue.
-func (st *queueState) widen(seq uint64, weight int64) {
-	if st.gap.count == 0 {
-		st.gap = gap{from: seq}
-	}
-	st.gap.to = st.next
-	st.gap.count++
-	st.gap.bytes += weight
-}
-
-// write puts a message with this envelope into the batch.
-func (sh *shard) write(c class, q *Queue, seq uint64, envelope, record []byte) (err error) {
-	key := entryKey(sh.keybuf[:0], c, q.id, seq)
+// write puts a message with its record into the batch. It returns false when
+// the shard failed.
+func (sh *shard) write(e *entry) bool {
+	plain, err := appendEnvelope(sh.plain[:0], e.record, &e.facts)
+	sh.plain = plain
+	key := e.storeKey(sh.keybuf[:0])
 	v := append(sh.scratch[:0], 0, 0, 0, 0)
-	if v, err = sh.place.seal(v, key, envelope); err != nil {
-		return fmt.Errorf("seal envelope of queue %x: %w", uint64(q.id), err)
+	if err == nil {
+		v, err = sh.place.seal(v, key, plain)
+	}
+	if err != nil {
+		sh.fail(fmt.Errorf("seal envelope of queue %x: %w", uint64(e.lane.queue.id), err))
+		return false
 	}
 	binary.BigEndian.PutUint32(v, uint32(len(v)-valueHeader))
-	v = append(v, record...)
+	v = append(v, e.record...)
 	sh.batch.Set(key, v)
-	sh.markDirty(q)
+	sh.markDirty(e.lane.queue)
 	if sh.scratch = v; cap(v) > keepScratch {
 		sh.scratch = nil
 	}
-	return nil
+	return true
 }
 
 // keepScratch bounds the owner's scratch buffer, in bytes.

@@ -6,7 +6,9 @@ import "coffer/internal/fault"
 // turn. It wants the reader when what is next is not in memory.
 func (sh *shard) pump(q *Queue) {
 	st := &q.state
-	st.reinsert()
+	for _, l := range st.lanes {
+		l.reinsert()
+	}
 	if st.frozen || st.gone || sh.err != nil {
 		return
 	}
@@ -15,7 +17,11 @@ func (sh *shard) pump(q *Queue) {
 		return
 	}
 	for {
-		if st.ready.len() == 0 || (*st.ready.at(0)).record == nil {
+		l := st.first()
+		if l == nil {
+			break
+		}
+		if _, ok := l.head(); !ok {
 			break
 		}
 		if st.gets.len() > 0 {
@@ -26,16 +32,28 @@ func (sh *shard) pump(q *Queue) {
 		if c == nil {
 			break
 		}
-		sh.deliver(c, st.ready.popFront())
+		sh.deliver(c, l.ready.popFront())
 	}
-	if st.ready.len() == 0 && st.gap.count == 0 {
+	if st.first() == nil {
 		for st.gets.len() > 0 {
 			r := st.gets.popFront()
 			r.reply <- reply{}
 		}
 		return
 	}
-	sh.readAhead(q)
+	for _, l := range st.lanes {
+		sh.readAhead(l)
+	}
+}
+
+// first gives the lane whose message is the next, or nil.
+func (st *queueState) first() *lane {
+	for _, l := range st.lanes {
+		if !l.empty() {
+			return l
+		}
+	}
+	return nil
 }
 
 // refuse answers those who get from a queue that cannot be read now, and ends
@@ -132,17 +150,23 @@ func (sh *shard) deliver(c *Consumer, e *entry) {
 // assign takes e from ready to in flight. wait tells that the delivery must wait
 // for the open batch: it holds the mark, or others of the queue wait for it.
 func (sh *shard) assign(s *Session, c *Consumer, e *entry) (d Delivery, wait bool) {
-	q := e.queue
+	l := e.lane
+	q := l.queue
 	st := &q.state
 	d = Delivery{
 		Ref: s.state.take(e, c), Queue: q, Redelivered: e.redelivered, Count: e.count,
-		Address: e.address, Key: e.key, Record: e.record, Size: plainSize(e.size), session: s,
+		Address: e.address, Key: e.key, Group: e.group(), Record: e.record,
+		Size: plainSize(e.size), session: s,
 	}
-	st.link(e)
-	st.top = max(st.top, e.seq+1)
+	if e.extra != nil {
+		d.History = &e.extra.history
+	}
+	l.link(e)
+	l.top = max(l.top, e.seq+1)
+	st.body -= int64(e.body)
 	wait = st.lastBatch > sh.durable
-	if e.durable && e.seq >= st.delivered {
-		st.delivered = e.seq + 1
+	if e.durable && e.seq >= l.delivered {
+		l.delivered = e.seq + 1
 		sh.markDirty(q)
 		wait = true
 	}
@@ -180,7 +204,7 @@ func (sh *shard) answer(q *Queue, r request) {
 		r.reply <- reply{err: closedError()}
 		return
 	}
-	d, wait := sh.assign(r.s, nil, q.state.ready.popFront())
+	d, wait := sh.assign(r.s, nil, q.state.first().ready.popFront())
 	d.auto = r.flag
 	a := reply{delivery: d, ok: true, count: int(q.ready.Load())}
 	sh.say(wait, release{reply: r.reply, r: a})

@@ -14,6 +14,7 @@ type Queue struct {
 	id        queueID
 	spec      QueueSpec
 	owner     *Session // of an exclusive queue
+	limits    atomic.Pointer[Limits]
 
 	ready     atomic.Int64
 	unacked   atomic.Int64
@@ -24,6 +25,19 @@ type Queue struct {
 
 // Spec is what the queue was declared with; Arguments are not the caller's.
 func (q *Queue) Spec() QueueSpec { return q.spec }
+
+// Limits are the present ones; Spec has those of the declaration, or of the
+// start.
+func (q *Queue) Limits() Limits { return *q.limits.Load() }
+
+// newQueue gives a queue that nothing knows yet.
+func newQueue(n *Namespace, spec QueueSpec) *Queue {
+	q := &Queue{namespace: n, spec: spec}
+	q.state.next = 1
+	q.state.limits = spec.Limits
+	q.limits.Store(&spec.Limits)
+	return q
+}
 
 // Owner is the session that an exclusive queue belongs to, else nil.
 func (q *Queue) Owner() *Session { return q.owner }

@@ -18,13 +18,13 @@ type reader struct {
 
 	mu     sync.Mutex
 	some   sync.Cond
-	jobs   []*readJob // at most one of each queue
+	jobs   []*readJob // at most one of each lane
 	closed bool
 }
 
 // readJob asks for records and holds the answer.
 type readJob struct {
-	queue *Queue
+	lane  *lane
 	gen   uint32
 	bytes int // about as much is enough
 
@@ -48,9 +48,8 @@ type position struct {
 // stored is a message as it was read, checked to be the one for its place.
 type stored struct {
 	position
-	record       []byte
-	address, key string
-	count        uint32
+	record []byte
+	facts
 }
 
 func (r *reader) open(sh *shard) {
@@ -103,7 +102,7 @@ func (r *reader) do(j *readJob) (err error) {
 		return r.page(snap, j)
 	}
 	for _, p := range j.wanted {
-		key := entryKey(nil, p.class, j.queue.id, p.seq)
+		key := entryKey(nil, p.class, j.lane.queue.id, j.lane.priority, p.seq)
 		v, ok, err := snap.Get(key)
 		if err != nil {
 			return err
@@ -161,7 +160,7 @@ func (r *reader) page(snap store.Snapshot, j *readJob) (err error) {
 // take checks a stored message and adds it to what j found. key and value are
 // not kept.
 func (r *reader) take(j *readJob, key, value []byte) error {
-	c, _, seq, err := parseEntryKey(key)
+	c, _, _, seq, err := parseEntryKey(key)
 	if err != nil {
 		return err
 	}
@@ -185,10 +184,9 @@ func (r *reader) take(j *readJob, key, value []byte) error {
 	if string(e.key) != r.last[1] {
 		r.last[1] = string(e.key)
 	}
-	j.found = append(j.found, stored{
-		position: position{c, seq}, record: r.keep(record),
-		address: r.last[0], key: r.last[1], count: e.count,
-	})
+	f := stored{position: position{c, seq}, record: r.keep(record), facts: e.facts}
+	f.address, f.key = r.last[0], r.last[1]
+	j.found = append(j.found, f)
 	return nil
 }
 
@@ -218,8 +216,9 @@ type walk struct {
 }
 
 func (r *reader) iter(snap store.Snapshot, j *readJob, c class) walk {
-	lower := entryKey(nil, c, j.queue.id, j.from)
-	w := walk{it: snap.Iter(lower, entryKey(nil, c, j.queue.id, j.to))}
+	id, priority := j.lane.queue.id, j.lane.priority
+	lower := entryKey(nil, c, id, priority, j.from)
+	w := walk{it: snap.Iter(lower, entryKey(nil, c, id, priority, j.to))}
 	w.err = w.step()
 	return w
 }
@@ -229,7 +228,7 @@ func (w *walk) step() error {
 		return w.it.Err()
 	}
 	var err error
-	_, _, w.seq, err = parseEntryKey(w.it.Key())
+	_, _, _, w.seq, err = parseEntryKey(w.it.Key())
 	w.ok = err == nil
 	return err
 }

@@ -10,35 +10,77 @@ import (
 // queueRecord is what is known of a queue's durable messages without reading
 // one. It is written in each batch that changes it.
 type queueRecord struct {
-	depth     uint64 // messages stored, in flight or not
-	bytes     uint64 // of their records
-	first     uint64 // no stored message has a lower sequence
-	delivered uint64 // messages below were assigned to a consumer once
-	next      uint64 // sequence of the next message
+	next  uint64 // sequence of the next message
+	lanes []laneRecord
+}
+
+// laneRecord is the part of one lane that has messages.
+type laneRecord struct {
+	priority uint8
+	stock
 }
 
 const (
-	queueRecordVersion = 1
-	queueRecordSize    = 1 + 5*8
+	queueRecordVersion = 2
+	queueRecordFixed   = 1 + 8 + 2
+	laneRecordSize     = 1 + 5*8
 )
 
+// append writes version (1), next (8), number of lanes (2), and of each, the
+// highest first: priority (1), depth, bytes, bytes of bodies, first, delivered (8
+// each).
 func (r *queueRecord) append(dst []byte) []byte {
-	dst = append(dst, queueRecordVersion)
-	for _, v := range [...]uint64{r.depth, r.bytes, r.first, r.delivered, r.next} {
-		dst = binary.BigEndian.AppendUint64(dst, v)
+	dst = binary.BigEndian.AppendUint64(append(dst, queueRecordVersion), r.next)
+	dst = binary.BigEndian.AppendUint16(dst, uint16(len(r.lanes)))
+	for i := range r.lanes {
+		l := &r.lanes[i]
+		dst = append(dst, l.priority)
+		for _, v := range [...]int64{l.depth, l.bytes, l.body} {
+			dst = binary.BigEndian.AppendUint64(dst, uint64(v))
+		}
+		dst = binary.BigEndian.AppendUint64(dst, l.first)
+		dst = binary.BigEndian.AppendUint64(dst, l.delivered)
 	}
 	return dst
 }
 
+// parseQueueRecord reads version 1, too, which had one lane and no bytes of
+// bodies: version (1), depth, bytes, first, delivered, next (8 each).
 func parseQueueRecord(p []byte) (r queueRecord, err error) {
-	if len(p) != queueRecordSize || p[0] != queueRecordVersion {
-		return r, fmt.Errorf("queue record of %d bytes: %w", len(p), seal.ErrFormat)
+	bad := func(what string) (queueRecord, error) {
+		return r, fmt.Errorf("queue record of %d bytes: %s: %w", len(p), what, seal.ErrFormat)
 	}
-	for i, field := range [...]*uint64{&r.depth, &r.bytes, &r.first, &r.delivered, &r.next} {
-		*field = binary.BigEndian.Uint64(p[1+8*i:])
+	q := rowParser{rest: p}
+	lanes := 1
+	switch q.byte() {
+	case 1:
+		l := laneRecord{stock: stock{depth: int64(q.uint64()), bytes: int64(q.uint64())}}
+		l.first, l.delivered, r.next = q.uint64(), q.uint64(), q.uint64()
+		r.lanes = append(r.lanes, l)
+	case queueRecordVersion:
+		r.next = q.uint64()
+		if lanes = int(q.uint16()); lanes*laneRecordSize != len(q.rest) {
+			return bad("wrong number of lanes")
+		}
+		for range lanes {
+			l := laneRecord{priority: q.byte()}
+			l.depth, l.bytes, l.body = int64(q.uint64()), int64(q.uint64()), int64(q.uint64())
+			l.first, l.delivered = q.uint64(), q.uint64()
+			r.lanes = append(r.lanes, l)
+		}
+	default:
+		return bad("unknown version")
 	}
-	if r.first > r.next || r.delivered > r.next || r.depth > r.next-r.first {
-		return r, fmt.Errorf("queue record does not add up: %w", seal.ErrFormat)
+	if q.failed || len(q.rest) > 0 {
+		return bad("wrong length")
+	}
+	for i := range r.lanes {
+		l := &r.lanes[i]
+		if l.first > r.next || l.delivered > r.next || l.depth < 0 || l.bytes < 0 ||
+			l.body < 0 || uint64(l.depth) > r.next-l.first ||
+			i > 0 && l.priority >= r.lanes[i-1].priority {
+			return bad("it does not add up")
+		}
 	}
 	return r, nil
 }

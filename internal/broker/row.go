@@ -17,6 +17,8 @@ const (
 	flagDurable    = 1 << 0
 	flagAutoDelete = 1 << 1
 	flagInternal   = 1 << 2
+	flagGroups     = 1 << 3
+	flagSingle     = 1 << 4
 )
 
 func namespaceRow(id NamespaceID) []byte { return append([]byte("n"), id[:]...) }
@@ -35,21 +37,40 @@ func bindingRow(db *control.DB, ns NamespaceID, b *binding) []byte {
 	return append(ns[:len(ns):len(ns)], mac...)
 }
 
-// appendQueueRow appends version (1), flags (1), name, arguments.
+// queueRowVersion is 2: version 1 had no limits.
+const queueRowVersion = 2
+
+// appendQueueRow appends version (1), flags (1), maximum priority (1), limits,
+// name, arguments.
 func appendQueueRow(dst []byte, s *QueueSpec) []byte {
 	flags := byte(flagDurable)
-	if s.AutoDelete {
-		flags |= flagAutoDelete
+	for _, f := range [...]struct {
+		set  bool
+		flag byte
+	}{{s.AutoDelete, flagAutoDelete}, {s.Groups, flagGroups}, {s.SingleActive, flagSingle}} {
+		if f.set {
+			flags |= f.flag
+		}
 	}
-	return appendText(appendText(append(dst, rowVersion, flags), s.Name), string(s.Arguments))
+	dst = append(dst, queueRowVersion, flags, s.MaxPriority)
+	dst = s.Limits.append(dst)
+	return appendText(appendText(dst, s.Name), string(s.Arguments))
 }
 
 func parseQueueRow(p []byte) (s QueueSpec, err error) {
 	r := rowParser{rest: p}
-	r.version()
-	flags := r.byte()
+	version, flags := r.byte(), r.byte()
+	switch version {
+	case rowVersion:
+	case queueRowVersion:
+		s.MaxPriority = r.byte()
+		s.Limits = parseLimits(&r)
+	default:
+		r.failed = true
+	}
 	s.Name, s.Arguments = r.text(), []byte(r.text())
 	s.Durable, s.AutoDelete = flags&flagDurable != 0, flags&flagAutoDelete != 0
+	s.Groups, s.SingleActive = flags&flagGroups != 0, flags&flagSingle != 0
 	return s, r.end("queue")
 }
 
@@ -107,7 +128,7 @@ type rowParser struct {
 func (r *rowParser) take(n uint64) []byte {
 	if r.failed || n > uint64(len(r.rest)) {
 		r.failed = true
-		return make([]byte, min(n, 8))
+		return make([]byte, min(n, 16))
 	}
 	p := r.rest[:n]
 	r.rest = r.rest[n:]
@@ -115,10 +136,23 @@ func (r *rowParser) take(n uint64) []byte {
 }
 
 func (r *rowParser) byte() byte     { return r.take(1)[0] }
+func (r *rowParser) uint16() uint16 { return binary.BigEndian.Uint16(r.take(2)) }
+func (r *rowParser) uint32() uint32 { return binary.BigEndian.Uint32(r.take(4)) }
 func (r *rowParser) uint64() uint64 { return binary.BigEndian.Uint64(r.take(8)) }
 
+// shortBytes gives a slice of the row.
+func (r *rowParser) shortBytes() []byte {
+	n := r.uint16()
+	if p := r.take(uint64(n)); !r.failed {
+		return p
+	}
+	return nil
+}
+
+func (r *rowParser) short() string { return string(r.shortBytes()) }
+
 func (r *rowParser) text() string {
-	n := binary.BigEndian.Uint32(r.take(4))
+	n := r.uint32()
 	p := r.take(uint64(n))
 	if r.failed {
 		return ""

@@ -16,9 +16,9 @@ func (sh *shard) settle(s *Session, ref DeliveryRef, o Outcome) {
 		sh.freeEntry(e)
 		return
 	}
-	st := &e.queue.state
-	st.unlink(e)
-	e.queue.unacked.Add(-1)
+	q := e.lane.queue
+	e.lane.unlink(e)
+	q.unacked.Add(-1)
 	switch o {
 	case Release, giveBack:
 		if o == Release {
@@ -26,9 +26,7 @@ func (sh *shard) settle(s *Session, ref DeliveryRef, o Outcome) {
 			e.redelivered = true
 			sh.counters.released.Add(1)
 		}
-		st.released = append(st.released, e)
-		e.queue.ready.Add(1)
-		sh.touch(e.queue)
+		sh.back(e)
 	default:
 		sh.counters.settled.Add(1)
 		sh.remove(e)
@@ -67,17 +65,27 @@ func (sh *shard) giveCredit(c *Consumer, o Outcome) {
 	}
 }
 
+// back puts a message that is not in flight any more to its place.
+func (sh *shard) back(e *entry) {
+	q := e.lane.queue
+	e.lane.released = append(e.lane.released, e)
+	q.state.body += int64(e.body)
+	q.ready.Add(1)
+	sh.touch(q)
+}
+
 // remove deletes a message that is neither ready nor in flight any more.
 func (sh *shard) remove(e *entry) {
-	st := &e.queue.state
+	l := e.lane
 	if e.stored() {
-		sh.batch.Delete(entryKey(sh.keybuf[:0], e.class(), e.queue.id, e.seq))
-		sh.markDirty(e.queue)
+		sh.batch.Delete(e.storeKey(sh.keybuf[:0]))
+		sh.markDirty(l.queue)
 	}
 	if e.durable {
-		st.depth--
-		st.bytes -= int64(e.size)
-		st.settles++
+		l.depth--
+		l.bytes -= int64(e.size)
+		l.body -= int64(e.body)
+		l.settles++
 	}
 	sh.unhold(e)
 	sh.freeEntry(e)

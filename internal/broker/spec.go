@@ -27,7 +27,74 @@ type QueueSpec struct {
 	Durable    bool // survives a restart, unless Exclusive
 	AutoDelete bool // goes with its last consumer, once it had one
 	Exclusive  bool // belongs to the session that declares it and goes with it
-	Arguments  []byte
+	// MaxPriority is the highest priority that the queue tells apart; 0: none.
+	MaxPriority  uint8
+	Groups       bool // the messages of a group go to one receiver at a time
+	SingleActive bool // of its consumers one gets deliveries, the others wait
+	Limits       Limits
+	Arguments    []byte
+}
+
+// Bound is a number that may be missing.
+type Bound struct {
+	N   int64
+	Set bool
+}
+
+// AtMost is the bound n.
+func AtMost(n int64) Bound { return Bound{N: n, Set: true} }
+
+// Limits are the rules of a queue that may change while it lives. The zero value
+// has none.
+type Limits struct {
+	// Expiry is how long a message may wait, in milliseconds of domain time from
+	// its arrival; the shorter of it and the message's own counts, and a later
+	// change does not touch messages that are there.
+	Expiry Bound
+	// Retention is the same for all messages, those that are there too.
+	Retention Bound
+	// Idle is how long, in milliseconds of shard time, the queue stays without
+	// consumers, receives and declarations; then it is deleted.
+	Idle Bound
+
+	MaxLength Bound // messages that may wait
+	MaxBytes  Bound // bytes of their bodies
+	Overflow  Overflow
+
+	// Deliveries is how often a message may be released; then it is dead.
+	Deliveries Bound
+	// MaxInFlight bounds messages under leases.
+	MaxInFlight Bound
+	// Delay is how long, in milliseconds of domain time, a message that says
+	// nothing itself waits before it is delivered.
+	Delay int64
+	// Dedup is how long, in milliseconds of shard time, a message with the
+	// deduplication id of an earlier one is not stored again; 0: never.
+	Dedup int64
+
+	// Dead says where messages go that expire, are rejected, are too many or too
+	// often released. Without it they are dropped.
+	Dead DeadLetter
+}
+
+// Overflow says what happens to a queue at its maximum length.
+type Overflow uint8
+
+// The ways to keep a maximum length. Their numbers are stored.
+const (
+	DropHead         Overflow = 0 // the first messages make room, dead with TooMany
+	RefusePublish    Overflow = 1 // the publish is refused
+	DeadLetterRefuse Overflow = 2 // the same, and the message is dead with TooMany
+)
+
+// DeadLetter is where dead messages go.
+type DeadLetter struct {
+	Set     bool
+	Address string // of the namespace
+	Key     string // if OwnKey
+	OwnKey  bool   // false: messages keep their keys
+	// Namespace is another one; zero: the queue's own.
+	Namespace NamespaceID
 }
 
 // stored reports whether the queue and its durable messages survive a restart.

@@ -1,42 +1,17 @@
 package broker
 
-// queueState is the owner's side of a queue. Sequences grow with every publish
-// and are the order of the queue:
-//
-//	released and ready … | gap: in the store only | tail …
-//
-// ready holds entries below gap.from, in flight ones are below it too, and tail
-// those from gap.to on. Without a gap there is no tail.
+// queueState is the owner's side of a queue.
 type queueState struct {
-	ready    ring[*entry]
-	released []*entry // to be put into ready by reinsert
-	before   []*entry // scratch of reinsert
-	gap      gap
-	tail     ring[*entry]
-	next     uint64 // sequence of the next message, from 1
-
-	flight  *entry // list of those in flight, in no order
-	flights int
-	top     uint64 // in flight ones are below
-
-	// What the queue record says, for stored queues.
-	depth     int64
-	bytes     int64
-	first     uint64 // a bound: no stored message is lower
-	delivered uint64
-	settles   int    // since first was computed
-	boot      uint64 // delivered as of the start: below is redelivered
+	lanes []*lane // by priority, the highest first
+	only  lane    // the first of them
+	next  uint64  // sequence of the next message, from 1
 
 	memory    int64  // cost of records held
+	body      int64  // bytes of the bodies that wait
 	spills    bool   // class 0x11 may hold messages of it
 	lastBatch uint64 // newest batch that has events of it
 	dirty     bool   // in the open batch's list
 	touched   bool   // in the owner's list
-
-	gen     uint32 // counts purges, so that an older read is not used
-	reading bool
-	wants   bool // in the owner's list of reads to begin
-	page    int  // entries of the last page
 
 	consumers []*Consumer
 	active    ring[*Consumer] // may have room for a delivery
@@ -44,20 +19,16 @@ type queueState struct {
 	sole      *Consumer       // exclusive
 	consumed  bool            // it had a consumer once
 
+	limits Limits
+	alarm  int64 // shard time at which the queue wants a look; 0: none
+	soon   bool  // in the owner's list of those that want another slice
+
 	frozen  bool // being deleted
 	gone    bool
 	damaged error
 
 	older, newer *Queue // by last use, of those with memory
 	listed       bool
-}
-
-// gap is the part of a queue that is in the store only: messages with
-// from <= sequence < to.
-type gap struct {
-	from, to uint64
-	count    int64
-	bytes    int64 // cost, as far as it is known
 }
 
 // sessionState is the owner's side of a session.

@@ -63,6 +63,8 @@ func (sh *shard) control(r *request) {
 		sh.say(sh.busy(), release{s: r.s, event: Event{Kind: Synced, Tag: r.tag}})
 	case reqClose:
 		sh.closeSession(r)
+	case reqLimits:
+		sh.setLimits(r)
 	case reqPurge:
 		sh.purge(r)
 	case reqFreeze:
@@ -86,7 +88,9 @@ func (sh *shard) urgent(r *request) {
 	case reqLock:
 		sh.lock(r.ns)
 	case reqForget:
-		sh.forget(r.ns, r.ids)
+		sh.forget(r.namespace, r.ns, r.ids)
+	case reqTick:
+		sh.timer, sh.timerAt = nil, 0
 	case reqStop:
 		sh.stopping = r.reply
 	}
@@ -95,6 +99,7 @@ func (sh *shard) urgent(r *request) {
 // lock notes that a domain was locked or opened.
 func (sh *shard) lock(n *Namespace) {
 	n.locked = n.domain.Locked() != nil
+	sh.turn(n, n.locked)
 	n.Topology().Queues(func(q *Queue) bool {
 		if !n.locked || q.state.gets.len() > 0 {
 			sh.touch(q)

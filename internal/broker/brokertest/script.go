@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"coffer/internal/broker"
 	"coffer/internal/fault"
@@ -19,6 +20,7 @@ type player struct {
 	t         testing.TB
 	subject   Subject
 	cfg       broker.Config
+	clock     *Clock
 	world     *World
 	clients   map[string]*Client
 	consumers map[string]*broker.Consumer
@@ -29,11 +31,12 @@ type player struct {
 func play(t testing.TB, s Subject, cfg broker.Config, script string) {
 	t.Helper()
 	p := &player{
-		t: t, subject: s, cfg: cfg, clients: map[string]*Client{},
+		t: t, subject: s, clock: NewClock(), clients: map[string]*Client{},
 		consumers: map[string]*broker.Consumer{}, names: map[uint64]string{},
 		held: map[string][]broker.Delivery{},
 	}
-	p.world = Start(t, s.Engine, NewDomain(), cfg)
+	p.cfg = p.clock.Use(cfg)
+	p.world = Start(t, s.Engine, NewDomain(), p.cfg)
 	for i, line := range strings.Split(script, "\n") {
 		command, want, _ := strings.Cut(line, "=>")
 		fields := strings.Fields(command)
@@ -78,7 +81,7 @@ func (p *player) client(name string) *Client {
 
 func (p *player) do(command string, args []string) (string, error) {
 	switch command {
-	case "queue", "address", "bind", "unbind", "drop", "purge", "counts", "names":
+	case "queue", "address", "bind", "unbind", "drop", "purge", "counts", "names", "limits":
 		return p.topology(command, args)
 	case "lock":
 		p.world.Domain.Lock()
@@ -86,6 +89,10 @@ func (p *player) do(command string, args []string) (string, error) {
 	case "unlock":
 		p.world.Domain.Unlock()
 		return "", nil
+	case "advance":
+		d, err := time.ParseDuration(args[0])
+		p.clock.Advance(d)
+		return "", err
 	case "restart", "crash":
 		return "", p.restart(command == "crash")
 	}
@@ -114,12 +121,13 @@ func (p *player) topology(command string, args []string) (string, error) {
 	has := func(flag string) bool { return slices.Contains(args[1:], flag) }
 	switch command {
 	case "queue":
-		spec := broker.QueueSpec{
-			Name: args[0], Durable: has("durable"), AutoDelete: has("autodelete"),
+		spec := broker.QueueSpec{Name: args[0]}
+		if err := specify(&spec, args[1:]); err != nil {
+			return "", err
 		}
 		var owner *broker.Session
-		if has("exclusive") {
-			spec.Exclusive, owner = true, p.client(args[len(args)-1]).Session
+		if spec.Exclusive {
+			owner = p.client(args[len(args)-1]).Session
 		}
 		_, _, err := n.DeclareQueue(ctx, owner, spec)
 		return "", err
@@ -151,6 +159,15 @@ func (p *player) topology(command string, args []string) (string, error) {
 	}
 	q := p.world.Queue(args[0])
 	switch command {
+	case "limits": // queue options…
+		var l broker.Limits
+		set, _ := options(args[1:])
+		for name, value := range set {
+			if err := limit(&l, name, value); err != nil {
+				return "", err
+			}
+		}
+		return "", n.SetLimits(ctx, q, l)
 	case "drop":
 		count, err := n.DeleteQueue(ctx, q, has("unused"), has("empty"))
 		if err != nil {
@@ -168,9 +185,15 @@ func (p *player) topology(command string, args []string) (string, error) {
 func (p *player) session(command, name string, args []string) (string, error) {
 	c, ctx := p.client(name), p.t.Context()
 	switch command {
-	case "publish", "transient": // session address key bodies…
-		address := strings.Trim(args[0], "-")
-		return "", c.Send(address, args[1], command == "publish", args[2:]...)
+	case "publish", "transient": // session address key options… bodies…
+		m := broker.Message{
+			Address: strings.Trim(args[0], "-"), Key: args[1], Durable: command == "publish",
+		}
+		set, texts := options(args[2:])
+		if err := describe(&m, set); err != nil {
+			return "", err
+		}
+		return "", c.SendLike(m, texts...)
 	case "fill": // session queue count: bodies are numbers from 1
 		return "", p.fill(c, args)
 	case "consume": // session consumer queue credit flags…

@@ -112,10 +112,15 @@ func (w *World) Declare(s *broker.Session, spec broker.QueueSpec) *broker.Queue 
 
 // Message seals a message whose body is text.
 func (w *World) Message(address, key, text string, durable bool) (broker.Message, error) {
+	return w.MessageLike(broker.Message{Address: address, Key: key, Durable: durable}, text)
+}
+
+// MessageLike is Message with all that the caller of Seal fills in as in like.
+func (w *World) MessageLike(like broker.Message, text string) (broker.Message, error) {
 	c := broker.Content{Format: 1, Header: []byte("header"), Body: []byte(text)}
 	m, err := w.Namespace.Seal(nil, c, seal.Facts{})
-	m.Address, m.Key, m.Durable = address, key, durable
-	return m, err
+	like.Record, like.Size, like.Body = m.Record, m.Size, m.Body
+	return like, err
 }
 
 // Client is a session whose events a test waits for.
@@ -222,13 +227,19 @@ func (c *Client) Pending() []broker.Delivery {
 // Send publishes texts, each to where address and key lead, and waits until all
 // are confirmed.
 func (c *Client) Send(address, key string, durable bool, texts ...string) error {
+	m := broker.Message{Address: address, Key: key, Durable: durable}
+	return c.SendLike(m, texts...)
+}
+
+// SendLike is Send of messages like m.
+func (c *Client) SendLike(like broker.Message, texts ...string) error {
 	var pubs []broker.Publishing
 	for _, text := range texts {
-		m, err := c.world.Message(address, key, text, durable)
+		m, err := c.world.MessageLike(like, text)
 		if err != nil {
 			return err
 		}
-		targets, _ := c.world.Namespace.Topology().Route(nil, address, key)
+		targets, _ := c.world.Namespace.Topology().Route(nil, m.Address, m.Key)
 		c.tag++
 		pubs = append(pubs, broker.Publishing{
 			Message: m, Targets: targets, Tag: c.tag, Confirm: true,

@@ -1,0 +1,70 @@
+package brokertest
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"coffer/internal/broker"
+)
+
+// Clock is a time that stands still until a test moves it. The zero value is
+// not usable; NewClock makes one.
+type Clock struct {
+	mu     sync.Mutex
+	now    time.Time
+	timers []*timer
+}
+
+type timer struct {
+	at time.Time
+	fn func()
+}
+
+// NewClock gives a clock that stands at some time.
+func NewClock() *Clock { return &Clock{now: time.Unix(1_800_000_000, 0)} }
+
+// Use lets a core run on the clock.
+func (c *Clock) Use(cfg broker.Config) broker.Config {
+	cfg.Now, cfg.After = c.Now, c.After
+	return cfg
+}
+
+// Now is the time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// After is broker.Config.After.
+func (c *Clock) After(d time.Duration, fn func()) (stop func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := &timer{c.now.Add(d), fn}
+	c.timers = append(c.timers, t)
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.timers = slices.DeleteFunc(c.timers, func(x *timer) bool { return x == t })
+	}
+}
+
+// Advance moves the time, by a negative duration backwards, and calls what has
+// become due.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	c.now = c.now.Add(d)
+	var due []*timer
+	c.timers = slices.DeleteFunc(c.timers, func(t *timer) bool {
+		if t.at.After(c.now) {
+			return false
+		}
+		due = append(due, t)
+		return true
+	})
+	c.mu.Unlock()
+	for _, t := range due {
+		t.fn()
+	}
+}

@@ -1,0 +1,125 @@
+package broker
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"coffer/internal/seal"
+)
+
+// Reason says why a message left a queue other than by being accepted.
+type Reason uint8
+
+// The reasons. Their numbers are stored.
+const (
+	Rejected      Reason = 1 // a consumer refused it
+	Expired       Reason = 2 // its time to live was over
+	TooMany       Reason = 3 // the queue was over its maximum length
+	DeliveryLimit Reason = 4 // it was released too often
+)
+
+// Death is what happened to a message in one queue for one reason.
+type Death struct {
+	Queue    string // name of the queue
+	Reason   Reason
+	Count    uint64        // how often
+	Time     time.Time     // of the first time, in milliseconds
+	Address  string        // to which it had been published then
+	Key      string        // and with which key
+	Lifetime time.Duration // which the message had been given; negative: none
+}
+
+// History is the deaths of a message, the latest first. FirstQueue and the
+// others tell of the first of all.
+type History struct {
+	Deaths       []Death
+	FirstQueue   string
+	FirstReason  Reason
+	FirstAddress string
+}
+
+// maxDeaths bounds a history: the oldest are forgotten.
+const maxDeaths = 64
+
+// With gives the history with one more death: the same queue and reason count
+// up and come first. The receiver stays as it is.
+func (h History) With(d Death) History {
+	next := History{
+		FirstQueue: h.FirstQueue, FirstReason: h.FirstReason, FirstAddress: h.FirstAddress,
+	}
+	if len(h.Deaths) == 0 {
+		next.FirstQueue, next.FirstReason, next.FirstAddress = d.Queue, d.Reason, d.Address
+	}
+	d.Count = 1
+	next.Deaths = append(next.Deaths, d)
+	for _, old := range h.Deaths {
+		if old.Queue == d.Queue && old.Reason == d.Reason {
+			old.Count++
+			next.Deaths[0] = old
+		} else if len(next.Deaths) < maxDeaths {
+			next.Deaths = append(next.Deaths, old)
+		}
+	}
+	return next
+}
+
+// Cycles reports whether a message that is sent to this queue would go in a
+// circle in which nobody rejects it.
+func (h History) Cycles(queue string) bool {
+	for _, d := range h.Deaths {
+		if d.Reason == Rejected {
+			return false
+		}
+		if d.Queue == queue {
+			return true
+		}
+	}
+	return false
+}
+
+// append writes first reason (1), first queue, first address, number of deaths
+// (1), and of each: reason (1), count (8), time (8), lifetime in milliseconds
+// (8), queue, address, key. Texts are length (2) and bytes.
+func (h *History) append(dst []byte) []byte {
+	dst = append(dst, byte(h.FirstReason))
+	dst = appendShort(appendShort(dst, h.FirstQueue), h.FirstAddress)
+	dst = append(dst, byte(len(h.Deaths)))
+	for i := range h.Deaths {
+		d := &h.Deaths[i]
+		dst = binary.BigEndian.AppendUint64(append(dst, byte(d.Reason)), d.Count)
+		dst = binary.BigEndian.AppendUint64(dst, uint64(d.Time.UnixMilli()))
+		dst = binary.BigEndian.AppendUint64(dst, uint64(d.Lifetime.Milliseconds()))
+		dst = appendShort(appendShort(appendShort(dst, d.Queue), d.Address), d.Key)
+	}
+	return dst
+}
+
+func parseHistory(r *rowParser) (h History, err error) {
+	h.FirstReason = Reason(r.byte())
+	h.FirstQueue, h.FirstAddress = r.short(), r.short()
+	n := int(r.byte())
+	if n > maxDeaths {
+		return h, fmt.Errorf("history of %d deaths: %w", n, seal.ErrFormat)
+	}
+	for range n {
+		d := Death{Reason: Reason(r.byte()), Count: r.uint64()}
+		d.Time = time.UnixMilli(int64(r.uint64()))
+		lifetime := int64(r.uint64())
+		if lifetime < -1 || lifetime > maxMilliseconds {
+			return h, fmt.Errorf("lifetime of %d ms: %w", lifetime, seal.ErrFormat)
+		}
+		d.Lifetime = time.Duration(lifetime) * time.Millisecond
+		d.Queue, d.Address, d.Key = r.short(), r.short(), r.short()
+		h.Deaths = append(h.Deaths, d)
+	}
+	return h, nil
+}
+
+// maxMilliseconds is what a time.Duration can hold.
+const maxMilliseconds = int64(1<<63-1) / int64(time.Millisecond)
+
+// appendShort appends length (2) and bytes of a text of at most 64 KiB.
+func appendShort(dst []byte, s string) []byte {
+	return append(binary.BigEndian.AppendUint16(dst, uint16(len(s))), s...)
+}

@@ -1,0 +1,120 @@
+package broker
+
+import (
+	"context"
+	"encoding/binary"
+
+	"coffer/internal/control"
+	"coffer/internal/fault"
+)
+
+// bounds gives the bounds in the order in which they are stored.
+func (l *Limits) bounds() [7]*Bound {
+	return [...]*Bound{
+		&l.Expiry, &l.Retention, &l.Idle, &l.MaxLength, &l.MaxBytes, &l.Deliveries,
+		&l.MaxInFlight,
+	}
+}
+
+// append writes which bounds are set (1, the first in the lowest bit), those (8
+// each), overflow (1), delay (8), window of deduplication (8), dead letters (1: 0
+// none, 1 with the message's key, 2 with another), their address, key and namespace
+// (16).
+func (l *Limits) append(dst []byte) []byte {
+	at := len(dst)
+	dst = append(dst, 0)
+	for i, b := range l.bounds() {
+		if b.Set {
+			dst[at] |= 1 << i
+			dst = binary.BigEndian.AppendUint64(dst, uint64(b.N))
+		}
+	}
+	dst = append(dst, byte(l.Overflow))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(l.Delay))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(l.Dedup))
+	dead := byte(0)
+	if l.Dead.Set {
+		dead = 1
+		if l.Dead.OwnKey {
+			dead = 2
+		}
+	}
+	dst = appendText(appendText(append(dst, dead), l.Dead.Address), l.Dead.Key)
+	return append(dst, l.Dead.Namespace[:]...)
+}
+
+func parseLimits(r *rowParser) (l Limits) {
+	set := r.byte()
+	for i, b := range l.bounds() {
+		if set&(1<<i) != 0 {
+			*b = AtMost(int64(r.uint64()))
+		}
+	}
+	l.Overflow = Overflow(r.byte())
+	l.Delay, l.Dedup = int64(r.uint64()), int64(r.uint64())
+	dead := r.byte()
+	l.Dead = DeadLetter{Set: dead != 0, OwnKey: dead == 2, Address: r.text(), Key: r.text()}
+	copy(l.Dead.Namespace[:], r.take(16))
+	if set >= 1<<len(l.bounds()) || dead > 2 || l.check() != nil {
+		r.failed = true
+	}
+	return l
+}
+
+// check reports limits that make no sense.
+func (l *Limits) check() error {
+	for _, b := range l.bounds() {
+		if b.N < 0 || !b.Set && b.N != 0 {
+			return fault.New(fault.Invalid, "negative limit %d", b.N)
+		}
+	}
+	switch {
+	case l.Delay < 0 || l.Dedup < 0:
+		return fault.New(fault.Invalid, "negative delay or window")
+	case l.Overflow > DeadLetterRefuse:
+		return fault.New(fault.Invalid, "unknown overflow %d", l.Overflow)
+	case len(l.Dead.Address) > MaxName || len(l.Dead.Key) > MaxName:
+		return fault.New(fault.Invalid, "address or key of dead letters is over %d bytes", MaxName)
+	case !l.Dead.Set && l.Dead != DeadLetter{}, !l.Dead.OwnKey && l.Dead.Key != "":
+		return fault.New(fault.Invalid, "address or key of dead letters that are not set")
+	}
+	return nil
+}
+
+// SetLimits changes the rules of a queue. It is durable, as far as the queue is,
+// when it returns; messages that are there follow the new rules but where Limits
+// says otherwise. Errors: fault.Invalid; fault.NotFound when the queue is gone.
+func (n *Namespace) SetLimits(ctx context.Context, q *Queue, l Limits) error {
+	if err := l.check(); err != nil {
+		return err
+	}
+	if err := n.enter(ctx); err != nil {
+		return err
+	}
+	defer n.mu.Unlock()
+	if now, ok := n.Topology().Queue(q.spec.Name); !ok || now != q {
+		return queueGone(q)
+	}
+	spec := q.spec
+	spec.Limits = l
+	if spec.stored() {
+		c := n.begin()
+		c.row(func(tx *control.Tx) error {
+			tx.Put(control.TableQueue, queueRow(n.id, q.id), appendQueueRow(nil, &spec))
+			return nil
+		})
+		if err := c.commit(ctx); err != nil {
+			return err
+		}
+	}
+	q.limits.Store(&l)
+	_, err := n.shard.ask(context.WithoutCancel(ctx), request{kind: reqLimits, q: q, limits: &l})
+	return err
+}
+
+// setLimits takes the new rules of a queue over.
+func (sh *shard) setLimits(r *request) {
+	r.q.state.limits = *r.limits
+	sh.touch(r.q)
+	r.reply <- reply{}
+}
