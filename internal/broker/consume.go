@@ -28,6 +28,9 @@ func (sh *shard) consume(r *request) {
 		err = st.damaged
 	case q.owner != nil && q.owner != r.s:
 		err = queueLocked(q)
+	case c.spec.Exclusive && q.spec.SingleActive:
+		text := "queue '" + q.spec.Name + "' has a single active consumer"
+		err = fault.Wrap(fault.Denied, ErrExclusive, text)
 	case st.sole != nil || c.spec.Exclusive && len(st.consumers) > 0:
 		text := "queue '" + q.spec.Name + "' has an exclusive consumer or others"
 		err = fault.Wrap(fault.Denied, ErrExclusive, text)
@@ -38,6 +41,7 @@ func (sh *shard) consume(r *request) {
 	}
 	c.state.credit = max(c.spec.Credit, -1)
 	st.consumers = append(st.consumers, c)
+	st.join(c)
 	st.consumed = true
 	if c.spec.Exclusive {
 		st.sole = c
@@ -47,7 +51,7 @@ func (sh *shard) consume(r *request) {
 	}
 	r.s.state.consumers = append(r.s.state.consumers, c)
 	q.consumers.Add(1)
-	sh.activate(c)
+	sh.elect(q, c)
 	r.reply <- reply{}
 }
 
@@ -86,23 +90,21 @@ func (sh *shard) unsubscribe(c *Consumer) (unused bool) {
 		l.consumers = slices.DeleteFunc(l.consumers, func(x *Consumer) bool { return x == c })
 	}
 	q.consumers.Add(-1)
+	st.leave(c)
+	sh.resign(c)
 	return q.spec.AutoDelete && len(st.consumers) == 0 && !st.gone
 }
 
 // endConsumers cancels all consumers of q and tells their sessions.
 func (sh *shard) endConsumers(q *Queue, err error) {
-	for len(q.state.consumers) > 0 {
-		c := q.state.consumers[0]
+	all := q.state.consumers
+	q.state.consumers = nil // none follows another
+	for _, c := range all {
 		s := c.session
 		list := &s.state.consumers
 		*list = slices.DeleteFunc(*list, func(x *Consumer) bool { return x == c })
 		sh.unsubscribe(c)
-		wait := q.state.lastBatch > sh.durable
-		if wait {
-			q.state.lastBatch = sh.batch.index
-		}
-		e := Event{Kind: Cancelled, Consumer: c, Err: err}
-		sh.say(wait, release{s: s, event: e})
+		sh.inform(q, Event{Kind: Cancelled, Consumer: c, Err: err})
 	}
 }
 

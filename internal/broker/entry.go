@@ -3,10 +3,10 @@ package broker
 // entry is a message of one queue that the owner has in memory: ready, or in
 // flight. Entries belong to the owner and are used again.
 type entry struct {
-	lane     *lane
-	seq      uint64
-	record   []byte // nil: it must be read from the store before it is delivered
-	size     int    // bytes of the record, whether it is here or not
+	lane   *lane
+	seq    uint64
+	record []byte // nil: it must be read from the store before it is delivered
+	size   int    // bytes of the record, whether it is here or not
 	facts
 
 	durable     bool // stored in class 0x10

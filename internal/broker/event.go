@@ -15,6 +15,8 @@ const (
 	Cancelled
 	// Synced: everything the session asked for before Sync(Tag) is durable.
 	Synced
+	// Activated: Consumer, which asked for it, became active.
+	Activated
 )
 
 // Event is one thing a session's connection has to tell its peer.
@@ -22,7 +24,7 @@ type Event struct {
 	Kind     EventKind
 	Tag      uint64    // Published, Synced: the caller's
 	Err      error     // Published, Cancelled, Synced
-	Consumer *Consumer // Delivered, Cancelled
+	Consumer *Consumer // Delivered, Cancelled, Activated
 	Delivery Delivery  // Delivered
 }
 
@@ -42,8 +44,8 @@ type Delivery struct {
 	Key         string
 	Group       string
 	History     *History // nil: it never died; not to be changed
-	Record      []byte // sealed; open it with Namespace.OpenDelivery
-	Size        int    // bytes of the plaintext, for sizing OpenDelivery's dst
+	Record      []byte   // sealed; open it with Namespace.OpenDelivery
+	Size        int      // bytes of the plaintext, for sizing OpenDelivery's dst
 
 	session *Session
 	epoch   uint32 // Returns of the session that the owner knew of

@@ -14,6 +14,7 @@ const (
 	reqRecalled
 	reqAuto
 	reqConsume
+	reqConsumers
 	reqCancel
 	reqCredit
 	reqLimit
@@ -60,6 +61,7 @@ type reply struct {
 	ok       bool
 	unused   bool     // the queue lost its last consumer and goes with it
 	queues   []*Queue // the same, of a closed session
+	list     []ConsumerInfo
 	err      error
 }
 

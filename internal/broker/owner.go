@@ -41,7 +41,7 @@ type shard struct {
 	hurry   []request
 	now     []release // to be said at the end of this round
 	touched []*Queue
-	wanting []*lane  // want the reader
+	wanting []*lane // want the reader
 	scratch []byte
 	plain   []byte // of a publish's envelope, or a queue record
 	lanes   []laneRecord
@@ -62,6 +62,7 @@ type shard struct {
 	timer   func() // stops it; nil: none is set
 	timerAt int64
 	later   []*Queue // want another slice
+	calls   uint64   // numbers of takers that are no consumers
 
 	memory         int64 // cost of the records held by all queues
 	oldest, newest *Queue

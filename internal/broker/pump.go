@@ -16,31 +16,8 @@ func (sh *shard) pump(q *Queue) {
 		sh.refuse(q)
 		return
 	}
-	for {
-		l := st.first()
-		if l == nil {
-			break
-		}
-		if _, ok := l.head(); !ok {
-			break
-		}
-		if st.gets.len() > 0 {
-			sh.answer(q, st.gets.popFront())
-			continue
-		}
-		c := sh.consumerOf(st)
-		if c == nil {
-			break
-		}
-		sh.deliver(c, l.ready.popFront())
-	}
-	if st.first() == nil {
-		for st.gets.len() > 0 {
-			r := st.gets.popFront()
-			r.reply <- reply{}
-		}
-		return
-	}
+	sh.serve(q)
+	sh.offer(q)
 	for _, l := range st.lanes {
 		sh.readAhead(l)
 	}
@@ -76,21 +53,6 @@ func (sh *shard) refuse(q *Queue) {
 	}
 }
 
-// consumerOf gives the consumer whose turn it is, or nil. One that cannot take a
-// delivery leaves the circle; what makes it able again puts it back.
-func (sh *shard) consumerOf(st *queueState) *Consumer {
-	for st.active.len() > 0 {
-		c := st.active.popFront()
-		if c.state.cancelled || !sh.able(c) {
-			c.state.active = false
-			continue
-		}
-		st.active.pushBack(c)
-		return c
-	}
-	return nil
-}
-
 // able reports whether c may get a delivery now. When its session has no room,
 // it arranges to hear of room.
 func (sh *shard) able(c *Consumer) bool {
@@ -103,15 +65,6 @@ func (sh *shard) able(c *Consumer) bool {
 		return false
 	}
 	return true
-}
-
-// activate puts c into the circle of its queue.
-func (sh *shard) activate(c *Consumer) {
-	if !c.state.active && !c.state.cancelled {
-		c.state.active = true
-		c.spec.Queue.state.active.pushBack(c)
-		sh.touch(c.spec.Queue)
-	}
 }
 
 // wakeSession activates the consumers that waited for room.
@@ -198,13 +151,9 @@ func (sh *shard) get(r *request) {
 	}
 }
 
-// answer gives the first ready message to who asked for it.
-func (sh *shard) answer(q *Queue, r request) {
-	if r.s.state.closed {
-		r.reply <- reply{err: closedError()}
-		return
-	}
-	d, wait := sh.assign(r.s, nil, q.state.first().ready.popFront())
+// answer gives e, which was ready, to who asked for one.
+func (sh *shard) answer(q *Queue, r request, e *entry) {
+	d, wait := sh.assign(r.s, nil, e)
 	d.auto = r.flag
 	a := reply{delivery: d, ok: true, count: int(q.ready.Load())}
 	sh.say(wait, release{reply: r.reply, r: a})

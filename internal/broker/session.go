@@ -57,12 +57,19 @@ type ConsumerSpec struct {
 	AutoSettle bool   // OpenDelivery settles
 	Exclusive  bool   // no other consumer at the queue
 	Shared     *Limit // a further limit, shared with others; may be nil
+	// Priority: while a consumer with a higher one can take deliveries, those with
+	// lower ones get none. Equal ones take turns.
+	Priority int32
+	// Activation wants an Activated event when the consumer becomes active, which
+	// without QueueSpec.SingleActive is at once.
+	Activation bool
 }
 
 // Consumer is a session's wish to be pushed messages of a queue.
 type Consumer struct {
 	spec    ConsumerSpec
 	session *Session
+	active  atomic.Bool   // stored by the shard's owner
 	state   consumerState // touched by the shard's owner only
 }
 
@@ -71,6 +78,10 @@ func (c *Consumer) Ref() uint64 { return c.spec.Ref }
 
 // Queue is ConsumerSpec.Queue.
 func (c *Consumer) Queue() *Queue { return c.spec.Queue }
+
+// Active reports whether the consumer may get deliveries: of those of a queue with
+// SingleActive one may, of others all.
+func (c *Consumer) Active() bool { return c.active.Load() }
 
 // Limit bounds the unsettled deliveries of the consumers of one session that
 // share it.
@@ -141,8 +152,9 @@ func (s *Session) admit(ctx context.Context, pubs []Publishing) (int, error) {
 
 // Consume begins a consumer. Deliveries may come before it returns: a door that
 // must say something first begins without credit and adds it afterwards.
-// Errors: fault.NotFound when the queue is gone; fault.Denied with ErrExclusive;
-// fault.Conflict with ErrLocked.
+// Errors: fault.NotFound when the queue is gone; fault.Denied with ErrExclusive, also
+// for an exclusive one where the queue has a single active consumer; fault.Conflict
+// with ErrLocked.
 func (s *Session) Consume(ctx context.Context, spec ConsumerSpec) (*Consumer, error) {
 	c := &Consumer{spec: spec, session: s}
 	_, err := s.ask(ctx, request{kind: reqConsume, q: spec.Queue, c: c})

@@ -14,10 +14,11 @@ type queueState struct {
 	touched   bool   // in the owner's list
 
 	consumers []*Consumer
-	active    ring[*Consumer] // may have room for a delivery
-	gets      ring[request]   // waiting for a read
-	sole      *Consumer       // exclusive
-	consumed  bool            // it had a consumer once
+	circles   []*circle     // of the consumers, the highest priority first
+	single    *Consumer     // the active one of a queue with SingleActive
+	gets      ring[request] // waiting for a read
+	sole      *Consumer     // exclusive
+	consumed  bool          // it had a consumer once
 
 	limits Limits
 	alarm  int64 // shard time at which the queue wants a look; 0: none
@@ -59,7 +60,8 @@ type slot struct {
 // consumerState is the owner's side of a consumer.
 type consumerState struct {
 	credit    int // negative: unlimited
-	active    bool
+	circle    *circle
+	active    bool // in the ring of its circle
 	cancelled bool
 }
 

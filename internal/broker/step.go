@@ -49,6 +49,8 @@ func (sh *shard) control(r *request) {
 	switch r.kind {
 	case reqConsume:
 		sh.consume(r)
+	case reqConsumers:
+		r.reply <- reply{list: r.q.state.list()}
 	case reqCancel:
 		sh.cancel(r)
 	case reqCredit:

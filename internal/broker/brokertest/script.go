@@ -81,7 +81,8 @@ func (p *player) client(name string) *Client {
 
 func (p *player) do(command string, args []string) (string, error) {
 	switch command {
-	case "queue", "address", "bind", "unbind", "drop", "purge", "counts", "names", "limits":
+	case "queue", "address", "bind", "unbind", "drop", "purge", "counts", "names", "limits",
+		"consumers":
 		return p.topology(command, args)
 	case "lock":
 		p.world.Domain.Lock()
@@ -178,12 +179,18 @@ func (p *player) topology(command string, args []string) (string, error) {
 		count, err := n.PurgeQueue(ctx, q)
 		return strconv.Itoa(count), err
 	}
+	if command == "consumers" {
+		return p.list(q)
+	}
 	ready, unacked, consumers := q.Counts()
 	return fmt.Sprintf("%d ready %d unacked %d consumers", ready, unacked, consumers), nil
 }
 
 func (p *player) session(command, name string, args []string) (string, error) {
 	c, ctx := p.client(name), p.t.Context()
+	if fn := p.consuming()[command]; fn != nil {
+		return fn(c, args)
+	}
 	switch command {
 	case "publish", "transient": // session address key options… bodies…
 		m := broker.Message{
@@ -196,14 +203,6 @@ func (p *player) session(command, name string, args []string) (string, error) {
 		return "", c.SendLike(m, texts...)
 	case "fill": // session queue count: bodies are numbers from 1
 		return "", p.fill(c, args)
-	case "consume": // session consumer queue credit flags…
-		return "", p.consume(c, args)
-	case "credit":
-		n, err := strconv.Atoi(args[1])
-		c.AddCredit(p.consumers[args[0]], n)
-		return "", err
-	case "cancel":
-		return "", c.Cancel(ctx, p.consumers[args[0]])
 	case "take":
 		return p.take(name, c, args)
 	case "more": // what came beyond what was taken
@@ -221,12 +220,6 @@ func (p *player) session(command, name string, args []string) (string, error) {
 		return text + " " + strconv.Itoa(left), err
 	case "accept", "release", "reject":
 		return "", p.settle(name, c, command, args)
-	case "cancelled":
-		e, err := c.Wait(broker.Cancelled)
-		if err != nil {
-			return "", err
-		}
-		return p.names[e.Consumer.Ref()], e.Err
 	case "flush":
 		return "", c.Flush()
 	case "close":
@@ -249,22 +242,6 @@ func (p *player) fill(c *Client, args []string) error {
 		texts = texts[len(part):]
 		err = c.Send("", args[0], durable, part...)
 	}
-	return err
-}
-
-func (p *player) consume(c *Client, args []string) error {
-	credit, err := strconv.Atoi(args[2])
-	if err != nil {
-		return err
-	}
-	ref := uint64(len(p.names) + 1)
-	p.names[ref] = args[0]
-	flags := args[3:]
-	p.consumers[args[0]], err = c.Consume(p.t.Context(), broker.ConsumerSpec{
-		Queue: p.world.Queue(args[1]), Ref: ref, Credit: credit,
-		Replenish: slices.Contains(flags, "replenish"), AutoSettle: slices.Contains(flags, "auto"),
-		Exclusive: slices.Contains(flags, "exclusive"),
-	})
 	return err
 }
 

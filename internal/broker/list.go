@@ -1,0 +1,31 @@
+package broker
+
+import "context"
+
+// ConsumerInfo is what management shows of a consumer.
+type ConsumerInfo struct {
+	Ref       uint64
+	Session   *Session
+	Priority  int32
+	Credit    int // deliveries that it may get; negative: unlimited
+	Active    bool
+	Exclusive bool
+}
+
+// Consumers lists the consumers in the order in which they registered. It asks the
+// shard's owner. Errors: those of a failed or closed shard, and of ctx.
+func (q *Queue) Consumers(ctx context.Context) ([]ConsumerInfo, error) {
+	a, err := q.namespace.shard.ask(ctx, request{kind: reqConsumers, q: q})
+	return a.list, err
+}
+
+func (st *queueState) list() []ConsumerInfo {
+	all := make([]ConsumerInfo, len(st.consumers))
+	for i, c := range st.consumers {
+		all[i] = ConsumerInfo{
+			Ref: c.spec.Ref, Session: c.session, Priority: c.spec.Priority,
+			Credit: c.state.credit, Active: c.Active(), Exclusive: c.spec.Exclusive,
+		}
+	}
+	return all
+}
