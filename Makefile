@@ -9,12 +9,14 @@ TESTFLAGS ?=
 FUZZTIME ?= 10s
 BENCH ?= .
 BENCHTIME ?= 1s
-ROUNDS ?= 100
+ROUNDS ?= 500
+STEPS ?= 20000000
+ONLY ?=
 
 TOOLS := internal/tools/awsgen internal/tools/amqpgen
 CORE := store seal control keyring audit broker protocol/amqp091
 
-.PHONY: help run build test race fuzz bench crash compat generate
+.PHONY: help run build test race fuzz bench crash soak mutants compat generate
 
 help: ## show the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile
@@ -32,7 +34,7 @@ test: ## vet, house rules, all tests, and those of the generators
 	for dir in $(TOOLS); do $(GO) -C $$dir vet ./... && $(GO) -C $$dir test $(TESTFLAGS) ./...; done
 
 race: ## the core's tests under the race detector
-	$(GO) test -race $(TESTFLAGS) $(CORE:%=./internal/%/...)
+	COFFER_MODEL_STEPS=20000 $(GO) test -race $(TESTFLAGS) $(CORE:%=./internal/%/...)
 
 fuzz: ## every fuzz target, one after another; FUZZTIME=2m
 	@$(GO) test -list '^Fuzz' ./internal/... ./cmd/... | awk \
@@ -45,8 +47,15 @@ fuzz: ## every fuzz target, one after another; FUZZTIME=2m
 bench: ## every benchmark; BENCH=Start BENCHTIME=10x
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./internal/... ./test/...
 
-crash: ## load, kill, restart, drain; nothing confirmed is lost; ROUNDS=1000
+crash: ## load, kill, restart, drain; nothing confirmed is lost; ROUNDS=50
 	COFFER_CRASH_ROUNDS=$(ROUNDS) $(GO) test -count=1 -timeout 12h -v ./test/crash/...
+
+soak: ## random histories of the queue core against its model; STEPS=1000000
+	COFFER_MODEL_STEPS=$(STEPS) $(GO) test -count=1 -timeout 24h -v -run '^TestModel$$' \
+		./internal/broker/brokertest | grep -v 'OK, passed'
+
+mutants: ## take away one rule at a time and see a test fail; ONLY=fan-out
+	$(GO) run ./test/mutants -only '$(ONLY)'
 
 compat: ## boto3, pika and the AWS CLI against the built binary
 	test/compat/run.sh

@@ -151,6 +151,7 @@ func (sh *shard) next() bool {
 	}
 	sh.in.reset()
 	sh.in, sh.at = sh.mail.swap(sh.in), cursor{}
+	sh.signals() // an urgent letter that came before one of these comes first
 	return len(sh.in.requests) > 0
 }
 

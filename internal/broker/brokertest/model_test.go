@@ -3,8 +3,11 @@ package brokertest
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,24 +84,42 @@ var (
 	modelQueues   = []string{"durable1", "durable2", "temporary"}
 )
 
-// TestModel plays random histories against the model.
+// TestModel plays random histories against the model, COFFER_MODEL_STEPS steps or
+// as many as are meant for every change.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(rt *rapid.T) {
-		cfg := broker.Config{}
-		if rapid.Bool().Draw(rt, "tiny") {
-			cfg = Tiny()
+	want, err := strconv.ParseInt(os.Getenv("COFFER_MODEL_STEPS"), 10, 64)
+	if err != nil {
+		if want = 200_000; testing.Short() {
+			want = 5_000
 		}
-		m := &machine{tt: t, engine: memory.New(memory.Config{Shards: 3}), cfg: cfg}
-		m.start(NewDomain())
-		rt.Repeat(map[string]func(*rapid.T){
-			"publish": m.publish, "consume": m.consume, "settle": m.settle, "cancel": m.cancel,
-			"credit": m.credit, "close": m.closeOne, "purge": m.purge, "get": m.get,
-			"redeclare": m.redeclare, "lock": m.lock, "crash": m.crash, "torn": m.torn,
-			"restart": m.restart, "": m.check,
-		})
-		m.stop(rt)
+	}
+	var steps atomic.Int64
+	for steps.Load() < want && !t.Failed() {
+		rapid.Check(t, func(rt *rapid.T) { history(t, rt, &steps) })
+	}
+	t.Logf("%d steps", steps.Load())
+}
+
+// history plays one history.
+func history(t *testing.T, rt *rapid.T, steps *atomic.Int64) {
+	cfg := broker.Config{}
+	if rapid.Bool().Draw(rt, "tiny") {
+		cfg = Tiny()
+	}
+	m := &machine{tt: t, engine: memory.New(memory.Config{Shards: 3}), cfg: cfg}
+	m.start(NewDomain())
+	rt.Repeat(map[string]func(*rapid.T){
+		"publish": m.publish, "consume": m.consume, "settle": m.settle, "cancel": m.cancel,
+		"credit": m.credit, "close": m.closeOne, "purge": m.purge, "get": m.get,
+		"redeclare": m.redeclare, "lock": m.lock, "crash": m.crash, "torn": m.torn,
+		"restart": m.restart,
+		"": func(rt *rapid.T) {
+			m.check(rt)
+			steps.Add(1)
+		},
 	})
+	m.stop(rt)
 }
 
 func (m *machine) start(d *Domain) {

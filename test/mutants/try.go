@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Try runs the tests of a fault and fails unless they do.
+func Try(ctx context.Context, m *Mutant, scratch string, number int) error {
+	text, err := os.ReadFile(m.File)
+	if err != nil {
+		return err
+	}
+	broken, err := m.Apply(text)
+	if err != nil {
+		return err
+	}
+	overlay, err := writeOverlay(m.File, broken, filepath.Join(scratch, fmt.Sprint(number)))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*limit)
+	defer cancel()
+	args := append([]string{
+		"test", "-count=1", "-short", "-overlay", overlay, "-timeout", limit.String(),
+	}, m.Test...)
+	c := exec.CommandContext(ctx, "go", args...)
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	err = c.Run()
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil:
+		return errors.New("SURVIVED")
+	case !errors.As(err, &exit):
+		return err
+	case strings.Contains(out.String(), "[build failed]"),
+		strings.Contains(out.String(), "[setup failed]"):
+		return fmt.Errorf("does not build:\n%s", &out)
+	case !strings.Contains(out.String(), "FAIL"):
+		return fmt.Errorf("no test failed:\n%s", &out)
+	}
+	return nil
+}
+
+// writeOverlay gives the name of the file that tells the compiler to read broken
+// in place of file.
+func writeOverlay(file string, broken []byte, dir string) (string, error) {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", err
+	}
+	whole, err := filepath.Abs(file)
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Join(dir, filepath.Base(file))
+	text, err := json.Marshal(map[string]map[string]string{"Replace": {whole: name}})
+	if err != nil {
+		return "", err
+	}
+	overlay := filepath.Join(dir, "overlay.json")
+	err = errors.Join(os.WriteFile(name, broken, 0o600), os.WriteFile(overlay, text, 0o600))
+	return overlay, err
+}
