@@ -84,13 +84,13 @@ var (
 	modelQueues   = []string{"durable1", "durable2", "temporary"}
 )
 
-// TestModel plays random histories against the model, COFFER_MODEL_STEPS steps or
-// as many as are meant for every change.
+// TestModel plays random histories against the model: COFFER_MODEL_STEPS steps,
+// which make test and make soak set, or a few.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	want, err := strconv.ParseInt(os.Getenv("COFFER_MODEL_STEPS"), 10, 64)
 	if err != nil {
-		if want = 200_000; testing.Short() {
+		if want = 20_000; testing.Short() {
 			want = 5_000
 		}
 	}
