@@ -23,15 +23,29 @@ import (
 
 type modelMessage struct {
 	text        string
+	number      int // its place among those of its priority
+	priority    uint8
 	durable     bool
 	redelivered bool
 	holder      string // session; "" while ready
 }
 
 type modelQueue struct {
-	durable  bool
-	messages []*modelMessage // in order, whether held or not
-	mark     *modelMessage   // the last durable one that was ever delivered
+	durable     bool
+	maxPriority uint8
+	messages    []*modelMessage // in order, whether held or not
+	// By priority, the number of the last durable one that was ever delivered.
+	marks map[uint8]int
+}
+
+// add puts a message behind all of its priority and above.
+func (q *modelQueue) add(m *modelMessage) {
+	m.priority = min(m.priority, q.maxPriority)
+	i := len(q.messages)
+	for i > 0 && q.messages[i-1].priority < m.priority {
+		i--
+	}
+	q.messages = slices.Insert(q.messages, i, m)
 }
 
 func (q *modelQueue) ready() []*modelMessage {
@@ -43,6 +57,9 @@ func (q *modelQueue) ready() []*modelMessage {
 	}
 	return list
 }
+
+// seen reports whether a durable message counts as delivered after a restart.
+func (q *modelQueue) seen(m *modelMessage) bool { return m.number <= q.marks[m.priority] }
 
 func (q *modelQueue) remove(m *modelMessage) {
 	q.messages = slices.DeleteFunc(q.messages, func(x *modelMessage) bool { return x == m })
@@ -139,8 +156,14 @@ func (m *machine) start(d *Domain) {
 
 func (m *machine) declare(name string) {
 	durable := strings.HasPrefix(name, "durable")
-	m.world.Declare(nil, broker.QueueSpec{Name: name, Durable: durable})
-	m.queues[name] = &modelQueue{durable: durable}
+	spec := broker.QueueSpec{Name: name, Durable: durable}
+	if name != "durable1" {
+		spec.MaxPriority = 2
+	}
+	m.world.Declare(nil, spec)
+	m.queues[name] = &modelQueue{
+		durable: durable, maxPriority: spec.MaxPriority, marks: map[uint8]int{},
+	}
 }
 
 func (m *machine) stop(rt *rapid.T) {
@@ -168,13 +191,16 @@ func (m *machine) queue(rt *rapid.T) (string, *modelQueue) {
 func (m *machine) publish(rt *rapid.T) {
 	_, c := m.session(rt)
 	name, q := m.queue(rt)
-	durable := rapid.Bool().Draw(rt, "persistent")
+	like := broker.Message{
+		Key: name, Durable: rapid.Bool().Draw(rt, "persistent"),
+		Priority: uint8(rapid.IntRange(0, 3).Draw(rt, "priority")),
+	}
 	var texts []string
 	for range rapid.IntRange(1, 40).Draw(rt, "messages") {
 		m.count++
 		texts = append(texts, fmt.Sprint(m.count, strings.Repeat(".", m.count%7*30)))
 	}
-	err := c.Send("", name, durable, texts...)
+	err := c.SendLike(like, texts...)
 	if m.locked {
 		if fault.KindOf(err) != fault.KeyUnavailable {
 			rt.Fatalf("publish while locked: %v", err)
@@ -184,8 +210,11 @@ func (m *machine) publish(rt *rapid.T) {
 	if err != nil {
 		rt.Fatal(err)
 	}
-	for _, text := range texts {
-		q.messages = append(q.messages, &modelMessage{text: text, durable: durable && q.durable})
+	for i, text := range texts {
+		q.add(&modelMessage{
+			text: text, number: m.count - len(texts) + i + 1, priority: like.Priority,
+			durable: like.Durable && q.durable,
+		})
 	}
 }
 
@@ -360,8 +389,8 @@ func (m *machine) delivered(
 		rt.Fatalf("delivery of %q marked %v (%v), want %q marked %v",
 			text, d.Redelivered, err, x.text, x.redelivered)
 	}
-	if x.durable && (q.mark == nil || q.index(q.mark) < q.index(x)) {
-		q.mark = x
+	if x.durable {
+		q.marks[x.priority] = max(q.marks[x.priority], x.number)
 	}
 	x.holder = s
 	h := modelHeld{d, x, q, mc}
@@ -380,15 +409,6 @@ func (m *machine) delivered(
 	} else {
 		m.held[s] = append(m.held[s], h)
 	}
-}
-
-// index compares places. Numbers of texts grow within a queue.
-func (q *modelQueue) index(x *modelMessage) int {
-	var n int
-	if _, err := fmt.Sscan(strings.TrimRight(x.text, "."), &n); err != nil {
-		panic(err)
-	}
-	return n
 }
 
 // check waits until every queue has given out what its consumers' credit allows,
@@ -516,7 +536,7 @@ func (m *machine) forgetTransient() {
 	for _, q := range m.queues {
 		q.messages = slices.DeleteFunc(q.messages, func(x *modelMessage) bool { return !x.durable })
 		for _, x := range q.messages {
-			x.redelivered = q.mark != nil && q.index(x) <= q.index(q.mark)
+			x.redelivered = q.seen(x)
 			x.holder = ""
 		}
 	}
@@ -533,7 +553,7 @@ func (m *machine) needsNothing(d broker.Delivery) bool {
 	q := m.queues[m.byRef[d.Consumer].queue]
 	for _, x := range q.messages {
 		if x.text == text {
-			return !x.durable || q.mark != nil && q.index(x) <= q.index(q.mark)
+			return !x.durable || q.seen(x)
 		}
 	}
 	return false
