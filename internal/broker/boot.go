@@ -170,7 +170,7 @@ func (c *Core) restore(q *Queue) error {
 		st.body += rec.body
 		q.ready.Add(rec.depth)
 	}
-	return nil
+	return q.namespace.shard.loadLeases(q)
 }
 
 func (sh *shard) mustBeEmpty(id queueID) error {

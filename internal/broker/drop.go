@@ -36,6 +36,8 @@ func (sh *shard) drop(q *Queue) int {
 		r := st.gets.popFront()
 		r.reply <- reply{err: queueGone(q)}
 	}
+	sh.refuseReceives(q, queueGone(q))
+	sh.unlease(q, false)
 	for _, l := range st.lanes {
 		for e := l.flight; e != nil; e = l.flight {
 			l.unlink(e)
@@ -51,6 +53,7 @@ func (sh *shard) drop(q *Queue) int {
 	}
 	q.ready.Store(0)
 	q.unacked.Store(0)
+	q.delayed.Store(0)
 	return int(ready)
 }
 
@@ -87,7 +90,7 @@ func (sh *shard) purge(r *request) {
 		r.reply <- reply{err: queueGone(q)}
 		return
 	}
-	n := q.ready.Load()
+	n := int64(sh.unlease(q, true)) + q.ready.Load()
 	if n > 0 || st.damaged != nil {
 		for _, l := range st.lanes {
 			sh.clearReady(l, true)
@@ -96,6 +99,8 @@ func (sh *shard) purge(r *request) {
 		sh.used(q)
 	}
 	if st.damaged != nil { // what could not be read is gone
+		lower, upper := kindRange(classDurable, q.id, kindLease)
+		sh.batch.DeleteRange(lower, upper)
 		st.damaged = nil
 	}
 	q.ready.Store(0)
@@ -116,6 +121,7 @@ func (sh *shard) clearReady(l *lane, erase bool) {
 			whole = min(whole, e.seq)
 		} else if erase && e.stored() {
 			sh.batch.Delete(e.storeKey(sh.keybuf[:0]))
+			sh.dropCount(e)
 		}
 		sh.unhold(e)
 		sh.freeEntry(e)
@@ -128,7 +134,7 @@ func (sh *shard) clearReady(l *lane, erase bool) {
 	if l.gap.count > 0 {
 		whole = min(whole, l.gap.from)
 	}
-	l.gap = gap{}
+	l.gap, l.early = gap{}, nil
 	if erase && whole < next {
 		sh.eraseFrom(l, whole)
 	}
@@ -145,8 +151,11 @@ func (sh *shard) eraseFrom(l *lane, whole uint64) {
 			stored = q.spec.stored()
 		}
 		if stored {
-			lower := entryKey(nil, c, q.id, l.priority, whole)
-			sh.batch.DeleteRange(lower, entryKey(nil, c, q.id, l.priority, q.state.next))
+			for _, k := range [...]kind{kindLive, kindCount} {
+				lower := sideKey(nil, c, q.id, k, l.priority, whole)
+				upper := sideKey(nil, c, q.id, k, l.priority, q.state.next)
+				sh.batch.DeleteRange(lower, upper)
+			}
 		}
 	}
 }

@@ -11,9 +11,12 @@ type entry struct {
 
 	durable     bool // stored in class 0x10
 	spilled     bool // stored in class 0x11
+	counted     bool // class 0x10 may hold its count
+	bare        bool // read from its lease: address, key and history are not known
 	redelivered bool
 	dead        bool // in flight, but its queue was deleted
 
+	receipt    uint64 // of the last receive of this run, or the one it is leased by
 	prev, next *entry // in flight: the list of its queue; next also: free list
 }
 

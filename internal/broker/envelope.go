@@ -13,6 +13,7 @@ import (
 type facts struct {
 	body     int    // bytes of the body
 	count    uint32 // how often it was released, as far as that is durable
+	received int64  // shard time of the first receive; 0: none. Not in the envelope
 	enqueued int64
 	expires  int64 // 0: never
 	address  string

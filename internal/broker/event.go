@@ -39,13 +39,18 @@ type Delivery struct {
 	Consumer    uint64 // ConsumerSpec.Ref; 0 from Get
 	Queue       *Queue
 	Redelivered bool   // it may have been delivered before
-	Count       uint32 // earlier deliveries in this process that were released
+	Count       uint32 // earlier deliveries that came back, as far as that is known
 	Address     string // as in the publish
 	Key         string
 	Group       string
 	History     *History // nil: it never died; not to be changed
 	Record      []byte   // sealed; open it with Namespace.OpenDelivery
 	Size        int      // bytes of the plaintext, for sizing OpenDelivery's dst
+	Enqueued    int64    // domain time at which it came to the queue, in milliseconds
+
+	// From Receive: it counts as Count+1 receives.
+	Lease    LeaseRef
+	Received int64 // shard time of the first receive, in milliseconds
 
 	session *Session
 	epoch   uint32 // Returns of the session that the owner knew of

@@ -21,7 +21,11 @@ const (
 // kind is the byte of a key that says what is kept of a queue's message there.
 type kind byte
 
-const kindLive kind = 0x01 // the message, which waits or is in flight
+const (
+	kindLive  kind = 0x01 // the message, which waits or is in flight
+	kindLease kind = 0x03 // beside one in flight: until when, whoever has it
+	kindCount kind = 0x04 // beside one that was released: how often
+)
 
 // Sizes of keys in bytes.
 const (
@@ -43,8 +47,13 @@ func clockKey(dst []byte, id NamespaceID) []byte {
 // entryKey appends class (1), queue (8), kind (1), 255 minus priority (1),
 // sequence (8), so that the order of keys is the order of delivery.
 func entryKey(dst []byte, c class, id queueID, priority uint8, seq uint64) []byte {
+	return sideKey(dst, c, id, kindLive, priority, seq)
+}
+
+// sideKey appends the key of what another kind keeps of the same message.
+func sideKey(dst []byte, c class, id queueID, k kind, priority uint8, seq uint64) []byte {
 	dst = binary.BigEndian.AppendUint64(append(dst, byte(c)), uint64(id))
-	return binary.BigEndian.AppendUint64(append(dst, byte(kindLive), 255-priority), seq)
+	return binary.BigEndian.AppendUint64(append(dst, byte(k), 255-priority), seq)
 }
 
 // queueRange gives the bounds of all keys of a queue in a class.
@@ -56,6 +65,12 @@ func queueRange(c class, id queueID) (lower, upper []byte) {
 	return lower, binary.BigEndian.AppendUint64([]byte{byte(c)}, uint64(id)+1)
 }
 
+// kindRange gives the bounds of all keys of a queue in a class and kind.
+func kindRange(c class, id queueID, k kind) (lower, upper []byte) {
+	lower = binary.BigEndian.AppendUint64([]byte{byte(c)}, uint64(id))
+	return append(lower, byte(k)), append(lower[:len(lower):len(lower)], byte(k)+1)
+}
+
 func parseRecordKey(key []byte) (queueID, error) {
 	if len(key) != recordKeySize || class(key[0]) != classRecord {
 		return 0, fmt.Errorf("queue record key %x: %w", key, store.ErrDamaged)
@@ -64,9 +79,15 @@ func parseRecordKey(key []byte) (queueID, error) {
 }
 
 func parseEntryKey(key []byte) (c class, id queueID, priority uint8, seq uint64, err error) {
-	if len(key) != entryKeySize || kind(key[9]) != kindLive ||
+	return parseSideKey(key, kindLive)
+}
+
+func parseSideKey(key []byte, k kind) (
+	c class, id queueID, priority uint8, seq uint64, err error,
+) {
+	if len(key) != entryKeySize || kind(key[9]) != k ||
 		class(key[0]) != classDurable && class(key[0]) != classSpilled {
-		return 0, 0, 0, 0, fmt.Errorf("message key %x: %w", key, store.ErrDamaged)
+		return 0, 0, 0, 0, fmt.Errorf("key %x of kind %d: %w", key, k, store.ErrDamaged)
 	}
 	c, id = class(key[0]), queueID(binary.BigEndian.Uint64(key[1:]))
 	return c, id, 255 - key[10], binary.BigEndian.Uint64(key[11:]), nil

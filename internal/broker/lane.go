@@ -22,6 +22,9 @@ type lane struct {
 	flight  *entry // list of those in flight, in no order
 	flights int
 	top     uint64 // in flight ones are below
+	// What was leased at the start and lies where the gap was then. The page that
+	// comes by leaves it out.
+	early map[uint64]struct{}
 
 	// What the queue record says of it, for stored queues.
 	stock

@@ -30,6 +30,9 @@ const (
 	reqLock
 	reqForget
 	reqLimits
+	reqReceive
+	reqWithdraw
+	reqLeases
 	reqTick
 	reqStop
 )
@@ -51,6 +54,8 @@ type request struct {
 	// Forget: the namespace that is gone, whether it was open or not.
 	namespace NamespaceID
 	limits    *Limits
+	receive   *receiver
+	leases    *leaseLetter
 	reply     chan reply // with room for one; nil when nothing waits
 }
 
@@ -63,6 +68,8 @@ type reply struct {
 	queues   []*Queue // the same, of a closed session
 	list     []ConsumerInfo
 	err      error
+
+	deliveries []Delivery // of a receive
 }
 
 // publishing is a Publishing in a mailbox; its targets stand beside.

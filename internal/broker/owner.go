@@ -2,8 +2,10 @@ package broker
 
 import (
 	"context"
+	crand "crypto/rand"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 
@@ -56,6 +58,8 @@ type shard struct {
 	freeBatches []*batch
 	freeEntries *entry
 	freeCount   int
+	freeLeases  []*lease
+	random      *rand.ChaCha8 // receipts
 
 	time    int64 // shard time of this round, in milliseconds
 	alarms  alarms
@@ -82,6 +86,9 @@ func newShard(c *Core, id store.ShardID, st store.Shard) *shard {
 		core: c, log: c.cfg.Logger, id: id, store: st, stopped: make(chan struct{}),
 		place: place{platform: c.db.Platform(), shard: id},
 	}
+	var seed [32]byte
+	crand.Read(seed[:])
+	sh.random = rand.NewChaCha8(seed)
 	sh.mail.open(c.cfg.MaxRequests)
 	sh.publishing.open(int64(c.cfg.MaxRequests)*4, c.cfg.PublishBytes)
 	sh.reader.open(sh)

@@ -10,7 +10,8 @@ import (
 // next is short in memory.
 func (sh *shard) readAhead(l *lane) {
 	st := &l.queue.state
-	if l.wants || l.reading || len(st.consumers) == 0 && st.gets.len() == 0 {
+	if l.wants || l.reading || len(st.consumers) == 0 && st.gets.len() == 0 &&
+		st.receivers.len() == 0 {
 		return
 	}
 	missing := l.ready.len() > 0 && (*l.ready.at(0)).record == nil
@@ -109,9 +110,20 @@ func (sh *shard) finishRead(j *readJob) {
 func (sh *shard) fill(j *readJob) {
 	for i, e := range j.entries {
 		if e.record == nil {
-			e.record = j.found[i].record
+			e.complete(&j.found[i])
 			sh.hold(e)
 		}
+	}
+}
+
+// complete gives e its record, and the facts that its lease did not tell.
+func (e *entry) complete(f *stored) {
+	e.record = f.record
+	if e.bare {
+		e.bare = false
+		count, received := e.count, e.received
+		e.facts = f.facts
+		e.count, e.received = count, received
 	}
 }
 
@@ -120,9 +132,14 @@ func (sh *shard) extend(l *lane, j *readJob) error {
 	l.page = len(j.found)
 	for i := range j.found {
 		f := &j.found[i]
+		if _, leased := l.early[f.seq]; leased {
+			delete(l.early, f.seq)
+			continue
+		}
 		e := sh.newEntry(l)
 		e.seq, e.record, e.size, e.facts = f.seq, f.record, len(f.record), f.facts
 		e.durable, e.spilled = f.class == classDurable, f.class == classSpilled
+		e.counted = f.counted
 		e.redelivered = f.seq < l.boot || f.count > 0
 		sh.hold(e)
 		l.ready.pushBack(e)
@@ -134,10 +151,10 @@ func (sh *shard) extend(l *lane, j *readJob) error {
 	if l.gap.from < l.gap.to && l.gap.count > 0 {
 		return nil
 	}
-	if l.gap.count != 0 || l.gap.from < l.gap.to && l.tail.len() > 0 {
+	if l.gap.count != 0 || l.gap.from < l.gap.to && l.tail.len() > 0 && len(l.early) == 0 {
 		return fmt.Errorf("%w: %d messages fewer than recorded", store.ErrDamaged, l.gap.count)
 	}
-	l.gap = gap{}
+	l.gap, l.early = gap{}, nil
 	for l.tail.len() > 0 {
 		l.ready.pushBack(l.tail.popFront())
 	}

@@ -6,6 +6,9 @@ import "coffer/internal/fault"
 // turn. It wants the reader when what is next is not in memory.
 func (sh *shard) pump(q *Queue) {
 	st := &q.state
+	if !st.frozen && !st.gone && sh.err == nil {
+		sh.lapse(q)
+	}
 	for _, l := range st.lanes {
 		l.reinsert()
 	}
@@ -17,6 +20,7 @@ func (sh *shard) pump(q *Queue) {
 		return
 	}
 	sh.serve(q)
+	sh.handOut(q)
 	sh.offer(q)
 	for _, l := range st.lanes {
 		sh.readAhead(l)
@@ -47,6 +51,12 @@ func (sh *shard) refuse(q *Queue) {
 			err = fault.New(fault.Unavailable, "The key is being changed.")
 		}
 		r.reply <- reply{err: err}
+	}
+	if st.receivers.len() > 0 {
+		if err == nil {
+			err = fault.New(fault.Unavailable, "The key is being changed.")
+		}
+		sh.refuseReceives(q, err)
 	}
 	if st.damaged != nil {
 		sh.endConsumers(q, st.damaged)
@@ -106,14 +116,8 @@ func (sh *shard) assign(s *Session, c *Consumer, e *entry) (d Delivery, wait boo
 	l := e.lane
 	q := l.queue
 	st := &q.state
-	d = Delivery{
-		Ref: s.state.take(e, c), Queue: q, Redelivered: e.redelivered, Count: e.count,
-		Address: e.address, Key: e.key, Group: e.group(), Record: e.record,
-		Size: plainSize(e.size), session: s,
-	}
-	if e.extra != nil {
-		d.History = &e.extra.history
-	}
+	d = q.delivery(e)
+	d.Ref, d.session = s.state.take(e, c), s
 	l.link(e)
 	l.top = max(l.top, e.seq+1)
 	st.body -= int64(e.body)
@@ -133,6 +137,19 @@ func (sh *shard) assign(s *Session, c *Consumer, e *entry) (d Delivery, wait boo
 		sh.dropRecord(e)
 	}
 	return d, wait
+}
+
+// delivery tells of e what all kinds of delivery tell.
+func (q *Queue) delivery(e *entry) Delivery {
+	d := Delivery{
+		Queue: q, Redelivered: e.redelivered, Count: e.count, Address: e.address, Key: e.key,
+		Group: e.group(), Record: e.record, Size: plainSize(e.size), Enqueued: e.enqueued,
+		Received: e.received,
+	}
+	if e.extra != nil {
+		d.History = &e.extra.history
+	}
+	return d
 }
 
 // get queues a request for one message; the pump answers it.

@@ -19,6 +19,8 @@ type Queue struct {
 	ready     atomic.Int64
 	unacked   atomic.Int64
 	consumers atomic.Int64
+	receiving atomic.Int64 // receives that wait
+	delayed   atomic.Int64
 
 	state queueState // touched by the shard's owner only
 }
@@ -47,3 +49,7 @@ func (q *Queue) Owner() *Session { return q.owner }
 func (q *Queue) Counts() (ready, unacked int64, consumers int) {
 	return q.ready.Load(), q.unacked.Load(), int(q.consumers.Load())
 }
+
+// Delayed is the number of messages that are kept out of delivery for a time and
+// are held by nobody, as of a moment ago. Counts leaves them out.
+func (q *Queue) Delayed() int64 { return q.delayed.Load() }

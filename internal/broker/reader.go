@@ -48,7 +48,8 @@ type position struct {
 // stored is a message as it was read, checked to be the one for its place.
 type stored struct {
 	position
-	record []byte
+	record  []byte
+	counted bool // its count was beside it
 	facts
 }
 
@@ -122,13 +123,14 @@ const maxPage = 4096
 
 // page reads both classes in the order of sequences.
 func (r *reader) page(snap store.Snapshot, j *readJob) (err error) {
-	durable := r.iter(snap, j, classDurable)
+	durable := r.iter(snap, j, classDurable, kindLive)
+	counts := counts{walk: r.iter(snap, j, classDurable, kindCount)}
 	var spilled walk
 	if j.spills {
-		spilled = r.iter(snap, j, classSpilled)
+		spilled = r.iter(snap, j, classSpilled, kindLive)
 	}
 	defer func() {
-		for _, w := range [...]*walk{&durable, &spilled} {
+		for _, w := range [...]*walk{&durable, &spilled, &counts.walk} {
 			if cerr := w.close(); err == nil {
 				err = cerr
 			}
@@ -149,6 +151,11 @@ func (r *reader) page(snap store.Snapshot, j *readJob) (err error) {
 		}
 		if err := r.take(j, w.it.Key(), w.it.Value()); err != nil {
 			return err
+		}
+		if w == &durable {
+			if err := r.count(j, &counts); err != nil {
+				return err
+			}
 		}
 		left -= len(w.it.Value())
 		if err := w.step(); err != nil {
@@ -190,6 +197,16 @@ func (r *reader) take(j *readJob, key, value []byte) error {
 	return nil
 }
 
+// count adds the count of the last message that j found.
+func (r *reader) count(j *readJob, c *counts) error {
+	f := &j.found[len(j.found)-1]
+	t, ok, err := c.of(&r.place, f.seq)
+	if ok {
+		f.counted, f.count, f.received = true, t.count, t.received
+	}
+	return err
+}
+
 // keepTogether is the size of the memory that small records share. One that
 // stays long keeps no more than this alive.
 const keepTogether = 16 << 10
@@ -209,16 +226,17 @@ func (r *reader) keep(record []byte) []byte {
 
 // walk is an iterator over one class and where it stands.
 type walk struct {
-	it  store.Iterator
-	seq uint64
-	ok  bool
-	err error
+	it   store.Iterator
+	kind kind
+	seq  uint64
+	ok   bool
+	err  error
 }
 
-func (r *reader) iter(snap store.Snapshot, j *readJob, c class) walk {
+func (r *reader) iter(snap store.Snapshot, j *readJob, c class, k kind) walk {
 	id, priority := j.lane.queue.id, j.lane.priority
-	lower := entryKey(nil, c, id, priority, j.from)
-	w := walk{it: snap.Iter(lower, entryKey(nil, c, id, priority, j.to))}
+	lower := sideKey(nil, c, id, k, priority, j.from)
+	w := walk{it: snap.Iter(lower, sideKey(nil, c, id, k, priority, j.to)), kind: k}
 	w.err = w.step()
 	return w
 }
@@ -228,7 +246,7 @@ func (w *walk) step() error {
 		return w.it.Err()
 	}
 	var err error
-	_, _, _, w.seq, err = parseEntryKey(w.it.Key())
+	_, _, _, w.seq, err = parseSideKey(w.it.Key(), w.kind)
 	w.ok = err == nil
 	return err
 }

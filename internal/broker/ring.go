@@ -44,6 +44,21 @@ func (r *ring[T]) popBack() T {
 	return v
 }
 
+// remove takes the i-th out, in as many steps as there are to the nearer end.
+func (r *ring[T]) remove(i int) {
+	if i < r.n/2 {
+		for ; i > 0; i-- {
+			*r.at(i) = *r.at(i - 1)
+		}
+		r.popFront()
+		return
+	}
+	for ; i < r.n-1; i++ {
+		*r.at(i) = *r.at(i + 1)
+	}
+	r.popBack()
+}
+
 func (r *ring[T]) grow() {
 	if r.n < len(r.buf) {
 		return

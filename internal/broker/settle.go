@@ -79,6 +79,7 @@ func (sh *shard) remove(e *entry) {
 	l := e.lane
 	if e.stored() {
 		sh.batch.Delete(e.storeKey(sh.keybuf[:0]))
+		sh.dropCount(e)
 		sh.markDirty(l.queue)
 	}
 	if e.durable {
@@ -120,6 +121,9 @@ func (sh *shard) closeSession(r *request) {
 		}
 	}
 	s.state.consumers = nil
+	for r := range s.state.receivers {
+		sh.answerReceive(r, closedError())
+	}
 	for i := range s.state.slots {
 		if sl := &s.state.slots[i]; sl.entry != nil {
 			sh.settle(s, DeliveryRef{uint32(i), sl.gen}, Release)

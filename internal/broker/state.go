@@ -20,6 +20,10 @@ type queueState struct {
 	sole      *Consumer     // exclusive
 	consumed  bool          // it had a consumer once
 
+	receivers ring[*receiver]
+	waitsEnd  int64 // shard time at which the wait of a receiver ends, or earlier
+	leases    leases
+
 	limits Limits
 	alarm  int64 // shard time at which the queue wants a look; 0: none
 	soon   bool  // in the owner's list of those that want another slice
@@ -41,6 +45,7 @@ type sessionState struct {
 	lastBatch uint64 // newest batch that has a confirm of it
 	stalled   bool   // some consumers wait for room in the outbox, a slot or a recall
 	closed    bool
+	receivers map[*receiver]struct{}
 
 	// A Return recalls what is on its way to Next, lest it overtake what returns.
 	epoch     uint32 // Returns so far

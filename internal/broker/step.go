@@ -41,7 +41,9 @@ func (sh *shard) step(r *request) {
 // control works on a letter that is not about messages.
 func (sh *shard) control(r *request) {
 	if sh.err != nil {
-		if r.reply != nil {
+		if r.receive != nil {
+			r.receive.reply <- reply{err: sh.err}
+		} else if r.reply != nil {
 			r.reply <- reply{err: sh.err}
 		}
 		return
@@ -60,6 +62,10 @@ func (sh *shard) control(r *request) {
 		sh.wakeLimit(r.limit)
 	case reqGet:
 		sh.get(r)
+	case reqReceive:
+		sh.receive(r.receive)
+	case reqLeases:
+		sh.settleLeases(r)
 	case reqSync:
 		sh.pumpAll() // what came before has delivered when Synced comes
 		sh.say(sh.busy(), release{s: r.s, event: Event{Kind: Synced, Tag: r.tag}})
@@ -89,6 +95,8 @@ func (sh *shard) urgent(r *request) {
 		sh.finishRead(r.read)
 	case reqLock:
 		sh.lock(r.ns)
+	case reqWithdraw:
+		sh.withdraw(r.receive)
 	case reqForget:
 		sh.forget(r.namespace, r.ns, r.ids)
 	case reqTick:
@@ -103,7 +111,8 @@ func (sh *shard) lock(n *Namespace) {
 	n.locked = n.domain.Locked() != nil
 	sh.turn(n, n.locked)
 	n.Topology().Queues(func(q *Queue) bool {
-		if !n.locked || q.state.gets.len() > 0 {
+		st := &q.state
+		if !n.locked || st.gets.len() > 0 || st.receivers.len() > 0 || len(st.leases.heap) > 0 {
 			sh.touch(q)
 		}
 		return true

@@ -26,6 +26,8 @@ type player struct {
 	consumers map[string]*broker.Consumer
 	names     map[uint64]string            // of consumers, by Ref
 	held      map[string][]broker.Delivery // by session
+	leases    map[string][]broker.LeaseRef // by text
+	waits     map[string]*waiting
 }
 
 func play(t testing.TB, s Subject, cfg broker.Config, script string) {
@@ -33,7 +35,8 @@ func play(t testing.TB, s Subject, cfg broker.Config, script string) {
 	p := &player{
 		t: t, subject: s, clock: NewClock(), clients: map[string]*Client{},
 		consumers: map[string]*broker.Consumer{}, names: map[uint64]string{},
-		held: map[string][]broker.Delivery{},
+		held: map[string][]broker.Delivery{}, leases: map[string][]broker.LeaseRef{},
+		waits: map[string]*waiting{},
 	}
 	p.cfg = p.clock.Use(cfg)
 	p.world = Start(t, s.Engine, NewDomain(), p.cfg)
@@ -94,6 +97,11 @@ func (p *player) do(command string, args []string) (string, error) {
 		d, err := time.ParseDuration(args[0])
 		p.clock.Advance(d)
 		return "", err
+	case "receive", "receiving", "received", "withdraw", "extend", "settle-lease":
+		return p.lease(command, args)
+	case "await": // queue counts: waits for what comes without an event
+		q, want := p.world.Queue(args[0]), strings.Join(args[1:], " ")
+		return "", p.until(func() bool { return countsOf(q) == want })
 	case "restart", "crash":
 		return "", p.restart(command == "crash")
 	}
@@ -182,8 +190,16 @@ func (p *player) topology(command string, args []string) (string, error) {
 	if command == "consumers" {
 		return p.list(q)
 	}
+	return countsOf(q), nil
+}
+
+func countsOf(q *broker.Queue) string {
 	ready, unacked, consumers := q.Counts()
-	return fmt.Sprintf("%d ready %d unacked %d consumers", ready, unacked, consumers), nil
+	text := fmt.Sprintf("%d ready %d unacked %d consumers", ready, unacked, consumers)
+	if n := q.Delayed(); n > 0 {
+		text += fmt.Sprintf(" %d delayed", n)
+	}
+	return text
 }
 
 func (p *player) session(command, name string, args []string) (string, error) {

@@ -1,0 +1,205 @@
+package broker
+
+import (
+	"container/heap"
+	"context"
+	"slices"
+	"time"
+
+	"coffer/internal/fault"
+)
+
+// MaxLeaseRefs bounds the references of one call.
+const MaxLeaseRefs = 1024
+
+// LeaseResult says what became of a lease that was to be extended or settled.
+type LeaseResult uint8
+
+// The results.
+const (
+	LeaseDone       LeaseResult = iota + 1 // extended or settled
+	LeaseGone                              // the message is not in the queue any more
+	LeaseSuperseded                        // it was received again since
+	LeaseExpired                           // the lease ran out; nobody has received it since
+)
+
+// Extension gives a lease a new end, counted from now. Zero makes the message
+// visible at once.
+type Extension struct {
+	Ref LeaseRef
+	By  time.Duration
+}
+
+// leaseLetter is a batch of references and what to do with them.
+type leaseLetter struct {
+	extend  []Extension
+	settle  []LeaseRef
+	outcome Outcome
+	late    bool
+	results []LeaseResult
+}
+
+// ExtendLeases moves the ends of leases. It gives a result for each, and what it
+// says is durable. Errors, which say nothing of any: fault.Invalid;
+// fault.NotFound when the queue is gone.
+func (n *Namespace) ExtendLeases(ctx context.Context, q *Queue, list []Extension) (
+	[]LeaseResult, error,
+) {
+	for _, x := range list {
+		if x.By < 0 {
+			return nil, fault.New(fault.Invalid, "extension of a lease by %v", x.By)
+		}
+	}
+	return n.tellLeases(ctx, q, len(list), &leaseLetter{extend: slices.Clone(list)})
+}
+
+// SettleLeases ends leases with their messages. With late, a lease that ran out
+// settles as well, unless somebody has received the message since, or the process
+// was started since. Results and errors are as of ExtendLeases.
+func (n *Namespace) SettleLeases(
+	ctx context.Context, q *Queue, refs []LeaseRef, o Outcome, late bool,
+) ([]LeaseResult, error) {
+	if o < Accept || o > Reject {
+		return nil, fault.New(fault.Invalid, "unknown outcome %d", o)
+	}
+	letter := &leaseLetter{settle: slices.Clone(refs), outcome: o, late: late}
+	return n.tellLeases(ctx, q, len(refs), letter)
+}
+
+func (n *Namespace) tellLeases(ctx context.Context, q *Queue, count int, l *leaseLetter) (
+	[]LeaseResult, error,
+) {
+	if count > MaxLeaseRefs {
+		return nil, fault.New(fault.Invalid, "%d references of leases", count)
+	}
+	if q.namespace != n {
+		return nil, queueGone(q)
+	}
+	l.results = make([]LeaseResult, 0, count)
+	if _, err := n.shard.ask(ctx, request{kind: reqLeases, q: q, leases: l}); err != nil {
+		return nil, err
+	}
+	return l.results, nil
+}
+
+// settleLeases works on a batch of references.
+func (sh *shard) settleLeases(r *request) {
+	q, l := r.q, r.leases
+	if q.state.gone || q.state.frozen {
+		r.reply <- reply{err: queueGone(q)}
+		return
+	}
+	for _, x := range l.extend {
+		l.results = append(l.results, sh.extendLease(q, x))
+	}
+	for _, ref := range l.settle {
+		l.results = append(l.results, sh.settleLease(q, ref, l.outcome, l.late))
+	}
+	sh.say(sh.busy(), release{reply: r.reply})
+}
+
+// leaseOf finds the lease of ref, whether it has run out or not.
+func (sh *shard) leaseOf(q *Queue, ref LeaseRef) (*lease, LeaseResult) {
+	x := q.state.leases.of[spot{ref.priority, ref.seq}]
+	switch {
+	case x == nil:
+		return nil, LeaseGone
+	case x.receipt != ref.receipt:
+		return nil, LeaseSuperseded
+	case x.deadline <= sh.time:
+		return x, LeaseExpired
+	}
+	return x, LeaseDone
+}
+
+func (sh *shard) extendLease(q *Queue, want Extension) LeaseResult {
+	x, result := sh.leaseOf(q, want.Ref)
+	if result == LeaseGone {
+		_, _, result = q.lapsed(want.Ref)
+	}
+	if result != LeaseDone {
+		return result
+	}
+	if want.By == 0 {
+		sh.comeBack(x)
+		return LeaseDone
+	}
+	x.deadline = sh.time + milliseconds(want.By)
+	heap.Fix(&q.state.leases.heap, x.at)
+	sh.writeLease(x)
+	sh.wakeAt(q, x.deadline)
+	return LeaseDone
+}
+
+func (sh *shard) settleLease(q *Queue, ref LeaseRef, o Outcome, late bool) LeaseResult {
+	x, result := sh.leaseOf(q, ref)
+	switch {
+	case result == LeaseGone:
+		return sh.settleLapsed(q, ref, o, late)
+	case result == LeaseSuperseded, result == LeaseExpired && !late:
+		return result
+	case o == Release:
+		sh.comeBack(x)
+	default:
+		sh.counters.settled.Add(1)
+		sh.remove(sh.endLease(x))
+	}
+	return LeaseDone
+}
+
+// settleLapsed settles a message whose lease ran out and which nobody has
+// received since.
+func (sh *shard) settleLapsed(q *Queue, ref LeaseRef, o Outcome, late bool) LeaseResult {
+	l, i, result := q.lapsed(ref)
+	switch {
+	case result != LeaseExpired, !late || l == nil:
+		return result
+	case o == Release: // that is what it is
+		return LeaseDone
+	}
+	e := *l.ready.at(i)
+	l.ready.remove(i)
+	l.gen++ // the reader may have been asked for it
+	q.state.body -= int64(e.body)
+	q.ready.Add(-1)
+	sh.counters.settled.Add(1)
+	sh.remove(e)
+	sh.markDirty(q)
+	return LeaseDone
+}
+
+// lapsed finds where a message waits that has no lease. The lane is nil when it
+// may wait outside memory.
+func (q *Queue) lapsed(ref LeaseRef) (*lane, int, LeaseResult) {
+	for _, l := range q.state.lanes {
+		if l.priority != ref.priority {
+			continue
+		}
+		l.reinsert()
+		i := l.search(ref.seq)
+		switch {
+		case i < l.ready.len() && (*l.ready.at(i)).seq == ref.seq:
+			if (*l.ready.at(i)).receipt == ref.receipt {
+				return l, i, LeaseExpired
+			}
+			return nil, 0, LeaseSuperseded
+		case l.gap.count > 0 && ref.seq >= l.gap.from && ref.seq < l.gap.to:
+			return nil, 0, LeaseExpired
+		}
+	}
+	return nil, 0, LeaseGone
+}
+
+// search gives the place in ready of the first entry that is not below seq.
+func (l *lane) search(seq uint64) int {
+	low, high := 0, l.ready.len()
+	for low < high {
+		mid := (low + high) / 2
+		if (*l.ready.at(mid)).seq < seq {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	return low
+}
