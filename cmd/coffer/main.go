@@ -63,6 +63,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(serveCommand(), envCommand(), versionCommand())
+	c.AddCommand(serveCommand(), envCommand(), checkCommand(), backupCommand(),
+		restoreCommand(), versionCommand())
 	return c
 }

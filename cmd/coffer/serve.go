@@ -57,6 +57,9 @@ func serveCommand() *cobra.Command {
 	f.StringSliceVar(&cfg.TLSKey, "tls-key", nil, "their private keys, in the same order")
 	f.BoolVar(&cfg.InsecureLoopback, "insecure-loopback", false,
 		"open plaintext listeners on 127.0.0.1, for test suites that cannot do TLS")
+	f.StringVar(&cfg.LowWater, "low-water", "",
+		"free space of the disk below which new messages are refused, such as 2GiB or 10%\n"+
+			"(default 5%, at least 512MiB, at most 8GiB)")
 	f.StringVar(&opt.log.Level, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&opt.log.Format, "log-format", "text", "text or json")
 	return c

@@ -52,6 +52,10 @@ type Config struct {
 	// before; default time.AfterFunc. fn never blocks.
 	After func(d time.Duration, fn func()) (stop func())
 
+	// Room is nil, or gives the reason why new messages must be refused now, of
+	// kind fault.Exhausted; default: there always is room. Every Seal asks it.
+	Room func() error
+
 	// WindowBytes bounds the messages in memory of one shard; 64 MiB. A queue
 	// that is being consumed may always have one page (PageBytes) above it.
 	WindowBytes int64

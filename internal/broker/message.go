@@ -40,9 +40,15 @@ const contentPrefix = 1 + 4
 // Seal appends the sealed record of c to dst and returns the message with
 // Record, which aliases dst when dst has room, Size and Body; the caller fills
 // the rest. SizeClass is set here, and Enqueued when it is zero. It runs on the
-// caller's goroutine. Errors: fault.Invalid over Config.MaxMessage, and
-// fault.KeyUnavailable or fault.Unavailable while the domain is locked.
+// caller's goroutine. Errors: fault.Invalid over Config.MaxMessage,
+// fault.Exhausted of Config.Room, and fault.KeyUnavailable or fault.Unavailable
+// while the domain is locked.
 func (n *Namespace) Seal(dst []byte, c Content, f seal.Facts) (Message, error) {
+	if room := n.core.cfg.Room; room != nil {
+		if err := room(); err != nil {
+			return Message{}, err
+		}
+	}
 	size := contentPrefix + len(c.Header) + len(c.Body)
 	if size > n.core.cfg.MaxMessage {
 		return Message{}, fault.New(fault.Invalid,

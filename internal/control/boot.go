@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"time"
 
 	"coffer/internal/seal"
@@ -18,8 +19,8 @@ var (
 	// The platform key, wrapped under the root key, and the CRC-32 of that (4):
 	// it tells a damaged row from a wrong root key.
 	keyRoot = []byte("\x00root")
-	// The number of the last start (4), wrapped under the platform key: epochs
-	// rest on it, so it can be no box itself.
+	// The number of the last start (4) and the store's incarnation in it (16),
+	// wrapped under the platform key: epochs rest on it, so it can be no box itself.
 	keyStart = []byte("\x00start")
 	// The newest time of a commit in nanoseconds since 1970 (8), in a box.
 	keyTime = []byte("\x00time")
@@ -29,6 +30,15 @@ var (
 const (
 	platformPurpose = "platform"
 	startPurpose    = "start"
+)
+
+// A copy of a store has its secrets and its start number, so both would go on
+// with the same numbers, under whose subkeys each seals up to the bound. The first
+// start of a copy goes on this far away: beyond any number of starts of a process,
+// and spread, so that two copies of one store do not meet either.
+const (
+	apart  = 1 << 20
+	spread = 1 << 24
 )
 
 // boot gives the platform key and sets the start number. It writes nothing
@@ -42,19 +52,17 @@ func (db *DB) boot(ctx context.Context, rootKey []byte) (seal.Secret, error) {
 	var secret seal.Secret
 	if root != nil {
 		if secret, err = openRoot(rootKey, root); err == nil {
-			db.start, err = openStart(secret, start)
+			err = db.follow(secret, start)
 		}
 	} else {
 		secret, root, err = newRoot(rootKey)
 		b.Set(keyRoot, root)
+		db.start = 1
 	}
 	if err != nil {
 		return nil, err
 	}
-	if db.start++; db.start == 0 {
-		return nil, errors.New("control: start numbers are used up")
-	}
-	n := binary.BigEndian.AppendUint32(nil, db.start)
+	n := append(binary.BigEndian.AppendUint32(nil, db.start), db.incarnation[:]...)
 	if start, err = seal.Wrap(secret, startPurpose, keyStart, n); err != nil {
 		return nil, err
 	}
@@ -118,15 +126,40 @@ func openRoot(rootKey, row []byte) (seal.Secret, error) {
 	return secret, nil
 }
 
-func openStart(secret seal.Secret, row []byte) (uint32, error) {
+// follow sets the start number to the one after the last start, or far from it
+// when that was of another incarnation.
+func (db *DB) follow(secret seal.Secret, row []byte) error {
+	last, incarnation, err := openStart(secret, row)
+	if err != nil {
+		return err
+	}
+	next := uint64(last) + 1
+	if incarnation != nil && [16]byte(incarnation) != db.incarnation {
+		var b [4]byte
+		rand.Read(b[:]) // never fails
+		next += apart + uint64(binary.BigEndian.Uint32(b[:])%spread)
+	}
+	if next > math.MaxUint32 {
+		return errors.New("control: start numbers are used up")
+	}
+	db.start = uint32(next)
+	return nil
+}
+
+// openStart gives the number of the last start and the incarnation it was of; nil
+// when it was of a program that noted none.
+func openStart(secret seal.Secret, row []byte) (uint32, []byte, error) {
 	v, err := seal.Unwrap(secret, startPurpose, keyStart, row)
-	if err == nil && len(v) != 4 {
+	if err == nil && len(v) != 4 && len(v) != 4+16 {
 		err = seal.ErrFormat
 	}
 	if err != nil {
-		return 0, fmt.Errorf("control: %w: start number of shard 0: %w", store.ErrDamaged, err)
+		return 0, nil, fmt.Errorf("control: %w: start number of shard 0: %w", store.ErrDamaged, err)
 	}
-	return binary.BigEndian.Uint32(v), nil
+	if len(v) == 4 {
+		return binary.BigEndian.Uint32(v), nil, nil
+	}
+	return binary.BigEndian.Uint32(v), v[4:], nil
 }
 
 func commitNow(ctx context.Context, shard store.Shard, b *store.Batch) error {

@@ -30,15 +30,19 @@ var ErrRootKey = errors.New("control: the root key does not open this data direc
 // Config tunes a DB; the zero value is the default.
 type Config struct {
 	Now func() time.Time // the clock; default time.Now
+	// Incarnation of the store. A start under another one than the last is the
+	// first of a copy, and takes its number far from the original's.
+	Incarnation [16]byte
 }
 
 // DB is the control state of one data directory. It is safe for concurrent use.
 type DB struct {
-	shard    store.Shard
-	now      func() time.Time
-	start    uint32
-	platform *seal.Epochs
-	macs     macs
+	shard       store.Shard
+	now         func() time.Time
+	start       uint32
+	incarnation [16]byte
+	platform    *seal.Epochs
+	macs        macs
 
 	turn chan struct{} // holds a token while a writer is between first read and Propose
 
@@ -71,7 +75,10 @@ func Open(ctx context.Context, shard store.Shard, rootKey []byte, cfg Config) (*
 	done := &commit{&outcome{durable: make(chan struct{})}, make(chan struct{})}
 	close(done.durable)
 	close(done.hooked)
-	db := &DB{shard: shard, now: cfg.Now, tail: done, turn: make(chan struct{}, 1)}
+	db := &DB{
+		shard: shard, now: cfg.Now, incarnation: cfg.Incarnation,
+		tail: done, turn: make(chan struct{}, 1),
+	}
 	secret, err := db.boot(ctx, rootKey)
 	if err != nil {
 		return nil, err
@@ -91,7 +98,8 @@ func Open(ctx context.Context, shard store.Shard, rootKey []byte, cfg Config) (*
 // the broker use it for envelopes and records of their own.
 func (db *DB) Platform() *seal.Epochs { return db.platform }
 
-// StartNumber counts the starts of this data directory, from 1.
+// StartNumber counts the starts of this data directory, from 1; at the first start
+// of a copy it leaps.
 func (db *DB) StartNumber() uint32 { return db.start }
 
 // Update runs fn in a unit of work that may write, commits its effects and

@@ -47,6 +47,13 @@ type Config struct {
 	// that cannot do TLS.
 	InsecureLoopback bool
 
+	// LowWater is the free space on the disk of Data below which new messages are
+	// refused: a size such as 2GiB or a part such as 10%, 1% to 25%. "" means 5 %,
+	// at least 512 MiB, at most 8 GiB; it is never above a quarter of the disk.
+	LowWater        string
+	lowWaterBytes   uint64
+	lowWaterPercent int
+
 	Version string       // of the binary, shown to clients
 	Logger  *slog.Logger // slog.Default
 }
@@ -81,6 +88,10 @@ func (c *Config) fill() error {
 			"--tls-cert and --tls-key: give one key for each certificate")
 	}
 	if _, _, err := c.portRange(); err != nil {
+		return err
+	}
+	var err error
+	if c.lowWaterBytes, c.lowWaterPercent, err = parseLowWater(c.LowWater); err != nil {
 		return err
 	}
 	if c.InsecureLoopback && !c.loopback() {

@@ -96,7 +96,9 @@ func removeHalves(dirs ...string) error {
 		for _, f := range list {
 			half := strings.HasPrefix(f.Name(), ".tmp-") ||
 				strings.HasPrefix(f.Name(), fileRootKey+".new-") ||
-				strings.HasPrefix(f.Name(), fileCheck+".new-")
+				strings.HasPrefix(f.Name(), fileCheck+".new-") ||
+				strings.HasPrefix(f.Name(), fileCredentials+".new-") ||
+				strings.HasPrefix(f.Name(), fileMainAdmin+".new-")
 			if !half {
 				continue
 			}

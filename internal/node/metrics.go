@@ -15,6 +15,7 @@ type counts struct {
 	fences telemetry.Histogram
 	locked telemetry.Counter
 	events telemetry.Counters
+	syncs  telemetry.Histogram
 }
 
 func newCounts(r *telemetry.Registry) *counts {
@@ -25,6 +26,8 @@ func newCounts(r *telemetry.Registry) *counts {
 			"Data keys that fences took out of memory."),
 		events: r.Counters("coffer_audit_events_total",
 			"Events put on the audit trail.", "outcome"),
+		syncs: r.Histogram("coffer_store_sync_seconds",
+			"Time that the disk took to make a piece of the store's log durable.", nil),
 	}
 }
 
@@ -33,6 +36,9 @@ func (c *counts) fenced(_ string, domains []seal.DomainID, took time.Duration) {
 	c.fences.Observe(took.Seconds())
 	c.locked.Add(len(domains))
 }
+
+// synced is the store's.
+func (c *counts) synced(took time.Duration) { c.syncs.Observe(took.Seconds()) }
 
 // recorded is [gateway.Events]'s.
 func (c *counts) recorded(e *audit.Event) {
@@ -45,6 +51,7 @@ func (c *counts) recorded(e *audit.Event) {
 
 // observe shows what the queue core and the brokers know when they are asked.
 func (n *Node) observe() {
+	n.observeStore()
 	for _, m := range []struct {
 		name, help string
 		of         func(broker.Stats) int64
@@ -83,6 +90,9 @@ func (n *Node) observe() {
 	} {
 		n.metrics.GaugeFunc(m.name, m.help, n.statistic(m.of))
 	}
+	n.metrics.GaugeFunc("coffer_store_damaged_files",
+		"Damaged files of the store that were set aside in quarantine/.",
+		func() float64 { return float64(len(n.engine.Damaged())) })
 	n.metrics.GaugeFunc("coffer_brokers", "Brokers that exist.",
 		func() float64 { return float64(n.fleet.count(func(mq.State) bool { return true })) })
 	n.metrics.GaugeFunc("coffer_brokers_locked", "Brokers whose KMS key cannot be used.",

@@ -43,24 +43,28 @@ type Node struct {
 	cfg Config
 	log *slog.Logger
 
-	root    seal.Secret // wiped once the state is open
-	engine  *embedded.Engine
-	shards  []store.Shard
-	db      *control.DB
-	trail   *audit.Log
-	ring    *keyring.Keyring
-	core    *broker.Core
-	rabbit  *rabbitmq.Engine
-	gateway *gateway.Gateway
-	iam     *iam.Service
-	mq      *mq.Service
-	fleet   *fleet
-	certs   tlsx.GetCertificate
-	metrics *telemetry.Registry
-	events  listen.Events
-	clients amqp091.Events
-	counts  *counts
-	files   *tlsx.Files // the user's certificates; nil = the internal ones
+	root seal.Secret // wiped once the state is open
+	// filesKey seals the secret files of backups, and opens those of a backup.
+	filesKey seal.Secret
+	restored *embedded.Restored // nil = the store never was
+	engine   *embedded.Engine
+	shards   []store.Shard
+	db       *control.DB
+	trail    *audit.Log
+	ring     *keyring.Keyring
+	core     *broker.Core
+	rabbit   *rabbitmq.Engine
+	gateway  *gateway.Gateway
+	backups  *backups
+	iam      *iam.Service
+	mq       *mq.Service
+	fleet    *fleet
+	certs    tlsx.GetCertificate
+	metrics  *telemetry.Registry
+	events   listen.Events
+	clients  amqp091.Events
+	counts   *counts
+	files    *tlsx.Files // the user's certificates; nil = the internal ones
 
 	api, metricsDoor *listen.Listener
 	doors            sync.WaitGroup                // what serves listeners
@@ -83,7 +87,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	n.clients = observeClients(n.log, n.metrics)
 	n.counts = newCounts(n.metrics)
 	for _, step := range []func(context.Context) error{
-		n.openStore, n.openState, n.openCertificates, n.openServices,
+		n.openStore, n.openState, n.openCertificates, n.openBackups, n.openServices,
 		n.startBrokers, n.checkFiles, n.openDoors, n.announce,
 	} {
 		if err := step(ctx); err != nil {
@@ -105,6 +109,7 @@ func (n *Node) Stop(ctx context.Context) error {
 	n.stops = nil
 	n.doors.Wait()
 	n.root.Wipe()
+	n.filesKey.Wipe()
 	return errors.Join(errs...)
 }
 
@@ -117,6 +122,9 @@ func (n *Node) openStore(context.Context) error {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	var err error
+	if err := embedded.Gate(filepath.Join(n.cfg.Data, dirStore)); err != nil {
+		return fmt.Errorf("data directory %s: %w", n.cfg.Data, err)
+	}
 	if n.root, err = rootKey(&n.cfg); err != nil {
 		return err
 	}
@@ -124,7 +132,9 @@ func (n *Node) openStore(context.Context) error {
 		return err
 	}
 	engine, err := embedded.Open(embedded.Config{
-		Dir: filepath.Join(n.cfg.Data, dirStore), Logger: n.log,
+		Dir: filepath.Join(n.cfg.Data, dirStore), Logger: n.log, Writer: n.cfg.Version,
+		LowWaterBytes: n.cfg.lowWaterBytes, LowWaterPercent: n.cfg.lowWaterPercent,
+		Synced: n.counts.synced,
 	})
 	if errors.Is(err, store.ErrInUse) {
 		return fault.Wrap(fault.Conflict, err, "the data directory "+n.cfg.Data+
@@ -135,6 +145,9 @@ func (n *Node) openStore(context.Context) error {
 	}
 	n.engine = engine
 	n.onStop(func(context.Context) error { return engine.Close() })
+	if n.restored, err = n.tellStore(); err != nil {
+		return fmt.Errorf("open store: %w", err)
+	}
 	if err := removeHalves(n.cfg.Data, filepath.Join(n.cfg.Data, dirStore)); err != nil {
 		return fmt.Errorf("remove half-written files: %w", err)
 	}
@@ -160,12 +173,17 @@ func (n *Node) openState(ctx context.Context) error {
 		n.watch(n.log, id, shards[i])
 	}
 	last := len(ids) - 1
-	n.db, err = control.Open(ctx, shards[0], n.root, control.Config{})
+	n.db, err = control.Open(ctx, shards[0], n.root, control.Config{
+		Incarnation: n.engine.Identity().Incarnation,
+	})
 	if errors.Is(err, control.ErrRootKey) {
 		return wrongRoot(&n.cfg, err)
 	}
 	if err == nil {
 		err = keepCheck(&n.cfg, n.root)
+	}
+	if err == nil {
+		err = n.takeFiles()
 	}
 	if err != nil {
 		return fmt.Errorf("open control state: %w", err)
@@ -178,11 +196,17 @@ func (n *Node) openState(ctx context.Context) error {
 	n.onStop(func(context.Context) error { n.ring.Close(); return nil })
 	n.core, err = broker.Open(ctx, broker.Config{
 		Shards: shards[1:last], Control: n.db, Logger: n.log, MaxMessage: maxMessage,
+		Room: n.engine.Room,
 	})
 	if err != nil {
 		return fmt.Errorf("open queues: %w", err)
 	}
 	n.onStop(n.core.Close)
+	// Everything above the store reads entries of the last format and writes the
+	// present one, so there is nothing else to do.
+	if err := n.engine.Upgraded(); err != nil {
+		return fmt.Errorf("upgrade data directory: %w", err)
+	}
 	return nil
 }
 
@@ -206,6 +230,7 @@ func (n *Node) openDoors(context.Context) error {
 	health := telemetry.Health{
 		Live:  map[string]telemetry.Check{"store": n.storeHealth},
 		Ready: map[string]telemetry.Check{"brokers": n.fleet.ready, "store": n.storeHealth},
+		Shown: map[string]telemetry.Check{"disk space": n.roomHealth, "disk": n.syncHealth},
 	}
 	n.observe()
 	n.serveHTTP(n.metricsDoor, telemetry.Handler(n.metrics, health))

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	cloudtrailapi "coffer/internal/aws/api/cloudtrail"
+	cofferapi "coffer/internal/aws/api/coffer"
 	iamapi "coffer/internal/aws/api/iam"
 	kmsapi "coffer/internal/aws/api/kms"
 	mqapi "coffer/internal/aws/api/mq"
@@ -22,6 +23,7 @@ import (
 	"coffer/internal/control"
 	"coffer/internal/rabbitmq"
 	"coffer/internal/service/cloudtrail"
+	"coffer/internal/service/coffer"
 	"coffer/internal/service/iam"
 	"coffer/internal/service/kms"
 	"coffer/internal/service/mq"
@@ -53,6 +55,7 @@ func (n *Node) openServices(ctx context.Context) error {
 		{API: &cloudtrailapi.API, Impl: cloudtrail.New(n.db, n.trail, nil)},
 		{API: &stsapi.API, Impl: &sts.Service{}},
 		{API: &iamapi.API, Impl: n.iam},
+		{API: &cofferapi.API, Impl: coffer.New(&storeState{n, n.restored}, n.backups)},
 	}, gateway.Config{Logger: n.log, Events: gateway.Events{
 		Answered: func(service, op, code string, _ int, took time.Duration) {
 			requests.With(service, op, code).Observe(took.Seconds())

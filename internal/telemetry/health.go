@@ -23,10 +23,14 @@ type Health struct {
 	Live map[string]Check
 	// Ready checks fail while clients should go elsewhere: starting, stopping.
 	Ready map[string]Check
+	// Shown checks only add what they say to the answers of both: clients are
+	// served, but an operator should know.
+	Shown map[string]Check
 }
 
-// report runs the checks in the order of their names, and gives a line each.
-func report(ctx context.Context, checks map[string]Check) (text string, well bool) {
+// report runs the checks in the order of their names, and gives a line each. It is
+// well when none of checks fails; shown ones may.
+func report(ctx context.Context, checks, shown map[string]Check) (text string, well bool) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	var b strings.Builder
@@ -38,6 +42,11 @@ func report(ctx context.Context, checks map[string]Check) (text string, well boo
 			continue
 		}
 		fmt.Fprintf(&b, "%s: ok\n", name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(shown)) {
+		if err := shown[name](ctx); err != nil {
+			fmt.Fprintf(&b, "%s: warning: %v\n", name, err)
+		}
 	}
 	if well {
 		b.WriteString("ok\n")

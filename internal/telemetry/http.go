@@ -14,17 +14,17 @@ import (
 const maxScrapes = 4
 
 // Handler answers GET /metrics in Prometheus's text format, and /healthz and
-// /readyz with 200 or 503 and a line for each check. Requests from another
-// machine, or for a host name that is not this machine's own, get 403: the
-// latter come from web pages that let their name resolve to 127.0.0.1. The
-// registry is required.
+// /readyz with 200 or 503, a line for each check, and one for each warning.
+// Requests from another machine, or for a host name that is not this machine's
+// own, get 403: the latter come from web pages that let their name resolve to
+// 127.0.0.1. The registry is required.
 func Handler(r *Registry, h Health) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(r.registry, promhttp.HandlerOpts{
 		MaxRequestsInFlight: maxScrapes,
 	}))
-	mux.HandleFunc("GET /healthz", checks(h.Live))
-	mux.HandleFunc("GET /readyz", checks(h.Ready))
+	mux.HandleFunc("GET /healthz", checks(h.Live, h.Shown))
+	mux.HandleFunc("GET /readyz", checks(h.Ready, h.Shown))
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if !local(req) {
 			http.Error(w, "only for this machine", http.StatusForbidden)
@@ -34,9 +34,9 @@ func Handler(r *Registry, h Health) http.Handler {
 	})
 }
 
-func checks(of map[string]Check) http.HandlerFunc {
+func checks(of, shown map[string]Check) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		text, well := report(r.Context(), of)
+		text, well := report(r.Context(), of, shown)
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-store")
 		if !well {

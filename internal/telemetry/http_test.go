@@ -115,6 +115,27 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// TestShown: a warning is told and changes no answer.
+func TestShown(t *testing.T) {
+	t.Parallel()
+	var trouble error
+	h := Handler(NewRegistry(), Health{
+		Ready: map[string]Check{"store": func(context.Context) error { return nil }},
+		Shown: map[string]Check{"disk": func(context.Context) error { return trouble }},
+	})
+	if w := near(h, "/readyz"); w.Code != 200 || w.Body.String() != "store: ok\nok\n" {
+		t.Errorf("readyz: %d %q", w.Code, w.Body)
+	}
+	trouble = errors.New("full")
+	want := "store: ok\ndisk: warning: full\nok\n"
+	if w := near(h, "/readyz"); w.Code != 200 || w.Body.String() != want {
+		t.Errorf("readyz: %d %q", w.Code, w.Body)
+	}
+	if w := near(h, "/healthz"); w.Code != 200 || w.Body.String() != "disk: warning: full\nok\n" {
+		t.Errorf("healthz: %d %q", w.Code, w.Body)
+	}
+}
+
 // TestLocal answers this machine only.
 func TestLocal(t *testing.T) {
 	t.Parallel()

@@ -63,7 +63,8 @@ type conn struct {
 
 	stopping    atomic.Bool // the listener is closing
 	trouble     atomic.Pointer[refusal]
-	lockChanged atomic.Bool
+	lockChanged atomic.Bool   // or room
+	look        chan struct{} // holds a token when awaitRoom is to look again
 	written     chan struct{} // closed when the writer has ended
 	tuned       chan struct{} // closed when heartbeat is known
 
@@ -83,6 +84,7 @@ func newConn(s *Server, n net.Conn) *conn {
 		client:   Client{Remote: n.RemoteAddr().String()},
 		channels: map[uint16]*channel{}, byID: map[uint32]*channel{},
 		consumers: map[uint64]*consumer{},
+		look:      make(chan struct{}, 1),
 		written:   make(chan struct{}), tuned: make(chan struct{}),
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
@@ -123,6 +125,7 @@ func (c *conn) serve(ctx context.Context) {
 // broker may do so for as long again as the client may take to answer.
 func (c *conn) stop() {
 	c.stopping.Store(true)
+	c.wakeReader()
 	c.net.SetReadDeadline(time.Now())
 	time.AfterFunc(c.srv.cfg.CloseTimeout, func() { c.cancel(errStopping) })
 }

@@ -7,7 +7,10 @@
 // refused by name and never answered as if it were; that a confirm is sent only
 // for what the broker calls durable, after the return of an unroutable message;
 // and that nothing is lost while the namespace's key cannot be used: publishes
-// are refused with the reason, deliveries wait, settlements are taken.
+// are refused with the reason, deliveries wait, settlements are taken. While
+// there is no room on the disk publishes are refused in confirm mode; a client
+// that publishes without confirms is not read from until there is, so that
+// nothing it sends is dropped.
 //
 // It does not know users, keys or virtual hosts beyond the [Engine] that it is
 // given, listens to no port and does no TLS. Not built: transactions, bindings

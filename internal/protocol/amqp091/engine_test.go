@@ -28,6 +28,7 @@ type testEngine struct {
 	namespace *broker.Namespace
 	domain    *testDomain
 	denied    map[string]bool // "kind name action"
+	space     *testSpace
 }
 
 func newEngine(t testing.TB) *testEngine {
@@ -51,9 +52,10 @@ func newEngineOn(t testing.TB, disk store.Engine) *testEngine {
 	if err != nil {
 		t.Fatal(err)
 	}
+	space := &testSpace{}
 	core, err := broker.Open(ctx, broker.Config{
 		Shards: []store.Shard{one}, Control: db, Logger: quiet(),
-		MaxMessage: defaultMaxMessage + 64<<10,
+		MaxMessage: defaultMaxMessage + 64<<10, Room: space.Room,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +77,9 @@ func newEngineOn(t testing.TB, disk store.Engine) *testEngine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &testEngine{core: core, namespace: n, domain: d, denied: map[string]bool{}}
+	return &testEngine{
+		core: core, namespace: n, domain: d, denied: map[string]bool{}, space: space,
+	}
 }
 
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
@@ -223,7 +227,7 @@ type service struct {
 // serveTest starts a server. Its connections are over when the test is.
 func serveTest(t testing.TB, e *testEngine, cfg Config) *service {
 	t.Helper()
-	cfg.Engine, cfg.Logger = e, quiet()
+	cfg.Engine, cfg.Logger, cfg.Space = e, quiet(), e.space
 	if cfg.RefusalDelay == 0 {
 		cfg.RefusalDelay = time.Millisecond
 	}

@@ -35,8 +35,8 @@ type Events struct {
 	// Failed: a channel or, with channel 0, the connection was closed with this
 	// code and reply text, which may quote what the client sent.
 	Failed func(c Client, channel uint16, code wire.Code, text string)
-	// Blocked: the client is at a virtual host whose key cannot be used (reason
-	// is not nil), or can again.
+	// Blocked: the client is at a virtual host whose key cannot be used, or there
+	// is no room for messages (reason is not nil), or both are well again.
 	Blocked func(c Client, reason error)
 }
 

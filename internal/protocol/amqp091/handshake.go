@@ -173,7 +173,8 @@ func (c *conn) enter(m *wire.ConnectionOpen) error {
 		c.lockChanged.Store(true)
 		c.out.notify()
 	}
-	c.unwatch = c.srv.cfg.Engine.Watch(n, changed)
+	unlock, unroom := c.srv.cfg.Engine.Watch(n, changed), c.watchRoom(changed)
+	c.unwatch = func() { unlock(); unroom() }
 	changed()
 	return nil
 }

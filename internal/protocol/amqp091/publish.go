@@ -1,6 +1,7 @@
 package amqp091
 
 import (
+	"slices"
 	"strconv"
 
 	"coffer/internal/broker"
@@ -154,8 +155,15 @@ func (c *conn) unroutable(ch *channel, header, body []byte) error {
 func (c *conn) route(ch *channel, header, body []byte, targets []*broker.Queue) error {
 	content := broker.Content{Format: ContentFormat, Header: header, Body: body}
 	m, err := c.namespace.Seal(nil, content, seal.Facts{})
+	for !ch.confirm && fault.KindOf(err) == fault.Exhausted && c.room() != nil {
+		targets = slices.Clone(targets) // flushing reuses their memory
+		if on, err := c.awaitRoom(); !on {
+			return err
+		}
+		m, err = c.namespace.Seal(nil, content, seal.Facts{})
+	}
 	switch fault.KindOf(err) {
-	case fault.KeyUnavailable, fault.Unavailable:
+	case fault.KeyUnavailable, fault.Unavailable, fault.Exhausted:
 		if ch.confirm {
 			return c.expect(ch, rejected)
 		}

@@ -154,5 +154,6 @@ func (c *conn) lastWords(f wire.Frame) {
 // fail lets the reader close the connection for what the writer found.
 func (c *conn) fail(r *refusal) {
 	c.trouble.CompareAndSwap(nil, r)
+	c.wakeReader()
 	c.net.SetReadDeadline(time.Now())
 }

@@ -70,6 +70,7 @@ const (
 // Config tunes a Server; zero fields but Engine get the default named.
 type Config struct {
 	Engine Engine       // needed
+	Space  Space        // nil: there always is room
 	Logger *slog.Logger // for what is our fault; default slog.Default
 	Events Events       // default: nobody is told
 

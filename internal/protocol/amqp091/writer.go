@@ -13,7 +13,7 @@ import (
 type writer struct {
 	spare   []byte // for the next buffer
 	idle    bool   // nothing was written since the last tick
-	blocked bool   // connection.blocked is the last the client heard of the key
+	blocked bool   // connection.blocked is the last the client heard of it
 
 	halted  bool           // a delivery cannot be opened: the connection is ending
 	list    []broker.Event // taken from the session
@@ -103,9 +103,9 @@ func (c *conn) broke(err error) {
 }
 
 // tellLock tells a client that understands it whether the key of its messages
-// can be used.
+// can be used and there is room for them.
 func (c *conn) tellLock() {
-	why := c.namespace.Locked()
+	why := c.closedFor(c.namespace)
 	if (why != nil) == c.blocked {
 		return
 	}

@@ -3,8 +3,10 @@
 //
 // It guarantees what storetest asks, at a crash at any write. An error of a
 // write or a sync ends the process: nothing is written, retried or
-// acknowledged after it. A directory that lost acknowledged batches is refused
-// and left as it is. It does not encrypt: what is secret is sealed above.
+// acknowledged after it. Only a full disk is no such error: it is met before
+// (Room), and waited out where a write meets it all the same. A directory that
+// lost acknowledged batches is refused and left as it is. It does not encrypt:
+// what is secret is sealed above.
 //
 // Every stored byte is described in doc/format/store.md.
 package embedded
@@ -15,8 +17,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -47,12 +51,30 @@ type Config struct {
 	// MemTableBytes is the size of a table in memory and roughly of a log file;
 	// at most four exist. 0 means 32 MiB.
 	MemTableBytes uint64
+	// Writer is the version of the program, one line; a directory that a newer
+	// program wrote names that one. "" means unknown.
+	Writer string
+	// LowWaterBytes is the free space below which Room is an error;
+	// LowWaterPercent gives it as a part of the file system instead. Both 0 means
+	// 5 %, at least 512 MiB, at most 8 GiB. It is never above a quarter.
+	LowWaterBytes   uint64
+	LowWaterPercent int
+	// PollSpace is how often the free space is looked at and, at most, how long
+	// a write that met a full disk waits for its next attempt; 0 means 1 s.
+	PollSpace time.Duration
+	// SlowSync is the duration from which a sync is logged; 0 means 1 s.
+	SlowSync time.Duration
+	// Synced is told how long each sync of the log took. It must not block. It may
+	// be nil.
+	Synced func(took time.Duration)
 	// Logger gets what the operator should know; nil discards it.
 	Logger *slog.Logger
 	// Fatal is called once, after the first error of a write or sync. It must end
 	// the process. nil logs the error and exits with status 70. When it returns,
 	// as in tests, the engine is dead: nothing is written or acknowledged.
 	Fatal func(error)
+
+	format int // of the program; for tests, 0 means Format
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -65,6 +87,16 @@ func (c Config) withDefaults() (Config, error) {
 	if c.InFlight < 0 || c.InFlight > maxInFlight {
 		return c, fmt.Errorf("open store: %d in flight, at most %d", c.InFlight, maxInFlight)
 	}
+	if c.format == 0 {
+		c.format = Format
+	}
+	if c.Writer == "" || strings.ContainsFunc(c.Writer, func(r rune) bool { return r < ' ' }) {
+		c.Writer = "unknown"
+	}
+	if c.LowWaterPercent < 0 || c.LowWaterPercent > 100/markShare {
+		return c, fmt.Errorf("open store: a low-water mark of %d %%, at most %d %% are possible",
+			c.LowWaterPercent, 100/markShare)
+	}
 	if c.FS == nil {
 		c.FS = private{vfs.Default}
 	}
@@ -76,6 +108,12 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.MemTableBytes == 0 {
 		c.MemTableBytes = 32 << 20
+	}
+	if c.PollSpace == 0 {
+		c.PollSpace = time.Second
+	}
+	if c.SlowSync == 0 {
+		c.SlowSync = time.Second
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -94,14 +132,24 @@ func (c Config) withDefaults() (Config, error) {
 type Engine struct {
 	cfg      Config
 	identity Identity
+	label    label // what the identity file says
+	stored   bool  // it was there
 	lock     *dirLock
 	guard    *guard
 	db       *pebble.DB
 	floor    *floor
 	places   []*place
+	space    *space
+	syncs    *syncs
 
+	quarantine *quarantine
+
+	settled atomic.Bool           // the directory was checked and is being used
 	running atomic.Bool           // Open succeeded
 	failure atomic.Pointer[error] // the first error of a write or sync
+
+	aside   sync.Mutex            // held while checkpoints are made, listed or removed
+	spoiled atomic.Pointer[error] // the first error of the one that is being made
 
 	mu        sync.Mutex
 	closed    bool
@@ -119,9 +167,10 @@ func Open(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg}
-	e.guard = &guard{FS: cfg.FS, engine: e, limbo: vfs.NewMem()}
-	err = e.start()
+	e := newEngine(cfg)
+	if err = e.start(); err == nil {
+		e.space.begin()
+	}
 	e.running.Store(err == nil)
 	if failure := e.dead(); failure != nil {
 		err = failure // the cause of what start says
@@ -130,6 +179,16 @@ func Open(cfg Config) (*Engine, error) {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), e.release())
 	}
 	return e, nil
+}
+
+// newEngine gives an engine that has read nothing.
+func newEngine(cfg Config) *Engine {
+	e := &Engine{cfg: cfg}
+	e.guard = &guard{FS: cfg.FS, engine: e, limbo: vfs.NewMem()}
+	e.quarantine = &quarantine{engine: e, files: map[string]bool{}}
+	e.space = newSpace(e)
+	e.syncs = &syncs{slow: cfg.SlowSync, synced: cfg.Synced, log: cfg.Logger}
+	return e
 }
 
 // Identity tells which store this is.
@@ -159,8 +218,10 @@ func (e *Engine) Open(ctx context.Context, id store.ShardID) (store.Shard, error
 
 // Close waits for proposed batches and gives the directory back. While
 // snapshots are open it reports them and keeps the directory; it may then be
-// called again. It is idempotent. After a failure it returns that failure.
+// called again. It is idempotent. After a failure it returns that failure, and a
+// write that waits for room is one.
 func (e *Engine) Close() error {
+	e.space.end()
 	e.mu.Lock()
 	e.closed = true
 	e.mu.Unlock()
@@ -169,6 +230,8 @@ func (e *Engine) Close() error {
 			return fmt.Errorf("close store: %w", err)
 		}
 	}
+	e.aside.Lock() // waits for a checkpoint that is being made
+	defer e.aside.Unlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.released {
@@ -188,6 +251,7 @@ func (e *Engine) Close() error {
 // fails, with whatever is there by then.
 func (e *Engine) release() error {
 	var errs []error
+	e.space.close()
 	if e.floor != nil {
 		errs = append(errs, e.floor.close())
 	}
@@ -214,15 +278,20 @@ func (e *Engine) dead() error {
 // fail notes the first error of a write or sync: nobody owns a shard any more
 // and, unless Open still runs and reports it, the process ends.
 func (e *Engine) fail(err error) {
+	if e.freeze(err) && e.running.Load() {
+		e.cfg.Fatal(err)
+	}
+}
+
+// freeze notes the first error, and reports whether this is it.
+func (e *Engine) freeze(err error) bool {
 	if !e.failure.CompareAndSwap(nil, &err) {
-		return
+		return false
 	}
 	for _, p := range e.places {
 		if o := p.current.Load(); o != nil {
 			o.lose()
 		}
 	}
-	if e.running.Load() {
-		e.cfg.Fatal(err)
-	}
+	return true
 }

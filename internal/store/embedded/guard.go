@@ -1,7 +1,9 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -24,6 +26,8 @@ type guardFile struct {
 	vfs.File
 	g    *guard
 	name string
+	log  bool // a log of Pebble
+	idle bool // what is written to it can wait, see space.insist
 }
 
 var (
@@ -31,13 +35,55 @@ var (
 	_ vfs.File = (*guardFile)(nil)
 )
 
-// do runs a change that may not fail, unless the disk is frozen.
+// do runs a change that may not fail, unless the disk is frozen or the file is of
+// a checkpoint. On a full disk it is made again, so a change that was made in
+// part goes on from there.
 func (g *guard) do(op, name string, change func() error) error {
-	if g.engine.dead() != nil {
+	if g.frozen(name) {
 		return nil
 	}
-	if err := change(); err != nil {
-		g.engine.fail(fmt.Errorf("%s %s: %w", op, name, err))
+	return g.again(op, name, false, change(), change)
+}
+
+// again goes on with a change that was made once, with this result.
+func (g *guard) again(op, name string, idle bool, err error, change func() error) error {
+	if full(err) && !g.engine.beside(name) {
+		err = g.engine.space.insist(op, name, idle, change)
+	}
+	return g.judge(op, name, err)
+}
+
+// sync runs a sync, which is never made again: what the first one could not make
+// durable the second may take for durable.
+func (g *guard) sync(name string, log bool, sync func() error) error {
+	if g.frozen(name) {
+		return nil
+	}
+	return g.judge("sync", name, g.engine.syncs.measure(name, log, sync))
+}
+
+// frozen reports whether changes do nothing, for good or of the checkpoint that
+// is being made.
+func (g *guard) frozen(name string) bool {
+	return g.engine.dead() != nil || g.engine.spoiled.Load() != nil && g.engine.beside(name)
+}
+
+// judge fails the engine for an error, unless it is of a checkpoint. When the
+// engine is being closed on a full disk, Close says so and the process need not
+// end for it.
+func (g *guard) judge(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if g.engine.beside(name) {
+		g.engine.spoiled.CompareAndSwap(nil, &err)
+		return nil // Pebble panics on some; Checkpoint tells
+	}
+	waited := full(err) && op != "sync" && g.engine.space.ended()
+	if err = fmt.Errorf("%s %s: %w", op, name, err); waited {
+		g.engine.freeze(err)
+	} else {
+		g.engine.fail(err)
 	}
 	return nil
 }
@@ -55,21 +101,28 @@ func (g *guard) file(op, name string, change func() (vfs.File, error)) (vfs.File
 	if f == nil {
 		return g.limbo.Create("/file", vfs.WriteCategoryUnspecified)
 	}
-	return &guardFile{File: f, g: g, name: name}, nil
+	return &guardFile{File: f, g: g, name: name, log: strings.HasSuffix(name, ".log")}, nil
 }
 
 // Create makes a file. Pebble's markers name another file; the name of that one
 // is made durable first, because a crash may keep names in any order.
 func (g *guard) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	return g.file("create", name, func() (vfs.File, error) {
-		if strings.HasPrefix(g.FS.PathBase(name), "marker.") {
-			if err := syncDir(g.FS, g.FS.PathDir(name)); err != nil {
-				return nil, err
-			}
+	if strings.HasPrefix(g.FS.PathBase(name), "marker.") {
+		dir := g.FS.PathDir(name)
+		err := g.sync(dir, false, func() error { return syncDir(g.FS, dir) })
+		if err != nil {
+			return nil, err
 		}
-		return g.FS.Create(name, c)
-	})
+	}
+	f, err := g.file("create", name, func() (vfs.File, error) { return g.FS.Create(name, c) })
+	if f, ok := f.(*guardFile); ok {
+		f.idle = c == compaction
+	}
+	return f, err
 }
+
+// compaction is Pebble's name for what it writes to save space and reads.
+const compaction = vfs.DiskWriteCategory("pebble-compaction")
 
 func (g *guard) OpenReadWrite(
 	name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption,
@@ -93,8 +146,15 @@ func (g *guard) MkdirAll(name string, perm os.FileMode) error {
 	return g.do("make", name, func() error { return g.FS.MkdirAll(name, perm) })
 }
 
+// Link copies a table into a checkpoint where the file system has no links.
 func (g *guard) Link(old, name string) error {
-	return g.do("link", name, func() error { return g.FS.Link(old, name) })
+	return g.do("link", name, func() error {
+		err := g.FS.Link(old, name)
+		if err == nil || !g.engine.beside(name) || errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return vfs.Copy(g.FS, old, name)
+	})
 }
 
 func (g *guard) Rename(old, name string) error {
@@ -117,35 +177,37 @@ func (g *guard) RemoveAll(name string) error {
 	return g.FS.RemoveAll(name)
 }
 
-func (f *guardFile) Write(p []byte) (n int, err error) {
-	n = len(p)
-	err = f.g.do("write", f.name, func() (err error) {
-		n, err = f.File.Write(p)
+func (f *guardFile) Write(p []byte) (int, error) {
+	if f.g.frozen(f.name) {
+		return len(p), nil
+	}
+	n, err := f.File.Write(p)
+	if err == nil {
+		return n, nil
+	}
+	rest := p[n:]
+	return len(p), f.g.again("write", f.name, f.idle, err, func() error {
+		n, err := f.File.Write(rest)
+		rest = rest[n:]
 		return err
 	})
-	if err == nil {
-		n = len(p)
-	}
-	return n, err
 }
 
-func (f *guardFile) WriteAt(p []byte, off int64) (n int, err error) {
-	n = len(p)
-	err = f.g.do("write", f.name, func() (err error) {
-		n, err = f.File.WriteAt(p, off)
+func (f *guardFile) WriteAt(p []byte, off int64) (int, error) {
+	rest := p
+	err := f.g.do("write", f.name, func() error {
+		n, err := f.File.WriteAt(rest, off)
+		rest, off = rest[n:], off+int64(n)
 		return err
 	})
-	if err == nil {
-		n = len(p)
-	}
-	return n, err
+	return len(p), err
 }
 
-func (f *guardFile) Sync() error     { return f.g.do("sync", f.name, f.File.Sync) }
-func (f *guardFile) SyncData() error { return f.g.do("sync", f.name, f.File.SyncData) }
+func (f *guardFile) Sync() error     { return f.g.sync(f.name, f.log, f.File.Sync) }
+func (f *guardFile) SyncData() error { return f.g.sync(f.name, f.log, f.File.SyncData) }
 
 func (f *guardFile) SyncTo(length int64) (full bool, err error) {
-	err = f.g.do("sync", f.name, func() (err error) {
+	err = f.g.sync(f.name, false, func() (err error) {
 		full, err = f.File.SyncTo(length)
 		return err
 	})

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"io/fs"
 	"strconv"
 	"strings"
 
@@ -15,9 +14,6 @@ import (
 
 	"coffer/internal/store"
 )
-
-// formatVersion is the version of everything in the directory.
-const formatVersion = 1
 
 // maxIdentity bounds the bytes of the identity file.
 const maxIdentity = 4096
@@ -35,22 +31,16 @@ type Identity struct {
 	Shards      int
 }
 
-// identify reads the identity, or makes it where there are no data.
+// identify takes the identity that gate read, or makes one where there are no
+// data.
 func (e *Engine) identify(dataExist bool) error {
 	path := e.path(identityName)
-	text, err := readFile(e.cfg.FS, path, maxIdentity)
-	if errors.Is(err, fs.ErrNotExist) {
+	if !e.stored {
 		if dataExist {
 			return fmt.Errorf("%w: %s is missing beside existing data; restore it from a backup",
 				store.ErrDamaged, path)
 		}
 		return e.beget(path)
-	}
-	if err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
-	}
-	if e.identity, err = parseIdentity(text); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
 	}
 	if want := e.cfg.Shards; want != 0 && want != e.identity.Shards {
 		return fmt.Errorf("%s has %d shards, fixed at its first start; %d were asked for",
@@ -68,57 +58,88 @@ func (e *Engine) beget(path string) error {
 	for _, part := range [][]byte{id.Cluster[:], id.Node[:], id.Incarnation[:]} {
 		rand.Read(part) // never fails
 	}
-	if err := writeFile(e.cfg.FS, path, id.encode()); err != nil {
+	e.label = label{Identity: id, format: e.cfg.format, writer: e.cfg.Writer}
+	if err := writeFile(e.cfg.FS, path, e.label.encode()); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	e.identity = id
 	return nil
 }
 
-// encode gives lines of a name and a value, the last of which is a CRC-32C over
-// the lines before.
-func (id Identity) encode() []byte {
-	text := fmt.Sprintf("coffer-store %d\ncluster %x\nnode %x\nincarnation %x\nshards %d\n",
-		formatVersion, id.Cluster, id.Node, id.Incarnation, id.Shards)
-	return fmt.Appendf(nil, "%scrc32c %08x\n", text, checksum([]byte(text)))
+// A label is what the identity file says.
+type label struct {
+	Identity
+	format    int    // of everything in the directory
+	writer    string // version of the program that wrote the file; from format 2
+	upgrading int    // the format that the data may still have in part; 0 = none
 }
 
-// parseIdentity reads what encode gives, to the byte. A file of another version
-// is told from a damaged one by its checksum, which every version keeps last.
-func parseIdentity(text []byte) (Identity, error) {
-	var id Identity
+// encode gives lines of a name and a value, the last of which is a CRC-32C over
+// the lines before.
+func (l *label) encode() []byte {
+	text := fmt.Appendf(nil, "coffer-store %d\ncluster %x\nnode %x\nincarnation %x\nshards %d\n",
+		l.format, l.Cluster, l.Node, l.Incarnation, l.Shards)
+	if l.format > 1 {
+		text = fmt.Appendf(text, "writer %s\n", l.writer)
+	}
+	if l.upgrading != 0 {
+		text = fmt.Appendf(text, "upgrading %d\n", l.upgrading)
+	}
+	return fmt.Appendf(text, "crc32c %08x\n", checksum(text))
+}
+
+// parseLabel reads what encode gives, to the byte, in the formats from 1 to
+// newest. A file of a later format is told from a damaged one by its checksum,
+// which every format keeps last.
+func parseLabel(text []byte, newest int) (label, error) {
+	var l label
 	damaged := fmt.Errorf("%w: the checksum is wrong; restore the file from a backup",
 		store.ErrDamaged)
 	body, sum, ok := strings.Cut(string(text), "crc32c ")
 	if !ok || sum != fmt.Sprintf("%08x\n", checksum([]byte(body))) {
-		return id, damaged
+		return l, damaged
 	}
-	lines := strings.Split(body, "\n")
-	version, err := strconv.Atoi(strings.TrimPrefix(lines[0], "coffer-store "))
-	if err != nil {
-		return id, damaged
+	lines := strings.Split(strings.TrimSuffix(body, "\n"), "\n")
+	var err error
+	l.format, err = strconv.Atoi(strings.TrimPrefix(lines[0], "coffer-store "))
+	if err != nil || l.format < 1 {
+		return l, damaged
 	}
-	if version != formatVersion {
-		return id, fmt.Errorf("the store has format %d, this program reads format %d; "+
-			"run the version that wrote it", version, formatVersion)
+	l.writer = value(lines, "writer ")
+	if l.format > newest {
+		return l, newer(l, newest)
 	}
-	if len(lines) != 6 {
-		return id, damaged
+	if len(lines) < 5 {
+		return l, damaged
 	}
-	for i, part := range [][]byte{id.Cluster[:], id.Node[:], id.Incarnation[:]} {
-		_, value, _ := strings.Cut(lines[i+1], " ")
-		if len(value) != 2*len(part) {
-			return id, damaged
+	for i, part := range [][]byte{l.Cluster[:], l.Node[:], l.Incarnation[:]} {
+		_, digits, _ := strings.Cut(lines[i+1], " ")
+		if len(digits) != 2*len(part) {
+			return l, damaged
 		}
-		if _, err := hex.Decode(part, []byte(value)); err != nil {
-			return id, damaged
+		if _, err := hex.Decode(part, []byte(digits)); err != nil {
+			return l, damaged
 		}
 	}
-	id.Shards, err = strconv.Atoi(strings.TrimPrefix(lines[4], "shards "))
-	if err != nil || id.Shards < 1 || id.Shards > maxShards || string(id.encode()) != string(text) {
-		return id, damaged
+	l.Shards, err = strconv.Atoi(strings.TrimPrefix(lines[4], "shards "))
+	if from := value(lines, "upgrading "); err == nil && from != "" {
+		l.upgrading, err = strconv.Atoi(from)
 	}
-	return id, nil
+	if err != nil || l.Shards < 1 || l.Shards > maxShards ||
+		l.upgrading < 0 || l.upgrading >= l.format || string(l.encode()) != string(text) {
+		return l, damaged
+	}
+	return l, nil
+}
+
+// value gives the rest of the line that begins with name.
+func value(lines []string, name string) string {
+	for _, line := range lines {
+		if v, ok := strings.CutPrefix(line, name); ok {
+			return v
+		}
+	}
+	return ""
 }
 
 func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }

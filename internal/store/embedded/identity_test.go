@@ -12,10 +12,16 @@ import (
 
 func TestParseIdentity(t *testing.T) {
 	t.Parallel()
-	id := Identity{Cluster: [16]byte{1}, Node: [16]byte{2}, Incarnation: [16]byte{0xff}, Shards: 10}
-	got, err := parseIdentity(id.encode())
-	if err != nil || got != id {
-		t.Errorf("parse what was encoded: %+v, %v", got, err)
+	id := &label{format: 2, writer: "v1.2", Identity: Identity{
+		Cluster: [16]byte{1}, Node: [16]byte{2}, Incarnation: [16]byte{0xff}, Shards: 10,
+	}}
+	for _, l := range []*label{id, {Identity: id.Identity, format: 1},
+		{Identity: id.Identity, format: 2, writer: "devel", upgrading: 1},
+		{Identity: id.Identity, format: 7, upgrading: 6}} {
+		got, err := parseLabel(l.encode(), 7)
+		if err != nil || got != *l {
+			t.Errorf("parse what was encoded: %+v, %v, want %+v", got, err, l)
+		}
 	}
 	sealed := func(body string) string {
 		return fmt.Sprintf("%scrc32c %08x\n", body, checksum([]byte(body)))
@@ -34,39 +40,43 @@ func TestParseIdentity(t *testing.T) {
 		"spelled":       {sealed(strings.Replace(body, "shards 10", "shards +10", 1)), true},
 		"short id":      {sealed(strings.Replace(body, "cluster 01", "cluster ", 1)), true},
 		"line missing":  {sealed(strings.Replace(body, "shards 10\n", "", 1)), true},
-		"other version": {sealed("coffer-store 2\nanything\n"), false},
+		"format 0":      {sealed(strings.Replace(body, "store 2", "store 0", 1)), true},
+		"upgrade ahead": {sealed(body + "upgrading 2\n"), true},
+		"further line":  {sealed(body + "more\n"), true},
+		"other format":  {sealed("coffer-store 3\nanything\n"), false},
 	} {
-		_, err := parseIdentity([]byte(c.text))
-		if err == nil || errors.Is(err, store.ErrDamaged) != c.damaged {
+		_, err := parseLabel([]byte(c.text), 2)
+		if err == nil || errors.Is(err, store.ErrDamaged) != c.damaged ||
+			errors.Is(err, ErrNewer) == c.damaged {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
 func FuzzParseIdentity(f *testing.F) {
-	f.Add(Identity{Shards: 10}.encode())
+	for _, l := range []label{{format: 1}, {format: 2, writer: "x"}, {format: 3, upgrading: 2}} {
+		l.Shards = 10
+		f.Add(l.encode())
+	}
 	f.Add([]byte("coffer-store 2\ncrc32c 00000000\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		id, err := parseIdentity(text)
-		if err == nil && !bytes.Equal(id.encode(), text) {
-			t.Errorf("%q was taken for %q", text, id.encode())
+		l, err := parseLabel(text, 2)
+		if err == nil && !bytes.Equal(l.encode(), text) {
+			t.Errorf("%q was taken for %q", text, l.encode())
 		}
 	})
 }
 
 func FuzzDecodeSlot(f *testing.F) {
-	full := &floor{seq: 7, born: true, at: []store.Position{{Epoch: 1, Index: 2}, {Epoch: 3}}}
+	full := &slot{
+		version: 2, seq: 7, flags: flagBorn, at: []store.Position{{Epoch: 1, Index: 2}, {Epoch: 3}},
+	}
 	f.Add(full.encode())
-	f.Add((&floor{}).encode())
+	f.Add((&slot{version: 1}).encode())
 	f.Add(make([]byte, floorSlot))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		seq, born, at, ok := decodeSlot(text)
-		if !ok {
-			return
-		}
-		back := (&floor{seq: seq, born: born, at: at}).encode()
-		if text[17]&^flagBorn == 0 && text[16] == 0 && !bytes.HasPrefix(text, back) {
-			t.Errorf("%x was taken for %x", text, back)
+		if s, ok := decodeSlot(text); ok && !bytes.HasPrefix(text, s.encode()) {
+			t.Errorf("%x was taken for %x", text, s.encode())
 		}
 	})
 }
@@ -74,30 +84,47 @@ func FuzzDecodeSlot(f *testing.F) {
 func TestFloorSlotsTakeTurns(t *testing.T) {
 	t.Parallel()
 	at := func(n uint64) []store.Position { return []store.Position{{Epoch: 1, Index: n}} }
-	slot := func(seq, index uint64) []byte {
+	written := func(seq, index uint64) []byte {
 		b := make([]byte, floorSlot)
-		copy(b, (&floor{seq: seq, at: at(index)}).encode())
+		copy(b, (&slot{version: 2, seq: seq, at: at(index)}).encode())
 		return b
 	}
-	torn := slot(9, 9)
+	torn := written(9, 9)
 	torn[30] ^= 1
 	for name, c := range map[string]struct {
 		text []byte
 		want uint64
 		next int64
 	}{
-		"second is newer": {append(slot(4, 40), slot(5, 50)...), 50, 0},
-		"first is newer":  {append(slot(6, 60), slot(5, 50)...), 60, 1},
-		"first is torn":   {append(bytes.Clone(torn), slot(5, 50)...), 50, 0},
-		"second is torn":  {append(slot(4, 40), torn...), 40, 1},
+		"second is newer": {append(written(4, 40), written(5, 50)...), 50, 0},
+		"first is newer":  {append(written(6, 60), written(5, 50)...), 60, 1},
+		"first is torn":   {append(bytes.Clone(torn), written(5, 50)...), 50, 0},
+		"second is torn":  {append(written(4, 40), torn...), 40, 1},
 	} {
-		f := &floor{at: make([]store.Position, 1)}
-		if !f.load(c.text) || f.at[0].Index != c.want || f.slot != c.next {
-			t.Errorf("%s: index %d, next slot %d", name, f.at[0].Index, f.slot)
+		f := &floor{}
+		if !f.load(c.text, 1) || f.at[0].Index != c.want || f.next != c.next {
+			t.Errorf("%s: index %d, next slot %d", name, f.at[0].Index, f.next)
+		}
+		if want := strings.HasSuffix(name, "torn"); f.garbled != want {
+			t.Errorf("%s: garbled %v", name, f.garbled)
 		}
 	}
-	f := &floor{at: make([]store.Position, 1)}
-	if f.load(append(bytes.Clone(torn), torn...)) {
+	f := &floor{}
+	if f.load(append(bytes.Clone(torn), torn...), 1) {
 		t.Error("two torn slots were taken for a floor")
 	}
+}
+
+func FuzzParseFooter(f *testing.F) {
+	b := make([]byte, footerSize)
+	b[0], b[footerVersion] = footerCRC32C, tableVersion
+	copy(b[1:], []byte{100, 10, 50, 20})
+	copy(b[footerVersion+4:], footerMagic)
+	f.Add(b, int64(100+10+5+footerSize))
+	f.Add([]byte{}, int64(0))
+	f.Fuzz(func(t *testing.T, b []byte, size int64) {
+		if size >= 0 && parseFooter(b, size) == nil && len(b) != footerSize {
+			t.Errorf("%x was taken for a footer", b)
+		}
+	})
 }

@@ -46,6 +46,7 @@ func (e *Engine) options() *pebble.Options {
 		return pebble.DBCompressionNone
 	})
 	opts.Experimental.ReadSamplingMultiplier = -1 // reads cause no compactions
+	opts.Experimental.CompactionScheduler = newThrottle(e.quarantine)
 	return opts
 }
 
@@ -59,13 +60,18 @@ func (e *Engine) listener() *pebble.EventListener {
 				return
 			}
 			if pebble.IsCorruptionError(err) {
-				e.cfg.Logger.Error("store is damaged", "error", damage(err, e.path(dataName)))
+				e.cfg.Logger.Error("compaction met damage and left its files as they are",
+					"error", damage(err, e.path(dataName)), "pause", e.quarantine.backOff())
 				return
 			}
 			e.fail(fmt.Errorf("store in the background: %w", err))
 		},
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			if e.dead() != nil {
+				return
+			}
+			if e.settled.Load() {
+				e.quarantine.keep(info.Path, info.Details)
 				return
 			}
 			e.cfg.Logger.Error("stored file is damaged", "file", info.Path,

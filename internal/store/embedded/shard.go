@@ -90,6 +90,10 @@ func (p *place) ascend(o *owner) error {
 	if err := p.engine.dead(); err != nil {
 		return err
 	}
+	// What the floor says on the disk is at most one beginning behind.
+	if err := p.engine.floor.keep(); err != nil {
+		return err
+	}
 	pos := store.Position{Epoch: p.pos.Epoch + 1, Index: p.pos.Index}
 	err := p.engine.db.Set(positionKey(p.id), appendPosition(nil, pos), pebble.Sync)
 	if err != nil {
@@ -101,7 +105,7 @@ func (p *place) ascend(o *owner) error {
 	p.pos, p.unsettled = pos, []*store.Line{o.line}
 	o.epoch = pos.Epoch
 	o.advance(pos)
-	return nil
+	return p.engine.floor.keep()
 }
 
 // close refuses what is proposed from now on and waits for what was before.

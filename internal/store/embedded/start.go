@@ -27,6 +27,9 @@ func (e *Engine) start() error {
 	if err := e.acquire(); err != nil {
 		return err
 	}
+	if err := e.gate(); err != nil {
+		return err
+	}
 	data := e.path(dataName)
 	exists, err := dataExists(e.cfg.FS, data)
 	if err != nil {
@@ -39,12 +42,13 @@ func (e *Engine) start() error {
 	if err := e.identify(known); err != nil {
 		return err
 	}
-	floor, err := openFloor(e.guard, e.path(floorName), e.identity.Shards, exists)
+	floor, err := openFloor(e.guard, e.path(floorName), floorVersion(e.cfg.format),
+		e.identity.Shards, exists)
 	if err != nil {
 		return err
 	}
 	e.floor = floor
-	if floor.born && !exists {
+	if floor.born() && !exists {
 		return fmt.Errorf("%w: %s is missing or empty; restore it or start with another directory",
 			store.ErrDamaged, data)
 	}
@@ -54,6 +58,13 @@ func (e *Engine) start() error {
 			return err
 		}
 	}
+	if err := e.fits(found); err != nil {
+		return err
+	}
+	if err := e.beginUpgrade(); err != nil {
+		return err
+	}
+	e.settled.Store(true)
 	if e.db, err = pebble.Open(data, e.options()); err != nil {
 		return damage(err, data)
 	}
@@ -74,11 +85,17 @@ func (e *Engine) settleIn(found []store.Position) error {
 		}
 		e.places = append(e.places, newPlace(e, store.ShardID(i), pos))
 	}
-	if err := e.floor.begin(opened); err != nil {
+	if err := e.upgrade(opened); err != nil {
+		return err
+	}
+	if err := e.floor.begin(floorVersion(e.cfg.format), opened); err != nil {
+		return err
+	}
+	if err := e.quarantine.recall(); err != nil {
 		return err
 	}
 	e.floor.run(e.durable, e.fail)
-	return nil
+	return e.sweep()
 }
 
 // durable gives the last durable position of every shard.
@@ -90,7 +107,9 @@ func (e *Engine) durable() []store.Position {
 	return all
 }
 
-func (e *Engine) path(name string) string { return e.cfg.FS.PathJoin(e.cfg.Dir, name) }
+func (e *Engine) path(names ...string) string {
+	return e.cfg.FS.PathJoin(append([]string{e.cfg.Dir}, names...)...)
+}
 
 // dirLock keeps other processes out of the directory.
 type dirLock struct{ held io.Closer }

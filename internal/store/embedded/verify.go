@@ -29,21 +29,9 @@ const batchHead = 12 + 1 + 1 + prefixLen + 1 + 16
 // counted: the tables alone give a position for each shard, the logs must
 // continue from there without a gap, and must reach the floor.
 func (e *Engine) verify(data string) ([]store.Position, error) {
-	at, err := e.tablePositions(data)
+	at, last, err := e.replay(data)
 	if err != nil {
-		return nil, unreadable(err, data)
-	}
-	logs, err := wal.Scan(wal.Dir{FS: e.cfg.FS, Dirname: data})
-	if err != nil {
-		return nil, fmt.Errorf("list logs in %s: %w", data, err)
-	}
-	last := data
-	for _, log := range logs {
-		_, path := log.SegmentLocation(log.NumSegments() - 1)
-		if err := follow(log, path, at); err != nil {
-			return nil, err
-		}
-		last = path
+		return nil, err
 	}
 	for i, floor := range e.floor.at {
 		if at[i].Less(floor) {
@@ -53,6 +41,28 @@ func (e *Engine) verify(data string) ([]store.Position, error) {
 		}
 	}
 	return at, nil
+}
+
+// replay gives the position at which each shard in data will open, and the file
+// where they end.
+func (e *Engine) replay(data string) (at []store.Position, last string, err error) {
+	at, err = e.tablePositions(data)
+	if err != nil {
+		return nil, "", unreadable(err, data)
+	}
+	logs, err := wal.Scan(wal.Dir{FS: e.cfg.FS, Dirname: data})
+	if err != nil {
+		return nil, "", fmt.Errorf("list logs in %s: %w", data, err)
+	}
+	last = data
+	for _, log := range logs {
+		_, path := log.SegmentLocation(log.NumSegments() - 1)
+		if err := follow(log, path, at); err != nil {
+			return nil, "", err
+		}
+		last = path
+	}
+	return at, last, nil
 }
 
 // tablePositions reads the positions that the tables hold, without the logs.
@@ -65,7 +75,10 @@ func (e *Engine) tablePositions(data string) ([]store.Position, error) {
 	if err != nil {
 		return nil, err
 	}
-	at, err := positions(db, e.identity.Shards)
+	var at []store.Position
+	if err = e.checkFooters(db, data); err == nil {
+		at, err = positions(db, e.identity.Shards)
+	}
 	return at, errors.Join(err, db.Close())
 }
 

@@ -11,7 +11,8 @@ import (
 
 // A Disk is a file system in memory that can lose power. What was synced
 // survives; of the rest any part may. It shows every change before it is made,
-// one at a time, so that a test can take an image there or let it fail.
+// one at a time, so that a test can take an image there or let it fail. It may
+// have a size.
 type Disk struct {
 	vfs.FS
 	memory *vfs.MemFS
@@ -19,6 +20,7 @@ type Disk struct {
 	mu       sync.Mutex
 	changes  int
 	onChange func(Change) error
+	room     room
 
 	gateMu sync.Mutex
 	gate   chan struct{} // closed when syncs may proceed
@@ -107,7 +109,13 @@ func (d *Disk) file(op, name string, open func() (vfs.File, error)) (vfs.File, e
 
 // Create makes a file.
 func (d *Disk) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	return d.file("create", name, func() (vfs.File, error) { return d.memory.Create(name, c) })
+	return d.file("create", name, func() (vfs.File, error) {
+		if d.room.size != 0 && d.free() == 0 {
+			return nil, ErrFull
+		}
+		d.moved(name, "")
+		return d.memory.Create(name, c)
+	})
 }
 
 // OpenReadWrite opens a file, which it makes when it is missing.
@@ -122,6 +130,7 @@ func (d *Disk) OpenReadWrite(
 // ReuseForWrite renames a file to write it again.
 func (d *Disk) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	return d.file("rename", name, func() (vfs.File, error) {
+		d.moved(old, name)
 		return d.memory.ReuseForWrite(old, name, c)
 	})
 }
@@ -147,12 +156,18 @@ func (d *Disk) Link(old, name string) error {
 
 // Rename moves a file.
 func (d *Disk) Rename(old, name string) error {
-	return d.change("rename", name, func() error { return d.memory.Rename(old, name) })
+	return d.change("rename", name, func() error {
+		d.moved(old, name)
+		return d.memory.Rename(old, name)
+	})
 }
 
 // Remove removes a file.
 func (d *Disk) Remove(name string) error {
-	return d.change("remove", name, func() error { return d.memory.Remove(name) })
+	return d.change("remove", name, func() error {
+		d.moved(name, "")
+		return d.memory.Remove(name)
+	})
 }
 
 // diskFile is an open file or directory.
@@ -160,21 +175,36 @@ type diskFile struct {
 	vfs.File
 	disk *Disk
 	name string
+	at   int64 // where the next Write goes
 }
 
-func (f *diskFile) Write(p []byte) (n int, err error) {
-	err = f.disk.change("write", f.name, func() (err error) {
-		n, err = f.File.Write(p)
-		return err
-	})
+func (f *diskFile) Write(p []byte) (int, error) {
+	n, err := f.put(p, f.at, f.File.Write)
+	f.at += int64(n)
 	return n, err
 }
 
-func (f *diskFile) WriteAt(p []byte, off int64) (n int, err error) {
-	err = f.disk.change("write", f.name, func() (err error) {
-		n, err = f.File.WriteAt(p, off)
-		return err
+func (f *diskFile) WriteAt(p []byte, off int64) (int, error) {
+	return f.put(p, off, func(p []byte) (int, error) { return f.File.WriteAt(p, off) })
+}
+
+// put makes as much of a write as there is room for. When a test lets it find the
+// disk full, that is a half of one that makes the file longer, and none of others.
+func (f *diskFile) put(p []byte, off int64, write func([]byte) (int, error)) (n int, err error) {
+	d := f.disk
+	err = d.change("write", f.name, func() error {
+		fit, full := d.fits(f.name, off, int64(len(p)))
+		var err error
+		n, err = write(p[:fit])
+		return errors.Join(full, err)
 	})
+	if err == ErrFull { // from OnChange
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if info, err := f.Stat(); err == nil && off+int64(len(p)) > info.Size() {
+			n, _ = write(p[:len(p)/2])
+		}
+	}
 	return n, err
 }
 

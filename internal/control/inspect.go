@@ -1,0 +1,119 @@
+package control
+
+import (
+	"context"
+	"fmt"
+
+	"coffer/internal/seal"
+	"coffer/internal/store"
+)
+
+// An Inspection reads the control state of a stopped store. It writes nothing, and
+// what it finds damaged it tells and goes on.
+type Inspection struct {
+	snap     store.Snapshot
+	platform *seal.Epochs
+	macs     macs
+}
+
+// Inspect opens shard 0 with the root key. The snapshot stays the caller's, and
+// open while the inspection is used. Errors: [ErrRootKey], [store.ErrDamaged],
+// which also an empty shard is.
+func Inspect(snap store.Snapshot, rootKey []byte) (*Inspection, error) {
+	root, found, err := snap.Get(keyRoot)
+	if err == nil && !found {
+		err = fmt.Errorf("%w: there is no platform key", store.ErrDamaged)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("control: read platform key: %w", err)
+	}
+	secret, err := openRoot(rootKey, root)
+	if err != nil {
+		return nil, err
+	}
+	defer secret.Wipe()
+	i := &Inspection{snap: snap}
+	if i.platform, err = seal.NewEpochs(secret, "platform", 0); err != nil {
+		return nil, err
+	}
+	i.macs.secret = append(seal.Secret{}, secret...)
+	return i, nil
+}
+
+// Platform opens what is sealed under the platform key. It is not for sealing.
+func (i *Inspection) Platform() *seal.Epochs { return i.platform }
+
+// MAC is [DB.MAC].
+func (i *Inspection) MAC(label string, parts ...string) []byte {
+	return i.macs.key(label).Sum(parts...)
+}
+
+// Close forgets the keys.
+func (i *Inspection) Close() {
+	i.platform.Wipe()
+	i.macs.secret.Wipe()
+}
+
+// Get reads the value of id in table.
+func (i *Inspection) Get(t Table, id []byte) (value []byte, ok bool, err error) {
+	key := t.key(id)
+	box, ok, err := i.snap.Get(key)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	value, err = i.open(key, box)
+	return value, err == nil, err
+}
+
+// Check authenticates every row of the shard. Each that is not what was written
+// at its place goes to damaged, with its table and id; each other one with its
+// plaintext to row, which may be nil. The error ends the check: what cannot be
+// read, or ctx.
+func (i *Inspection) Check(
+	ctx context.Context, row func(t Table, id, value []byte), damaged func(row string, err error),
+) (rows int64, err error) {
+	it := i.snap.Iter(nil, nil)
+	for it.Next() && ctx.Err() == nil {
+		rows++
+		key := it.Key()
+		value, err := i.open(key, it.Value())
+		if err != nil {
+			damaged(name(key), err)
+		} else if row != nil {
+			row(Table(key[0]), key[1:], value)
+		}
+	}
+	err = it.Err()
+	if cerr := it.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	return rows, err
+}
+
+func name(key []byte) string {
+	if len(key) == 0 {
+		return "entry without a table"
+	}
+	return fmt.Sprintf("%s entry %x", Table(key[0]), key[1:])
+}
+
+// open gives the plaintext of a row of any table.
+func (i *Inspection) open(key, row []byte) (value []byte, err error) {
+	switch string(key) {
+	case "":
+		err = seal.ErrFormat
+	case string(keyRoot):
+		return nil, nil // Inspect opened it
+	case string(keyStart):
+		value, err = seal.Unwrap(i.macs.secret, startPurpose, keyStart, row)
+	default:
+		value, err = i.platform.OpenBox([]byte{}, aad(key), row)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", store.ErrDamaged, err)
+	}
+	return value, nil
+}

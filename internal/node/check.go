@@ -1,0 +1,263 @@
+package node
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"coffer/internal/audit"
+	"coffer/internal/control"
+	"coffer/internal/fault"
+	"coffer/internal/seal"
+	"coffer/internal/store"
+	"coffer/internal/store/embedded"
+)
+
+// Damage is a part of a data directory that does not hold what was written.
+type Damage struct {
+	File    string `json:"file,omitempty"`
+	Shard   *int   `json:"shard,omitempty"`
+	Row     string `json:"row,omitempty"`
+	Problem string `json:"problem"`
+	Advice  string `json:"advice"`
+}
+
+// CheckReport is what a check read and found.
+type CheckReport struct {
+	Data      string `json:"data"`
+	Format    int    `json:"format"`              // 0: cannot be read
+	Upgrading int    `json:"upgrading,omitempty"` // an upgrade from this format was not ended
+	// Sealed tells whether sealed values were opened; if not, Unopened says why, and
+	// only the store's checksums were compared.
+	Sealed   bool             `json:"sealed"`
+	Unopened string           `json:"unopened,omitempty"`
+	Tables   embedded.Checked `json:"tables"`
+	Logs     embedded.Checked `json:"logs"`
+	Shards   []ShardReport    `json:"shards"`
+	Damage   []Damage         `json:"damage"`
+	Seconds  float64          `json:"seconds"`
+}
+
+// ShardReport is what was read of a shard.
+type ShardReport struct {
+	Shard int    `json:"shard"`
+	Holds string `json:"holds"`
+	Rows  int64  `json:"rows"`
+}
+
+// Check reads the whole data directory of a stopped process and changes nothing.
+// Its error says why it could not be read at all; damage is in the report. Of
+// cfg only Data and RootKey count.
+func Check(ctx context.Context, cfg Config) (*CheckReport, error) {
+	begun := time.Now()
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	if err := cfg.fill(); err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(cfg.Data, dirStore)
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.New(fault.Invalid, "%s holds no data of coffer", cfg.Data)
+	}
+	c := &checking{cfg: &cfg, report: &CheckReport{Data: cfg.Data, Damage: []Damage{}}}
+	i, err := embedded.Inspect(embedded.Config{Dir: dir}, c.file)
+	if errors.Is(err, store.ErrInUse) {
+		return nil, fault.Wrap(fault.Conflict, err, "a process runs on "+cfg.Data+
+			"; stop it first, or check a copy")
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, c.report.Format, c.report.Upgrading = i.Identity()
+	err = c.run(ctx, i)
+	c.report.Seconds = time.Since(begun).Seconds()
+	return c.report, errors.Join(err, i.Close())
+}
+
+// checking is one check.
+type checking struct {
+	cfg    *Config
+	report *CheckReport
+	state  *control.Inspection // nil without the root key
+	base   store.Snapshot      // of shard 0, which state reads
+}
+
+func (c *checking) file(name string, err error) {
+	c.report.Damage = append(c.report.Damage, Damage{
+		File: name, Problem: err.Error(),
+		Advice: "keep the directory, restore the last backup into another one",
+	})
+}
+
+func (c *checking) run(ctx context.Context, i *embedded.Inspection) (err error) {
+	if c.report.Logs, err = i.CheckLogs(); err != nil {
+		return err
+	}
+	if c.report.Tables, err = i.CheckTables(ctx); err != nil {
+		return err
+	}
+	key := c.rootKey()
+	defer key.Wipe()
+	ids, whole := i.Shards()
+	if len(ids) > 0 && !whole {
+		c.report.Unopened = "the logs cannot be read; what follows is of the tables alone"
+	}
+	for n, id := range ids {
+		snap := i.Snapshot(id)
+		if id == 0 {
+			c.base = snap
+			defer func() { err = errors.Join(err, c.base.Close()) }()
+		}
+		err := c.shard(ctx, snap, id, n == len(ids)-1, key)
+		if id != 0 {
+			err = errors.Join(err, snap.Close())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	c.beside()
+	if c.state != nil {
+		c.state.Close()
+	}
+	return nil
+}
+
+// rootKey gives the root key if it is there and of this store.
+func (c *checking) rootKey() seal.Secret {
+	key, err := rootKey(c.cfg)
+	if err == nil {
+		err = checkRoot(c.cfg, key)
+	}
+	if err == nil {
+		return key
+	}
+	c.report.Unopened = err.Error()
+	if _, serr := os.Stat(c.cfg.RootKey); serr == nil {
+		c.file(c.cfg.RootKey, err)
+	}
+	return nil
+}
+
+// shard reads one shard, and opens what it can.
+func (c *checking) shard(
+	ctx context.Context, snap store.Snapshot, id store.ShardID, last bool, key seal.Secret,
+) (err error) {
+	number := int(id)
+	damaged := func(row string, err error) {
+		c.report.Damage = append(c.report.Damage, Damage{
+			Shard: &number, Row: row, Problem: err.Error(),
+			Advice: "what holds the row is refused or damaged; restore the last backup, or " +
+				"purge or delete the queue when it is one",
+		})
+	}
+	r := ShardReport{Shard: number, Holds: "queues"}
+	if id == 0 && key != nil {
+		c.state, err = control.Inspect(snap, key)
+		if err != nil {
+			damaged("platform key", err)
+			c.report.Unopened, c.state = err.Error(), nil
+		}
+		c.report.Sealed = c.state != nil
+	}
+	switch {
+	case id == 0:
+		r.Holds = "control state"
+		if c.state != nil {
+			r.Rows, err = c.state.Check(ctx, nil, damaged)
+		}
+	case last:
+		r.Holds = "events"
+		if c.state != nil {
+			r.Rows, err = audit.Check(ctx, c.state, snap, id, damaged)
+		}
+	}
+	if c.state == nil || r.Holds == "queues" {
+		r.Rows, _, err = embedded.Walk(ctx, snap, nil)
+	}
+	if err != nil && ctx.Err() == nil {
+		damaged("", err)
+		err = nil
+	}
+	c.report.Shards = append(c.report.Shards, r)
+	return err
+}
+
+// beside checks the files of the data directory that clients read.
+func (c *checking) beside() {
+	for _, f := range []struct {
+		name  string
+		check func(text []byte) error
+	}{{fileCredentials, c.credentials}, {fileMainAdmin, checkPassword}, {fileCA, checkPEM}} {
+		path := filepath.Join(c.cfg.Data, f.name)
+		text, err := os.ReadFile(path)
+		if err == nil {
+			err = f.check(text)
+		}
+		if err != nil {
+			c.report.Damage = append(c.report.Damage, Damage{
+				File: path, Problem: err.Error(),
+				Advice: "no data are lost; put the file back from a backup (" + fileCA +
+					" is made anew by the next start)",
+			})
+		}
+	}
+}
+
+// credentials compares the file with the access key that is stored.
+func (c *checking) credentials(text []byte) error {
+	var id, secret string
+	_, err := fmt.Sscanf(string(text), credentialsFormat, &id, &secret)
+	if err != nil || fmt.Sprintf(credentialsFormat, id, secret) != string(text) {
+		return errors.New("not as Coffer wrote it")
+	}
+	if c.state == nil {
+		return nil
+	}
+	v, ok, err := c.state.Get(control.TableAccessKey, c.state.MAC("iam/access-key", id))
+	if err != nil {
+		return err
+	}
+	var row struct {
+		Secret string `json:"secret"`
+	}
+	if ok {
+		err = json.Unmarshal(v, &row)
+	}
+	if err == nil && (!ok || row.Secret != secret) {
+		err = errors.New("not an access key of this directory")
+	}
+	return err
+}
+
+func checkPassword(text []byte) error {
+	word := strings.TrimSuffix(string(text), "\n")
+	if word == "" || strings.TrimSpace(word) != word || len(word) == len(text) {
+		return errors.New("not a password and a line feed")
+	}
+	return nil
+}
+
+func checkPEM(text []byte) error {
+	for n := 0; ; n++ {
+		block, rest := pem.Decode(text)
+		if block == nil {
+			if n == 0 || len(strings.TrimSpace(string(text))) > 0 {
+				return errors.New("not a list of certificates")
+			}
+			return nil
+		}
+		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+			return err
+		}
+		text = rest
+	}
+}

@@ -1,0 +1,88 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"coffer/internal/fault"
+)
+
+// units are the suffixes of sizes, and what they stand for in bytes.
+var units = [...]struct {
+	suffix string
+	bytes  uint64
+}{
+	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
+	{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12},
+	{"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {"T", 1 << 40}, {"B", 1}, {"", 1},
+}
+
+// maxLowWater bounds a low-water mark in bytes.
+const maxLowWater = 1 << 50
+
+// parseLowWater reads a low-water mark: bytes, as 2GiB, or a part of the file
+// system, as 10%. "" is the default, for which both are 0.
+func parseLowWater(text string) (bytes uint64, percent int, err error) {
+	wrong := fault.New(fault.Invalid,
+		"--low-water: %q is neither a size such as 2GiB nor a part such as 10%%, "+
+			"of 1%% to 25%% of the disk", text)
+	if text == "" {
+		return 0, 0, nil
+	}
+	if digits, ok := strings.CutSuffix(text, "%"); ok {
+		n, err := strconv.ParseUint(digits, 10, 8)
+		if err != nil || n < 1 || n > 25 {
+			return 0, 0, wrong
+		}
+		return 0, int(n), nil
+	}
+	for _, u := range units {
+		digits, ok := strings.CutSuffix(text, u.suffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseUint(strings.TrimSpace(digits), 10, 64)
+		if err != nil || n == 0 || n > maxLowWater/u.bytes {
+			return 0, 0, wrong
+		}
+		return n * u.bytes, 0, nil
+	}
+	return 0, 0, wrong
+}
+
+// observeStore shows what the store knows about its disk.
+func (n *Node) observeStore() {
+	n.metrics.GaugeFunc("coffer_store_disk_free_bytes",
+		"Free space on the disk of the data directory.",
+		func() float64 { return float64(n.engine.Stats().FreeBytes) })
+	n.metrics.GaugeFunc("coffer_store_low_water_bytes",
+		"Free space below which new messages are refused.",
+		func() float64 { return float64(n.engine.Stats().LowWaterBytes) })
+	n.metrics.GaugeFunc("coffer_store_room",
+		"1 while there is room for new messages, 0 while they are refused.",
+		func() float64 {
+			if n.engine.Room() != nil {
+				return 0
+			}
+			return 1
+		})
+	n.metrics.GaugeFunc("coffer_store_waiting_writes",
+		"Writes that wait because the disk is full.",
+		func() float64 { return float64(n.engine.Stats().Waiting) })
+	n.metrics.GaugeFunc("coffer_store_slow_sync_seconds",
+		"How long the present sync has taken, if that is long; else 0.",
+		func() float64 { return n.engine.Stats().SlowSync.Seconds() })
+}
+
+// roomHealth says why new messages are refused.
+func (n *Node) roomHealth(context.Context) error { return n.engine.Room() }
+
+// syncHealth says that the disk does not answer in time.
+func (n *Node) syncHealth(context.Context) error {
+	if d := n.engine.Stats().SlowSync; d != 0 {
+		return fmt.Errorf("a sync has not returned for %v", d)
+	}
+	return nil
+}
