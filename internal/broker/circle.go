@@ -37,7 +37,7 @@ func (st *queueState) leave(c *Consumer) {
 func (sh *shard) turnOf(k *circle) *Consumer {
 	for k.ring.len() > 0 {
 		c := k.ring.popFront()
-		if c.state.cancelled || !sh.able(c) {
+		if c.state.cancelled || c.state.failed != nil || !sh.able(c) {
 			c.state.active = false
 			continue
 		}

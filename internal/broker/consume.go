@@ -42,6 +42,10 @@ func (sh *shard) consume(r *request) {
 	c.state.credit = max(c.spec.Credit, -1)
 	st.consumers = append(st.consumers, c)
 	st.join(c)
+	c.state.taker.consumer = c
+	if c.spec.Match != nil {
+		st.choosy(c)
+	}
 	st.consumed = true
 	if c.spec.Exclusive {
 		st.sole = c
@@ -91,6 +95,9 @@ func (sh *shard) unsubscribe(c *Consumer) (unused bool) {
 	}
 	q.consumers.Add(-1)
 	st.leave(c)
+	if c.spec.Match != nil {
+		st.unchoosy(c)
+	}
 	sh.resign(c)
 	return q.spec.AutoDelete && len(st.consumers) == 0 && !st.gone
 }
@@ -100,12 +107,16 @@ func (sh *shard) endConsumers(q *Queue, err error) {
 	all := q.state.consumers
 	q.state.consumers = nil // none follows another
 	for _, c := range all {
-		s := c.session
-		list := &s.state.consumers
-		*list = slices.DeleteFunc(*list, func(x *Consumer) bool { return x == c })
-		sh.unsubscribe(c)
-		sh.inform(q, Event{Kind: Cancelled, Consumer: c, Err: err})
+		sh.endConsumer(c, err)
 	}
+}
+
+// endConsumer cancels a consumer and tells its session.
+func (sh *shard) endConsumer(c *Consumer, err error) {
+	list := &c.session.state.consumers
+	*list = slices.DeleteFunc(*list, func(x *Consumer) bool { return x == c })
+	sh.unsubscribe(c)
+	sh.inform(c.spec.Queue, Event{Kind: Cancelled, Consumer: c, Err: err})
 }
 
 // addCredit changes the credit of a consumer that has a limit.

@@ -38,6 +38,7 @@ func (sh *shard) drop(q *Queue) int {
 	}
 	sh.refuseReceives(q, queueGone(q))
 	sh.unlease(q, false)
+	sh.unparkAll(q)
 	for _, l := range st.lanes {
 		for e := l.flight; e != nil; e = l.flight {
 			l.unlink(e)
@@ -47,6 +48,7 @@ func (sh *shard) drop(q *Queue) int {
 		sh.clearReady(l, false)
 	}
 	st.gone = true
+	st.groups = nil
 	sh.used(q)
 	if q.spec.stored() || st.spills {
 		sh.erase(q.id)
@@ -92,6 +94,7 @@ func (sh *shard) purge(r *request) {
 	}
 	n := int64(sh.unlease(q, true)) + q.ready.Load()
 	if n > 0 || st.damaged != nil {
+		sh.unparkAll(q)
 		for _, l := range st.lanes {
 			sh.clearReady(l, true)
 		}

@@ -14,10 +14,13 @@ type entry struct {
 	counted     bool // class 0x10 may hold its count
 	bare        bool // read from its lease: address, key and history are not known
 	redelivered bool
-	dead        bool // in flight, but its queue was deleted
+	dead        bool   // in flight, but its queue was deleted
+	held        bool   // counted in its group, with a taker
+	loose       bool   // counted in its group, ready before others of it
+	refused     uint64 // bits of the consumers that do not want it
 
 	receipt    uint64 // of the last receive of this run, or the one it is leased by
-	prev, next *entry // in flight: the list of its queue; next also: free list
+	prev, next *entry // in flight: the list of its queue; next also: free list; parked: the same
 }
 
 // entryOverhead is about what an entry needs besides its bytes.
@@ -60,6 +63,7 @@ func (sh *shard) newEntry(l *lane) *entry {
 const keepEntries = 1 << 14
 
 func (sh *shard) freeEntry(e *entry) {
+	sh.ungroup(e)
 	*e = entry{}
 	if sh.freeCount < keepEntries {
 		e.next = sh.freeEntries

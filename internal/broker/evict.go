@@ -58,6 +58,9 @@ func (sh *shard) evictLane(l *lane) {
 	for i := 0; i < l.ready.len() && !sh.full(); i++ {
 		sh.dropRecord(*l.ready.at(i))
 	}
+	for e := l.parked; e != nil && !sh.full(); e = e.next {
+		sh.dropRecord(e)
+	}
 }
 
 func (g *gap) add(e *entry) {

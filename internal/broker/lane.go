@@ -21,6 +21,10 @@ type lane struct {
 
 	flight  *entry // list of those in flight, in no order
 	flights int
+	parked  *entry // list of those that are set aside by groups, in no order
+	parks   int
+	missing uint64 // sequence of the first record that somebody looked for
+	more    bool   // somebody looked for what is behind ready
 	top     uint64 // in flight ones are below
 	// What was leased at the start and lies where the gap was then. The page that
 	// comes by leaves it out.
@@ -110,6 +114,7 @@ func (l *lane) reinsert() {
 	if len(l.released) == 0 {
 		return
 	}
+	l.lookBack()
 	back := l.released
 	slices.SortFunc(back, func(a, b *entry) int {
 		if a.seq < b.seq {
@@ -172,7 +177,7 @@ func (l *lane) head() (*entry, bool) {
 }
 
 // lowest gives a sequence below which nothing is stored. While messages are in
-// flight it is computed now and then only: an old one is good, just lower.
+// flight or parked it is computed now and then only: an old one is good, just lower.
 func (l *lane) lowest() uint64 {
 	low := l.queue.state.next
 	if l.gap.count > 0 {
@@ -184,9 +189,12 @@ func (l *lane) lowest() uint64 {
 	for _, e := range l.released {
 		low = min(low, e.seq)
 	}
-	if l.flights > 0 {
-		if l.settles < max(1024, l.flights) {
+	if l.flights+l.parks > 0 {
+		if l.settles < max(1024, l.flights+l.parks) {
 			return l.first
+		}
+		for e := l.parked; e != nil; e = e.next {
+			low = min(low, e.seq)
 		}
 		for e := l.flight; e != nil; e = e.next {
 			low = min(low, e.seq)

@@ -77,6 +77,7 @@ func (l *lane) restoreLease(seq uint64, row *leaseRow) {
 	l.gap.bytes = max(l.gap.bytes-e.cost(), 0)
 	l.gap.body = max(l.gap.body-int64(e.body), 0)
 	l.link(e)
+	q.state.reseize(e)
 	l.top = max(l.top, seq+1)
 	x := &lease{
 		entry: e, receipt: row.receipt, count: row.lease.count, deadline: row.deadline,

@@ -65,8 +65,10 @@ type shard struct {
 	alarms  alarms
 	timer   func() // stops it; nil: none is set
 	timerAt int64
-	later   []*Queue // want another slice
-	calls   uint64   // numbers of takers that are no consumers
+	later   []*Queue    // want another slice
+	steps   int         // left of maxSteps
+	failed  []*Consumer // their Match did
+	probe   Delivery    // shown to a Match
 
 	memory         int64 // cost of the records held by all queues
 	oldest, newest *Queue

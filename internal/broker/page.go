@@ -15,11 +15,17 @@ func (sh *shard) readAhead(l *lane) {
 		return
 	}
 	missing := l.ready.len() > 0 && (*l.ready.at(0)).record == nil
+	if st.choosers > 0 { // what is at the head may be for nobody
+		missing = l.missing != noneMissing || l.more
+	}
 	if missing || l.gap.count > 0 && l.ready.len() < max(1, l.page/2) {
 		l.wants = true
 		sh.wanting = append(sh.wanting, l)
 	}
 }
+
+// noneMissing is lane.missing while no record is.
+const noneMissing = ^uint64(0)
 
 // beginReads sends the reader out, but not for queues with effects in the open
 // batch: no snapshot shows those.
@@ -49,7 +55,11 @@ func (sh *shard) newRead(l *lane) *readJob {
 	}
 	j := &readJob{lane: l, gen: l.gen, bytes: sh.pageBytes()}
 	left := j.bytes
-	for i := 0; i < l.ready.len() && left > 0; i++ {
+	i := 0
+	if st.choosers > 0 {
+		i = l.search(l.missing)
+	}
+	for ; i < l.ready.len() && left > 0; i++ {
 		e := *l.ready.at(i)
 		if e.record == nil {
 			j.entries = append(j.entries, e)

@@ -11,6 +11,7 @@ func (sh *shard) pump(q *Queue) {
 	}
 	for _, l := range st.lanes {
 		l.reinsert()
+		l.missing, l.more = noneMissing, false
 	}
 	if st.frozen || st.gone || sh.err != nil {
 		return
@@ -19,9 +20,11 @@ func (sh *shard) pump(q *Queue) {
 		sh.refuse(q)
 		return
 	}
+	sh.steps = maxSteps
 	sh.serve(q)
 	sh.handOut(q)
 	sh.offer(q)
+	sh.endFailed()
 	for _, l := range st.lanes {
 		sh.readAhead(l)
 	}

@@ -97,7 +97,6 @@ func (sh *shard) receive(r *receiver) {
 		r.reply <- reply{err: err}
 		return
 	}
-	r.taker = sh.newCall()
 	r.until = sh.time + milliseconds(r.spec.Wait)
 	if st.receivers.len() == 0 || r.until < st.waitsEnd {
 		st.waitsEnd = r.until
@@ -195,7 +194,7 @@ func (sh *shard) endReceive(r *receiver) {
 // handOut gives what waits to those who receive, each all that it can have.
 func (sh *shard) handOut(q *Queue) {
 	for r := sh.receiverOf(q); r != nil; r = sh.receiverOf(q) {
-		e, wait := sh.pick(q, r.taker)
+		e, wait := sh.pick(q, &r.taker)
 		switch {
 		case e != nil:
 			sh.hand(r, e)

@@ -44,6 +44,22 @@ func (r *ring[T]) popBack() T {
 	return v
 }
 
+// insert puts v before what is at i, in as many steps as there are to the nearer end.
+func (r *ring[T]) insert(i int, v T) {
+	if i < r.n/2 {
+		r.pushFront(v)
+		for j := range i {
+			*r.at(j) = *r.at(j + 1)
+		}
+	} else {
+		r.pushBack(v)
+		for j := r.n - 1; j > i; j-- {
+			*r.at(j) = *r.at(j - 1)
+		}
+	}
+	*r.at(i) = v
+}
+
 // remove takes the i-th out, in as many steps as there are to the nearer end.
 func (r *ring[T]) remove(i int) {
 	if i < r.n/2 {

@@ -60,6 +60,15 @@ type ConsumerSpec struct {
 	// Priority: while a consumer with a higher one can take deliveries, those with
 	// lower ones get none. Equal ones take turns.
 	Priority int32
+	// Match says whether the consumer wants a message; nil: all. It is called on the
+	// shard's owner, once per message while that waits: it must be quick, must not
+	// block, keep its argument or call the broker, but for Namespace.OpenDelivery.
+	// It is not called while the domain is locked; what it says when it cannot open
+	// a message because of a lock does not count. The argument has no Ref. A panic
+	// ends the consumer with an error; a queue with AutoDelete stays then.
+	// A message that no consumer wants keeps its place, and MaxParked behind the
+	// head of the queue are looked at.
+	Match func(*Delivery) bool
 	// Activation wants an Activated event when the consumer becomes active, which
 	// without QueueSpec.SingleActive is at once.
 	Activation bool

@@ -68,6 +68,7 @@ func (sh *shard) giveCredit(c *Consumer, o Outcome) {
 // back puts a message that is not in flight any more to its place.
 func (sh *shard) back(e *entry) {
 	q := e.lane.queue
+	sh.regroup(e)
 	e.lane.released = append(e.lane.released, e)
 	q.state.body += int64(e.body)
 	q.ready.Add(1)

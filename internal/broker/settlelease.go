@@ -175,6 +175,7 @@ func (q *Queue) lapsed(ref LeaseRef) (*lane, int, LeaseResult) {
 		if l.priority != ref.priority {
 			continue
 		}
+		l.unparkSeq(ref.seq)
 		l.reinsert()
 		i := l.search(ref.seq)
 		switch {

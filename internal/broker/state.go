@@ -14,7 +14,11 @@ type queueState struct {
 	touched   bool   // in the owner's list
 
 	consumers []*Consumer
-	circles   []*circle     // of the consumers, the highest priority first
+	circles   []*circle // of the consumers, the highest priority first
+	choosers  int       // consumers with a Match
+	bits      uint64    // of theirs
+	groups    map[string]*group
+	parked    int           // messages set aside by groups
 	single    *Consumer     // the active one of a queue with SingleActive
 	gets      ring[request] // waiting for a read
 	sole      *Consumer     // exclusive
@@ -68,6 +72,10 @@ type consumerState struct {
 	circle    *circle
 	active    bool // in the ring of its circle
 	cancelled bool
+	taker     taker
+	seen      map[*lane]uint64 // with a Match: what lies below was asked about
+	bit       uint64           // of entry.refused; 0: none is left for it
+	failed    error            // its Match panicked
 }
 
 // take gives a slot for e. Generations begin at 1, so that no reference is zero.

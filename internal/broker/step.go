@@ -111,6 +111,7 @@ func (sh *shard) lock(n *Namespace) {
 	n.locked = n.domain.Locked() != nil
 	sh.turn(n, n.locked)
 	n.Topology().Queues(func(q *Queue) bool {
+		sh.reconsider(q)
 		st := &q.state
 		if !n.locked || st.gets.len() > 0 || st.receivers.len() > 0 || len(st.leases.heap) > 0 {
 			sh.touch(q)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 
 	"coffer/internal/broker"
 )
@@ -47,6 +48,8 @@ func (p *player) specify(spec *broker.ConsumerSpec, words []string) error {
 			spec.Exclusive = true
 		case "activation":
 			spec.Activation = true
+		case "match": // texts that begin so
+			spec.Match = p.match(value)
 		case "priority":
 			n, err := number(name, value)
 			if err != nil {
@@ -58,6 +61,45 @@ func (p *player) specify(spec *broker.ConsumerSpec, words []string) error {
 		}
 	}
 	return nil
+}
+
+// asked is what matches were asked about since the last lock.
+type asked struct {
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+func (a *asked) reset() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.seen = map[string]bool{}
+}
+
+func (a *asked) again(key string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	was := a.seen[key]
+	a.seen[key] = true
+	return was
+}
+
+// match wants texts that begin with one of the letters; "panic" panics. It must
+// be asked once about a delivery.
+func (p *player) match(letters string) func(*broker.Delivery) bool {
+	w := p.world
+	return func(d *broker.Delivery) bool {
+		if letters == "panic" {
+			panic("match")
+		}
+		text, err := w.Text(d)
+		if err != nil {
+			return false
+		}
+		if p.asked.again(fmt.Sprint(text, d.Count, d.Consumer, d.Queue)) {
+			p.t.Errorf("a match was asked about %q twice", text)
+		}
+		return strings.ContainsRune(letters, rune(text[0]))
+	}
 }
 
 func (p *player) credit(c *Client, args []string) (string, error) {

@@ -28,6 +28,7 @@ type player struct {
 	held      map[string][]broker.Delivery // by session
 	leases    map[string][]broker.LeaseRef // by text
 	waits     map[string]*waiting
+	asked     asked
 }
 
 func play(t testing.TB, s Subject, cfg broker.Config, script string) {
@@ -38,6 +39,7 @@ func play(t testing.TB, s Subject, cfg broker.Config, script string) {
 		held: map[string][]broker.Delivery{}, leases: map[string][]broker.LeaseRef{},
 		waits: map[string]*waiting{},
 	}
+	p.asked.reset()
 	p.cfg = p.clock.Use(cfg)
 	p.world = Start(t, s.Engine, NewDomain(), p.cfg)
 	for i, line := range strings.Split(script, "\n") {
@@ -91,6 +93,7 @@ func (p *player) do(command string, args []string) (string, error) {
 		p.world.Domain.Lock()
 		return "", nil
 	case "unlock":
+		p.asked.reset()
 		p.world.Domain.Unlock()
 		return "", nil
 	case "advance":
