@@ -147,12 +147,17 @@ func (sh *shard) unhand(g *group, e *entry) {
 	g.unlist()
 	g.holder = nil
 	switch {
-	case g.loose.len() > 0:
-	case g.parked.len() > 0:
+	case g.parkedFirst():
 		sh.unpark(g)
-	default:
+	case g.loose.len() == 0:
 		delete(st.groups, g.name)
 	}
+}
+
+// parkedFirst reports whether the first that waits is parked.
+func (g *group) parkedFirst() bool {
+	return g.parked.len() > 0 &&
+		(g.loose.len() == 0 || (*g.parked.at(0)).precedes(*g.loose.at(0)))
 }
 
 // loosen notes that e waits in ready, or is about to, before others of its group.
@@ -254,7 +259,7 @@ func (sh *shard) slim(e *entry) {
 
 // enlist lets the holder of g have what is parked of it.
 func (g *group) enlist() {
-	if g.held > 0 && g.mine == 0 && g.parked.len() > 0 && g.loose.len() == 0 {
+	if g.held > 0 && g.mine == 0 && g.parkedFirst() {
 		g.holder.groups = append(g.holder.groups, g)
 		g.mine = len(g.holder.groups)
 	}
@@ -276,7 +281,7 @@ func (g *group) unlist() {
 func (sh *shard) pickParked(t *taker) *entry {
 	for len(t.groups) > 0 {
 		g := t.groups[len(t.groups)-1]
-		if g.parked.len() == 0 || g.loose.len() > 0 {
+		if !g.parkedFirst() {
 			g.unlist()
 			continue
 		}
