@@ -170,6 +170,8 @@ func (c *Core) restore(q *Queue) error {
 		st.body += rec.body
 		q.ready.Add(rec.depth)
 	}
+	st.delayed.durable, st.delayed.due = r.delayed, r.due
+	q.delayed.Add(r.delayed)
 	return q.namespace.shard.loadLeases(q)
 }
 

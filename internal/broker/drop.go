@@ -39,6 +39,7 @@ func (sh *shard) drop(q *Queue) int {
 	sh.refuseReceives(q, queueGone(q))
 	sh.unlease(q, false)
 	sh.unparkAll(q)
+	sh.dropDelayed(q, false)
 	for _, l := range st.lanes {
 		for e := l.flight; e != nil; e = l.flight {
 			l.unlink(e)
@@ -92,7 +93,7 @@ func (sh *shard) purge(r *request) {
 		r.reply <- reply{err: queueGone(q)}
 		return
 	}
-	n := int64(sh.unlease(q, true)) + q.ready.Load()
+	n := int64(sh.unlease(q, true)+sh.dropDelayed(q, true)) + q.ready.Load()
 	if n > 0 || st.damaged != nil {
 		sh.unparkAll(q)
 		for _, l := range st.lanes {

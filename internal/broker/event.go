@@ -73,4 +73,7 @@ const (
 type Settlement struct {
 	Ref     DeliveryRef
 	Outcome Outcome
+	// Delay is how long a released message is kept from everybody, in milliseconds
+	// of shard time. It keeps its place.
+	Delay int64
 }

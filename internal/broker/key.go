@@ -22,16 +22,18 @@ const (
 type kind byte
 
 const (
-	kindLive  kind = 0x01 // the message, which waits or is in flight
-	kindLease kind = 0x03 // beside one in flight: until when, whoever has it
-	kindCount kind = 0x04 // beside one that was released: how often
+	kindLive    kind = 0x01 // the message, which waits or is in flight
+	kindDelayed kind = 0x02 // a message that is not due
+	kindLease   kind = 0x03 // beside one in flight: until when, whoever has it
+	kindCount   kind = 0x04 // beside one that was released: how often
 )
 
 // Sizes of keys in bytes.
 const (
-	recordKeySize = 1 + 8
-	clockKeySize  = 1 + 16
-	entryKeySize  = 1 + 8 + 1 + 1 + 8
+	recordKeySize  = 1 + 8
+	clockKeySize   = 1 + 16
+	entryKeySize   = 1 + 8 + 1 + 1 + 8
+	delayedKeySize = 1 + 8 + 1 + 8 + 8 + 1
 )
 
 // recordKey appends class (1), queue (8).
@@ -54,6 +56,24 @@ func entryKey(dst []byte, c class, id queueID, priority uint8, seq uint64) []byt
 func sideKey(dst []byte, c class, id queueID, k kind, priority uint8, seq uint64) []byte {
 	dst = binary.BigEndian.AppendUint64(append(dst, byte(c)), uint64(id))
 	return binary.BigEndian.AppendUint64(append(dst, byte(k), 255-priority), seq)
+}
+
+// delayedKey appends class (1), queue (8), kind (1), time at which it is due (8;
+// domain time), sequence (8), priority (1).
+func delayedKey(
+	dst []byte, c class, id queueID, due int64, seq uint64, priority uint8,
+) []byte {
+	dst = binary.BigEndian.AppendUint64(append(dst, byte(c)), uint64(id))
+	dst = binary.BigEndian.AppendUint64(append(dst, byte(kindDelayed)), uint64(due))
+	return append(binary.BigEndian.AppendUint64(dst, seq), priority)
+}
+
+func parseDelayedKey(key []byte) (due int64, seq uint64, priority uint8, err error) {
+	if len(key) != delayedKeySize || kind(key[9]) != kindDelayed || key[10] > 0x7f {
+		return 0, 0, 0, fmt.Errorf("key %x of a delayed message: %w", key, store.ErrDamaged)
+	}
+	due = int64(binary.BigEndian.Uint64(key[10:]))
+	return due, binary.BigEndian.Uint64(key[18:]), key[26], nil
 }
 
 // queueRange gives the bounds of all keys of a queue in a class.

@@ -23,16 +23,28 @@ func (sh *shard) lapse(q *Queue) {
 // comeBack ends a lease by which nobody settled the message: that goes to its
 // place.
 func (sh *shard) comeBack(x *lease) {
-	count := x.count
+	count, aside := x.count, x.receipt == 0
 	e := sh.endLease(x)
 	e.count = count
 	e.redelivered = true
-	sh.counters.released.Add(1)
+	if !aside {
+		sh.counters.released.Add(1)
+	}
 	sh.writeCount(e)
 	if sh.intoGap(e) {
 		return
 	}
 	sh.back(e)
+}
+
+// setAside keeps a released message from everybody for a time, under a lease that
+// nobody has; false when the queue has too many.
+func (sh *shard) setAside(e *entry, delay int64) bool {
+	if len(e.lane.queue.state.leases.heap) >= maxLeases {
+		return false
+	}
+	sh.lend(e, 0, e.count, sh.time+min(delay, maxTime-sh.time))
+	return true
 }
 
 // intoGap makes e part of its lane's gap if its place is there. That is so of

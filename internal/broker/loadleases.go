@@ -18,9 +18,8 @@ func (sh *shard) loadLeases(q *Queue) (err error) {
 	for _, l := range q.state.lanes {
 		err := l.loadLeases(snap, &p)
 		if errors.Is(err, store.ErrDamaged) {
-			err = fmt.Errorf("queue %x of shard %d: %w", uint64(q.id), sh.id, err)
+			q.state.damaged = fmt.Errorf("queue %x of shard %d: %w", uint64(q.id), sh.id, err)
 			sh.log.Error("queue cannot be read", "err", err)
-			q.state.damaged = err
 			return nil
 		}
 		if err != nil {

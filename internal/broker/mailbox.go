@@ -184,7 +184,7 @@ func (m *mailbox) giveBack(r request, refs []DeliveryRef) {
 	if m.wait() == nil {
 		m.in.requests = append(m.in.requests, r)
 		for _, ref := range refs {
-			m.in.settles = append(m.in.settles, Settlement{ref, giveBack})
+			m.in.settles = append(m.in.settles, Settlement{Ref: ref, Outcome: giveBack})
 		}
 	}
 	m.mu.Unlock()

@@ -31,6 +31,7 @@ type Message struct {
 	Address  string // what it was published to; at most MaxName bytes
 	Key      string // routing key; at most MaxName bytes
 	Group    string // in queues with groups; at most MaxName bytes
+	Delay    Bound  // milliseconds of domain time before it is ready; else Limits.Delay
 	Expiry   Bound  // milliseconds of domain time that it may wait in a queue
 }
 

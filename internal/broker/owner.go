@@ -43,11 +43,12 @@ type shard struct {
 	hurry   []request
 	now     []release // to be said at the end of this round
 	touched []*Queue
-	wanting []*lane // want the reader
+	wanting []*lane  // want the reader
+	ripe    []*Queue // want the reader for what is due
 	scratch []byte
 	plain   []byte // of a publish's envelope, or a queue record
 	lanes   []laneRecord
-	keybuf  [entryKeySize]byte
+	keybuf  [delayedKeySize]byte
 
 	batch       *batch // the open one
 	index       uint64 // its index
@@ -256,6 +257,7 @@ func (sh *shard) close() {
 func (sh *shard) writeRecord(q *Queue) (err error) {
 	st := &q.state
 	r := queueRecord{next: st.next, lanes: sh.lanes[:0]}
+	r.delayed, r.due = st.delayed.durable, st.delayed.due
 	for _, l := range st.lanes {
 		if l.depth > 0 {
 			l.first = l.lowest()

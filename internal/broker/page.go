@@ -44,6 +44,9 @@ func (sh *shard) beginReads() {
 	}
 	clear(sh.wanting[len(later):])
 	sh.wanting = later
+	if len(sh.ripe) > 0 {
+		sh.beginRipe()
+	}
 }
 
 // newRead says what to read for l: records of its first entries, or the next
@@ -89,6 +92,10 @@ func (sh *shard) pageBytes() int {
 // finishRead takes over what the reader brought, unless the lane has changed so
 // that it is of no use.
 func (sh *shard) finishRead(j *readJob) {
+	if j.due != nil {
+		sh.finishRipe(j.due, j.err)
+		return
+	}
 	l := j.lane
 	q := l.queue
 	l.reading = false
@@ -109,11 +116,17 @@ func (sh *shard) finishRead(j *readJob) {
 		err = sh.extend(l, j)
 	}
 	if err != nil {
-		err = fmt.Errorf("queue %x of shard %d: %w", uint64(q.id), sh.id, err)
-		sh.log.Error("queue cannot be read", "err", err)
-		q.state.damaged = err
+		sh.damage(q, err)
 	}
 	sh.used(q)
+}
+
+// damage lets nothing more out of a queue that cannot be read.
+func (sh *shard) damage(q *Queue, err error) {
+	err = fmt.Errorf("queue %x of shard %d: %w", uint64(q.id), sh.id, err)
+	sh.log.Error("queue cannot be read", "err", err)
+	q.state.damaged = err
+	sh.touch(q)
 }
 
 // fill gives entries their records back.

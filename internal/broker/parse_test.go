@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"strings"
 	"testing"
@@ -75,6 +76,8 @@ func FuzzQueueRecord(f *testing.F) {
 	}}
 	f.Add(r.append(nil))
 	f.Add(r.append(nil)[:40])
+	r.delayed, r.due = 4, 1800
+	f.Add(r.append(nil))
 	f.Add(append([]byte{1}, make([]byte, 40)...))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		r, err := parseQueueRecord(p)
@@ -91,9 +94,16 @@ func FuzzKeys(f *testing.F) {
 	f.Add(recordKey(nil, 6))
 	f.Add(entryKey(nil, classDurable, 6, 4, 8))
 	f.Add(entryKey(nil, classSpilled, temporaryQueue|1, 0, 1<<63))
+	f.Add(delayedKey(nil, classSpilled, 6, 1800, 7, 9))
 	f.Fuzz(func(t *testing.T, key []byte) {
 		if id, err := parseRecordKey(key); err == nil && !bytes.Equal(recordKey(nil, id), key) {
 			t.Fatalf("record key %x does not come back", key)
+		}
+		if due, seq, priority, err := parseDelayedKey(key); err == nil {
+			c, id := class(key[0]), queueID(binary.BigEndian.Uint64(key[1:]))
+			if !bytes.Equal(delayedKey(nil, c, id, due, seq, priority), key) {
+				t.Fatalf("key %x of a delayed message does not come back", key)
+			}
 		}
 		c, id, priority, seq, err := parseEntryKey(key)
 		if err == nil && !bytes.Equal(entryKey(nil, c, id, priority, seq), key) {

@@ -98,7 +98,11 @@ func (sh *shard) enqueue(q *Queue, m *Message) (durable bool) {
 	e.enqueued = now
 	e.expires = q.state.limits.expires(now, m.Expiry)
 	durable = e.durable
-	sh.insert(e)
+	if due := q.state.limits.dueAt(now, m.Delay); due > now {
+		sh.postpone(e, due)
+	} else {
+		sh.insert(e)
+	}
 	return durable
 }
 
@@ -168,21 +172,25 @@ func (sh *shard) append(e *entry) {
 // write puts a message with its record into the batch. It returns false when
 // the shard failed.
 func (sh *shard) write(e *entry) bool {
-	plain, err := appendEnvelope(sh.plain[:0], e.record, &e.facts)
-	sh.plain = plain
 	key := e.storeKey(sh.keybuf[:0])
+	return sh.writeMessage(e.lane.queue, key, e.record, &e.facts)
+}
+
+func (sh *shard) writeMessage(q *Queue, key, record []byte, f *facts) bool {
+	plain, err := appendEnvelope(sh.plain[:0], record, f)
+	sh.plain = plain
 	v := append(sh.scratch[:0], 0, 0, 0, 0)
 	if err == nil {
 		v, err = sh.place.seal(v, key, plain)
 	}
 	if err != nil {
-		sh.fail(fmt.Errorf("seal envelope of queue %x: %w", uint64(e.lane.queue.id), err))
+		sh.fail(fmt.Errorf("seal envelope of queue %x: %w", uint64(q.id), err))
 		return false
 	}
 	binary.BigEndian.PutUint32(v, uint32(len(v)-valueHeader))
-	v = append(v, e.record...)
+	v = append(v, record...)
 	sh.batch.Set(key, v)
-	sh.markDirty(e.lane.queue)
+	sh.markDirty(q)
 	if sh.scratch = v; cap(v) > keepScratch {
 		sh.scratch = nil
 	}

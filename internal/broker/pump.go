@@ -21,6 +21,7 @@ func (sh *shard) pump(q *Queue) {
 		return
 	}
 	sh.steps = maxSteps
+	sh.ripen(q)
 	sh.serve(q)
 	sh.handOut(q)
 	sh.offer(q)

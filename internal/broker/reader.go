@@ -24,6 +24,7 @@ type reader struct {
 
 // readJob asks for records and holds the answer.
 type readJob struct {
+	due   *dueJob // this instead of all that follows but err
 	lane  *lane
 	gen   uint32
 	bytes int // about as much is enough
@@ -99,6 +100,9 @@ func (r *reader) do(j *readJob) (err error) {
 			err = cerr
 		}
 	}()
+	if j.due != nil {
+		return r.due(snap, j.due)
+	}
 	if j.wanted == nil {
 		return r.page(snap, j)
 	}
@@ -171,19 +175,30 @@ func (r *reader) take(j *readJob, key, value []byte) error {
 	if err != nil {
 		return err
 	}
+	f, err := r.message(key, value)
+	if err != nil {
+		return err
+	}
+	f.position = position{c, seq}
+	j.found = append(j.found, f)
+	return nil
+}
+
+// message opens and checks a stored message.
+func (r *reader) message(key, value []byte) (f stored, err error) {
 	box, record, err := splitValue(value)
 	if err != nil {
-		return fmt.Errorf("%w: key %x: %w", store.ErrDamaged, key, err)
+		return f, fmt.Errorf("%w: key %x: %w", store.ErrDamaged, key, err)
 	}
 	if r.plain, err = r.place.open(r.plain[:0], key, box); err != nil {
-		return err
+		return f, err
 	}
 	e, err := parseEnvelope(r.plain)
 	if err == nil {
 		err = e.names(record)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: key %x: %w", store.ErrDamaged, key, err)
+		return f, fmt.Errorf("%w: key %x: %w", store.ErrDamaged, key, err)
 	}
 	if string(e.address) != r.last[0] {
 		r.last[0] = string(e.address)
@@ -191,10 +206,9 @@ func (r *reader) take(j *readJob, key, value []byte) error {
 	if string(e.key) != r.last[1] {
 		r.last[1] = string(e.key)
 	}
-	f := stored{position: position{c, seq}, record: r.keep(record), facts: e.facts}
+	f = stored{record: r.keep(record), facts: e.facts}
 	f.address, f.key = r.last[0], r.last[1]
-	j.found = append(j.found, f)
-	return nil
+	return f, nil
 }
 
 // count adds the count of the last message that j found.

@@ -12,6 +12,9 @@ import (
 type queueRecord struct {
 	next  uint64 // sequence of the next message
 	lanes []laneRecord
+
+	delayed int64 // messages that are not due
+	due     int64 // none of them is due earlier; domain time
 }
 
 // laneRecord is the part of one lane that has messages.
@@ -24,11 +27,14 @@ const (
 	queueRecordVersion = 2
 	queueRecordFixed   = 1 + 8 + 2
 	laneRecordSize     = 1 + 5*8
+
+	partDelayed = 1 // what follows the lanes begins with a number
 )
 
 // append writes version (1), next (8), number of lanes (2), and of each, the
 // highest first: priority (1), depth, bytes, bytes of bodies, first, delivered (8
-// each).
+// each); then, if there are any, 1 (1), number of delayed messages (8), a bound of
+// when the first is due (8).
 func (r *queueRecord) append(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint64(append(dst, queueRecordVersion), r.next)
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(r.lanes)))
@@ -40,6 +46,10 @@ func (r *queueRecord) append(dst []byte) []byte {
 		}
 		dst = binary.BigEndian.AppendUint64(dst, l.first)
 		dst = binary.BigEndian.AppendUint64(dst, l.delivered)
+	}
+	if r.delayed > 0 {
+		dst = binary.BigEndian.AppendUint64(append(dst, partDelayed), uint64(r.delayed))
+		dst = binary.BigEndian.AppendUint64(dst, uint64(r.due))
 	}
 	return dst
 }
@@ -59,7 +69,7 @@ func parseQueueRecord(p []byte) (r queueRecord, err error) {
 		r.lanes = append(r.lanes, l)
 	case queueRecordVersion:
 		r.next = q.uint64()
-		if lanes = int(q.uint16()); lanes*laneRecordSize != len(q.rest) {
+		if lanes = int(q.uint16()); lanes*laneRecordSize > len(q.rest) {
 			return bad("wrong number of lanes")
 		}
 		for range lanes {
@@ -67,6 +77,13 @@ func parseQueueRecord(p []byte) (r queueRecord, err error) {
 			l.depth, l.bytes, l.body = int64(q.uint64()), int64(q.uint64()), int64(q.uint64())
 			l.first, l.delivered = q.uint64(), q.uint64()
 			r.lanes = append(r.lanes, l)
+		}
+		if len(q.rest) > 0 {
+			if q.byte() != partDelayed {
+				return bad("unknown part")
+			}
+			r.delayed, r.due = int64(q.uint64()), int64(q.uint64())
+			q.failed = q.failed || r.delayed <= 0 || r.due < 0 || uint64(r.delayed) > r.next
 		}
 	default:
 		return bad("unknown version")

@@ -1,8 +1,9 @@
 package broker
 
 // settle ends a delivery.
-func (sh *shard) settle(s *Session, ref DeliveryRef, o Outcome) {
-	e, c := s.state.put(ref)
+func (sh *shard) settle(s *Session, x Settlement) {
+	o := x.Outcome
+	e, c := s.state.put(x.Ref)
 	if e == nil || sh.err != nil {
 		return
 	}
@@ -25,6 +26,9 @@ func (sh *shard) settle(s *Session, ref DeliveryRef, o Outcome) {
 			e.count++
 			e.redelivered = true
 			sh.counters.released.Add(1)
+			if x.Delay > 0 && sh.setAside(e, x.Delay) {
+				return
+			}
 		}
 		sh.back(e)
 	default:
@@ -100,7 +104,7 @@ func (sh *shard) settleOpened(s *Session) {
 	s.auto = s.autoSpare[:0]
 	s.autoMu.Unlock()
 	for _, ref := range list {
-		sh.settle(s, ref, Accept)
+		sh.settle(s, Settlement{Ref: ref, Outcome: Accept})
 	}
 	if cap(list) > keepLetters {
 		list = nil
@@ -127,7 +131,7 @@ func (sh *shard) closeSession(r *request) {
 	}
 	for i := range s.state.slots {
 		if sl := &s.state.slots[i]; sl.entry != nil {
-			sh.settle(s, DeliveryRef{uint32(i), sl.gen}, Release)
+			sh.settle(s, Settlement{Ref: DeliveryRef{uint32(i), sl.gen}, Outcome: Release})
 		}
 	}
 	s.outbox.close()

@@ -27,6 +27,7 @@ type queueState struct {
 	receivers ring[*receiver]
 	waitsEnd  int64 // shard time at which the wait of a receiver ends, or earlier
 	leases    leases
+	delayed   delayed
 
 	limits Limits
 	alarm  int64 // shard time at which the queue wants a look; 0: none

@@ -20,7 +20,7 @@ func (sh *shard) step(r *request) {
 	case reqSettle, reqReturn, reqRecalled:
 		for r.n > 0 {
 			x := sh.in.settles[sh.at.settle]
-			sh.settle(r.s, x.Ref, x.Outcome)
+			sh.settle(r.s, x)
 			sh.at.settle++
 			if r.kind == reqRecalled {
 				r.s.state.recalled++

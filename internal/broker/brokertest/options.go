@@ -118,6 +118,8 @@ func describe(m *broker.Message, set map[string]string) error {
 			return err
 		case name == "priority":
 			m.Priority = uint8(n)
+		case name == "delay":
+			m.Delay = broker.AtMost(n)
 		case name == "expiry":
 			m.Expiry = broker.AtMost(n)
 		default:

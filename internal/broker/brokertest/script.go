@@ -1,6 +1,7 @@
 package brokertest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -310,6 +311,11 @@ func (p *player) settle(name string, c *Client, command string, args []string) e
 	outcome := map[string]broker.Outcome{
 		"accept": broker.Accept, "release": broker.Release, "reject": broker.Reject,
 	}[command]
+	set, args := options(args) // delay=ms
+	delay, err := strconv.ParseInt(cmp.Or(set["delay"], "0"), 10, 64)
+	if err != nil {
+		return err
+	}
 	var list []broker.Settlement
 	var left []broker.Delivery
 	for _, d := range p.held[name] {
@@ -321,7 +327,7 @@ func (p *player) settle(name string, c *Client, command string, args []string) e
 			left = append(left, d)
 			continue
 		}
-		list = append(list, broker.Settlement{Ref: d.Ref, Outcome: outcome})
+		list = append(list, broker.Settlement{Ref: d.Ref, Outcome: outcome, Delay: delay})
 	}
 	p.held[name] = left
 	c.Settle(list)
