@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,6 +42,7 @@ type modelHeld struct {
 type machine struct {
 	tt        *testing.T
 	engine    *memory.Engine
+	clock     *Clock
 	cfg       broker.Config
 	world     *World
 	sessions  map[string]*Client
@@ -80,13 +82,16 @@ func history(t *testing.T, rt *rapid.T, steps *atomic.Int64) {
 	if rapid.Bool().Draw(rt, "tiny") {
 		cfg = Tiny()
 	}
-	m := &machine{tt: t, engine: memory.New(memory.Config{Shards: 3}), cfg: cfg}
+	clock := NewClock()
+	m := &machine{
+		tt: t, engine: memory.New(memory.Config{Shards: 3}), clock: clock, cfg: clock.Use(cfg),
+	}
 	m.start(NewDomain())
 	rt.Repeat(map[string]func(*rapid.T){
 		"publish": m.publish, "consume": m.consume, "settle": m.settle, "cancel": m.cancel,
 		"credit": m.credit, "close": m.closeOne, "purge": m.purge, "get": m.get,
 		"redeclare": m.redeclare, "lock": m.lock, "crash": m.crash, "torn": m.torn,
-		"restart": m.restart,
+		"restart": m.restart, "receive": m.receiveSome, "leases": m.leases, "advance": m.advance,
 		"": func(rt *rapid.T) {
 			m.check(rt)
 			steps.Add(1)
@@ -287,12 +292,15 @@ func (m *machine) close(rt *rapid.T, s string) {
 func (m *machine) purge(rt *rapid.T) {
 	name, q := m.queue(rt)
 	n, err := m.world.Namespace.PurgeQueue(m.tt.Context(), m.world.Queue(name))
-	ready := q.ready()
-	if err != nil || n != len(ready) {
-		rt.Fatalf("purge of %s: %d, %v, want %d", name, n, err, len(ready))
-	}
-	for _, x := range ready {
-		q.remove(x)
+	want := 0
+	q.messages = slices.DeleteFunc(q.messages, func(x *modelMessage) bool {
+		if x.holder == "" { // ready or leased
+			want++
+		}
+		return x.holder == ""
+	})
+	if err != nil || n != want {
+		rt.Fatalf("purge of %s: %d, %v, want %d", name, n, err, want)
 	}
 }
 
@@ -345,9 +353,7 @@ func (m *machine) delivered(
 		rt.Fatalf("delivery of %q marked %v (%v), want %q marked %v",
 			text, d.Redelivered, err, x.text, x.redelivered)
 	}
-	if x.durable {
-		q.marks[x.priority] = max(q.marks[x.priority], x.number)
-	}
+	q.noteDelivered(x)
 	x.holder = s
 	h := modelHeld{d, x, q, mc}
 	if mc == nil {
@@ -399,12 +405,24 @@ func (m *machine) check(rt *rapid.T) {
 		}
 	}
 	for name, q := range m.queues {
+		m.counts(rt, name, q, deadline)
+	}
+}
+
+// counts waits until a queue has as many messages as the model: what only the
+// time does, nobody tells.
+func (m *machine) counts(rt *rapid.T, name string, q *modelQueue, deadline time.Time) {
+	want := len(q.ready())
+	for {
 		ready, unacked, _ := m.world.Queue(name).Counts()
-		want := len(q.ready())
-		if int(ready) != want || int(unacked) != len(q.messages)-want {
+		if int(ready) == want && int(unacked) == len(q.messages)-want {
+			return
+		}
+		if time.Now().After(deadline) {
 			rt.Fatalf("%s: %d ready %d unacked, want %d %d", name, ready, unacked, want,
 				len(q.messages)-want)
 		}
+		runtime.Gosched()
 	}
 }
 

@@ -1,6 +1,10 @@
 package brokertest
 
-import "slices"
+import (
+	"slices"
+
+	"coffer/internal/broker"
+)
 
 type modelMessage struct {
 	text        string
@@ -9,6 +13,7 @@ type modelMessage struct {
 	durable     bool
 	redelivered bool
 	holder      string // session; "" while ready
+	lease       *modelLease
 }
 
 type modelQueue struct {
@@ -32,7 +37,7 @@ func (q *modelQueue) add(m *modelMessage) {
 func (q *modelQueue) ready() []*modelMessage {
 	var list []*modelMessage
 	for _, m := range q.messages {
-		if m.holder == "" {
+		if m.holder == "" && m.lease == nil {
 			list = append(list, m)
 		}
 	}
@@ -44,4 +49,18 @@ func (q *modelQueue) seen(m *modelMessage) bool { return m.number <= q.marks[m.p
 
 func (q *modelQueue) remove(m *modelMessage) {
 	q.messages = slices.DeleteFunc(q.messages, func(x *modelMessage) bool { return x == m })
+}
+
+// noteDelivered moves the mark of a priority.
+func (q *modelQueue) noteDelivered(m *modelMessage) {
+	if m.durable {
+		q.marks[m.priority] = max(q.marks[m.priority], m.number)
+	}
+}
+
+// removeLeased removes the messages under these leases.
+func (q *modelQueue) removeLeased(refs []broker.LeaseRef) {
+	q.messages = slices.DeleteFunc(q.messages, func(m *modelMessage) bool {
+		return m.lease != nil && slices.Contains(refs, m.lease.ref)
+	})
 }
