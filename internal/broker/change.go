@@ -18,6 +18,7 @@ type binding struct {
 	key     bindingKey
 	queue   *Queue
 	durable bool
+	shown   Binding
 }
 
 // change is a change of a topology in the making: the next snapshot, the
@@ -26,7 +27,7 @@ type binding struct {
 type change struct {
 	n       *Namespace
 	next    Topology
-	added   *binding
+	added   []*binding
 	removed []*binding
 	rows    []func(*control.Tx) error
 }
@@ -81,11 +82,62 @@ func (c *change) install() {
 			delete(n.sources, b.key.source)
 		}
 	}
-	if b := c.added; b != nil {
+	for _, b := range c.added {
 		n.index(b)
 	}
 	n.topology.Store(&c.next)
 }
+
+// bind adds a binding to q, which may be in the making. Errors: fault.NotFound.
+func (c *change) bind(q *Queue, want Binding) error {
+	t, n := &c.next, c.n
+	r, ok := t.addresses.get(t.seed, want.Source)
+	if !ok {
+		return fault.New(fault.NotFound, "no address '%s'", want.Source)
+	}
+	key := bindingKey{want.Source, want.Key, string(want.Arguments)}
+	old := n.boundTo(q, want.Source)
+	for _, b := range c.added {
+		if b.key == key {
+			return nil
+		}
+		if b.key.source == key.source {
+			old = append(old, b)
+		}
+	}
+	b := newBinding(key, q, r.address.Durable && q.spec.stored())
+	c.added = append(c.added, b)
+	t.addresses = t.addresses.with(t.seed, want.Source, r.with(t, b, old))
+	if b.durable {
+		c.row(func(tx *control.Tx) error {
+			id := bindingRow(n.core.db, n.id, b)
+			tx.Put(control.TableBinding, id, appendBindingRow(nil, b))
+			return nil
+		})
+	}
+	return nil
+}
+
+func (c *change) bindAll(q *Queue, list []Binding) error {
+	for i := range list {
+		if err := list[i].check(); err != nil {
+			return err
+		}
+		if err := c.bind(q, list[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func newBinding(key bindingKey, q *Queue, durable bool) *binding {
+	return &binding{key: key, queue: q, durable: durable, shown: Binding{
+		Source: key.source, Queue: q.spec.Name, Key: key.key, Arguments: []byte(key.args),
+	}}
+}
+
+// keyless reports whether keys of bindings do not matter.
+func (k AddressKind) keyless() bool { return k == Fanout || k == Matched }
 
 // index notes a binding under both its ends.
 func (n *Namespace) index(b *binding) {
@@ -104,7 +156,7 @@ func (n *Namespace) index(b *binding) {
 func (c *change) unbind(b *binding) {
 	t := &c.next
 	r, _ := t.addresses.get(t.seed, b.key.source)
-	next := r.without(t.seed, b.key.key, b.queue, c.last(b, r.address.Kind))
+	next := r.without(t, b, c.last(b, r.address.Kind))
 	c.removed = append(c.removed, b)
 	if b.durable {
 		c.delete(control.TableBinding, bindingRow(c.n.core.db, c.n.id, b))
@@ -119,7 +171,7 @@ func (c *change) unbind(b *binding) {
 // last reports whether no other binding that stays leads the same way as b.
 func (c *change) last(b *binding, kind AddressKind) bool {
 	for key, other := range c.n.ends[b.queue] {
-		if other == b || key.source != b.key.source || kind != Fanout && key.key != b.key.key {
+		if other == b || key.source != b.key.source || !kind.keyless() && key.key != b.key.key {
 			continue
 		}
 		gone := false

@@ -19,7 +19,7 @@ func (n *Namespace) DeclareAddress(ctx context.Context, a Address) (
 	if err := checkName("address", a.Name, a.Arguments); err != nil {
 		return Address{}, false, err
 	}
-	if a.Kind < Direct || a.Kind > Pattern {
+	if a.Kind < Direct || a.Kind > Matched {
 		return Address{}, false, fault.New(fault.Invalid, "unknown kind of address %d", a.Kind)
 	}
 	if err := n.enter(ctx); err != nil {
@@ -44,10 +44,12 @@ func (n *Namespace) DeclareAddress(ctx context.Context, a Address) (
 
 // DeclareQueue creates the queue, or gives the one that has the name; whether
 // the two are equivalent, and s may use it, is for the caller to judge. s is
-// needed for an exclusive queue only. Errors: fault.Invalid.
-func (n *Namespace) DeclareQueue(ctx context.Context, s *Session, spec QueueSpec) (
-	q *Queue, created bool, err error,
-) {
+// needed for an exclusive queue only. A queue that is created gets the bindings,
+// whose Queue does not matter, in the same change; one that exists is left as it
+// is. Errors: fault.Invalid; fault.NotFound for the address of a binding.
+func (n *Namespace) DeclareQueue(
+	ctx context.Context, s *Session, spec QueueSpec, bindings ...Binding,
+) (q *Queue, created bool, err error) {
 	if err := checkName("queue", spec.Name, spec.Arguments); err != nil {
 		return nil, false, err
 	}
@@ -76,6 +78,9 @@ func (n *Namespace) DeclareQueue(ctx context.Context, s *Session, spec QueueSpec
 		return nil, false, err
 	}
 	c.next.queues = c.next.queues.with(c.next.seed, spec.Name, q)
+	if err := c.bindAll(q, bindings); err != nil {
+		return nil, false, err
+	}
 	if err := c.commit(ctx); err != nil {
 		return nil, false, err
 	}
@@ -113,37 +118,37 @@ func (c *Core) temporaryID() (queueID, error) {
 // Bind adds the binding; an existing one is no error. It is durable when both
 // ends are. Errors: fault.NotFound naming the missing end; fault.Invalid.
 func (n *Namespace) Bind(ctx context.Context, b Binding) error {
-	if len(b.Key) > MaxName || len(b.Arguments) > MaxArguments {
-		return fault.New(fault.Invalid, "key or arguments of a binding are too long")
+	if err := b.check(); err != nil {
+		return err
 	}
 	if err := n.enter(ctx); err != nil {
 		return err
 	}
 	defer n.mu.Unlock()
 	t := n.Topology()
-	r, ok := t.addresses.get(t.seed, b.Source)
-	if !ok {
+	if _, ok := t.Address(b.Source); !ok {
 		return fault.New(fault.NotFound, "no address '%s'", b.Source)
 	}
 	q, ok := t.Queue(b.Queue)
 	if !ok {
 		return fault.New(fault.NotFound, "no queue '%s'", b.Queue)
 	}
-	key := bindingKey{b.Source, b.Key, string(b.Arguments)}
-	if n.ends[q][key] != nil {
+	if n.ends[q][bindingKey{b.Source, b.Key, string(b.Arguments)}] != nil {
 		return nil
 	}
 	c := n.begin()
-	c.added = &binding{key: key, queue: q, durable: r.address.Durable && q.spec.stored()}
-	c.next.addresses = t.addresses.with(t.seed, b.Source, r.with(t.seed, b.Key, q))
-	if c.added.durable {
-		c.row(func(tx *control.Tx) error {
-			id := bindingRow(n.core.db, n.id, c.added)
-			tx.Put(control.TableBinding, id, appendBindingRow(nil, c.added))
-			return nil
-		})
+	if err := c.bind(q, b); err != nil {
+		return err
 	}
 	return c.commit(ctx)
+}
+
+// check reports what keeps a binding from being stored.
+func (b *Binding) check() error {
+	if len(b.Key) > MaxName || len(b.Arguments) > MaxArguments {
+		return fault.New(fault.Invalid, "key or arguments of a binding are too long")
+	}
+	return nil
 }
 
 // Unbind removes the binding; a missing one is no error.

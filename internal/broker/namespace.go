@@ -212,8 +212,9 @@ func (n *Namespace) load(tx *control.Tx) error {
 		if q == nil || !ok {
 			return fmt.Errorf("%w: binding without an end", store.ErrDamaged)
 		}
-		n.index(&binding{key: key, queue: q, durable: true})
-		r = r.with(c.next.seed, key.key, q)
+		b := newBinding(key, q, true)
+		r = r.with(&c.next, b, n.boundTo(q, key.source))
+		n.index(b)
 		c.next.addresses = c.next.addresses.with(c.next.seed, key.source, r)
 		return nil
 	})

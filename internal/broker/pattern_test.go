@@ -74,31 +74,39 @@ func TestPatternsAreTheirDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		topology := &Topology{seed: seed}
 		r := &route{address: Address{Name: "x", Kind: Pattern}}
-		bound := map[string]*Queue{}
+		bound := map[string]*binding{}
 		for range rapid.IntRange(1, 60).Draw(t, "bindings") {
 			key := strings.Join(words.Draw(t, "pattern"), ".")
-			if q := bound[key]; q != nil {
-				r = r.without(seed, key, q, true)
+			if b := bound[key]; b != nil {
+				r = r.without(topology, b, true)
 				delete(bound, key)
 				continue
 			}
-			bound[key] = &Queue{}
-			r = r.with(seed, key, bound[key])
+			args := rapid.SampledFrom([]string{"", "yes", "no"}).Draw(t, "arguments")
+			q := &Queue{spec: QueueSpec{Name: key}}
+			bound[key] = newBinding(bindingKey{"x", key, args}, q, false)
+			r = r.with(topology, bound[key], nil)
 		}
 		topology.addresses = topology.addresses.with(seed, "x", r)
 		key := plain.Draw(t, "key")
 		got, _ := topology.Route(nil, "x", strings.Join(key, "."))
-		want := 0
-		for pattern, q := range bound {
+		some, _ := topology.RouteMatch(nil, "x", strings.Join(key, "."), func(b Binding) bool {
+			return string(b.Arguments) == "yes"
+		})
+		want, wantSome := 0, 0
+		for pattern, b := range bound {
 			if matchWords(strings.Split(pattern, "."), key) {
 				want++
-				if !slices.Contains(got, q) {
+				if b.key.args != "no" {
+					wantSome++
+				}
+				if !slices.Contains(got, b.queue) {
 					t.Fatalf("%s is not led to by %v", pattern, key)
 				}
 			}
 		}
-		if len(got) != want {
-			t.Fatalf("%d queues, want %d", len(got), want)
+		if len(got) != want || len(some) != wantSome {
+			t.Fatalf("%d queues and %d, want %d and %d", len(got), len(some), want, wantSome)
 		}
 	})
 }
@@ -118,13 +126,18 @@ func TestRouteDoesNotAllocate(t *testing.T) {
 	q := &Queue{}
 	topology.queues = topology.queues.with(topology.seed, "q", q)
 	for name, kind := range map[string]AddressKind{"d": Direct, "f": Fanout, "p": Pattern} {
-		r := (&route{address: Address{Name: name, Kind: kind}}).with(topology.seed, "a.b", q)
+		b := newBinding(bindingKey{name, "a.b", "args"}, q, false)
+		r := (&route{address: Address{Name: name, Kind: kind}}).with(topology, b, nil)
 		topology.addresses = topology.addresses.with(topology.seed, name, r)
 	}
 	dst := make([]*Queue, 0, 4)
 	for _, c := range [][2]string{{"", "q"}, {"d", "a.b"}, {"f", "a.b"}, {"p", "a.b"}} {
 		n := testing.AllocsPerRun(100, func() {
 			if got, ok := topology.Route(dst, c[0], c[1]); !ok || len(got) != 1 {
+				t.Fatalf("%q leads to %d queues", c, len(got))
+			}
+			yes := func(Binding) bool { return true }
+			if got, ok := topology.RouteMatch(dst, c[0], c[1], yes); !ok || len(got) != 1 {
 				t.Fatalf("%q leads to %d queues", c, len(got))
 			}
 		})
@@ -140,7 +153,15 @@ func TestRing(t *testing.T) {
 		var r ring[int]
 		var want []int
 		for i := range rapid.IntRange(0, 200).Draw(t, "steps") {
-			switch op := rapid.IntRange(0, 5).Draw(t, "op"); {
+			switch op := rapid.IntRange(0, 7).Draw(t, "op"); {
+			case op == 6:
+				at := rapid.IntRange(0, len(want)).Draw(t, "at")
+				r.insert(at, i)
+				want = slices.Insert(want, at, i)
+			case op == 7 && len(want) > 0:
+				at := rapid.IntRange(0, len(want)-1).Draw(t, "at")
+				r.remove(at)
+				want = slices.Delete(want, at, at+1)
 			case op < 2:
 				r.pushBack(i)
 				want = append(want, i)
@@ -162,6 +183,11 @@ func TestRing(t *testing.T) {
 		}
 		if r.len() != len(want) {
 			t.Fatalf("%d elements, want %d", r.len(), len(want))
+		}
+		for i := range want {
+			if *r.at(i) != want[i] {
+				t.Fatalf("element %d is %d, want %d", i, *r.at(i), want[i])
+			}
 		}
 	})
 }

@@ -8,6 +8,7 @@ const (
 	Direct  AddressKind = 1 // bindings whose key is the message's
 	Fanout  AddressKind = 2 // all bindings
 	Pattern AddressKind = 3 // words divided by '.'; in a binding * is one word, # any number
+	Matched AddressKind = 4 // bindings to which the callback of RouteMatch says yes
 )
 
 // Address is where messages are published to; AMQP calls it an exchange. The

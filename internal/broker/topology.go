@@ -49,6 +49,8 @@ func (t *Topology) Route(dst []*Queue, address, key string) ([]*Queue, bool) {
 		return append(dst, queues...), true
 	case Fanout:
 		return append(dst, r.fanout...), true
+	case Matched:
+		return dst, true
 	}
 	return r.pattern.match(dst, key), true
 }
@@ -61,16 +63,21 @@ type route struct {
 	direct   table[[]*Queue]
 	fanout   []*Queue
 	pattern  *pattern
+	choosy   table[[]*binding] // by name, all of queues with a binding to be asked about
+	asks     bool              // choosy was not always empty
 }
 
-// with gives the route that also leads to q by key.
-func (r route) with(seed maphash.Seed, key string, q *Queue) *route {
+// with gives the route with one more binding; old are those of its queue to the
+// same address.
+func (r route) with(t *Topology, b *binding, old []*binding) *route {
+	seed, key, q := t.seed, b.key.key, b.queue
 	r.bindings++
+	r.ask(t, b, old)
 	switch r.address.Kind {
 	case Direct:
 		old, _ := r.direct.get(seed, key)
 		r.direct = r.direct.with(seed, key, include(old, q))
-	case Fanout:
+	case Fanout, Matched:
 		r.fanout = include(r.fanout, q)
 	case Pattern:
 		r.pattern = r.pattern.with(key, func(l []*Queue) []*Queue { return include(l, q) })
@@ -78,10 +85,12 @@ func (r route) with(seed maphash.Seed, key string, q *Queue) *route {
 	return &r
 }
 
-// without gives the route after a binding to q by key went; last tells that no
-// other binding leads to q in the same way.
-func (r route) without(seed maphash.Seed, key string, q *Queue, last bool) *route {
+// without gives the route after a binding went; last tells that no other binding
+// leads to its queue in the same way.
+func (r route) without(t *Topology, b *binding, last bool) *route {
+	seed, key, q := t.seed, b.key.key, b.queue
 	r.bindings--
+	r.unask(t, b)
 	if !last {
 		return &r
 	}
@@ -93,7 +102,7 @@ func (r route) without(seed maphash.Seed, key string, q *Queue, last bool) *rout
 		} else {
 			r.direct = r.direct.without(seed, key)
 		}
-	case Fanout:
+	case Fanout, Matched:
 		r.fanout = exclude(r.fanout, q)
 	case Pattern:
 		r.pattern = r.pattern.with(key, func(l []*Queue) []*Queue { return exclude(l, q) })

@@ -128,3 +128,26 @@ func describe(m *broker.Message, set map[string]string) error {
 	}
 	return nil
 }
+
+// binding reads address queue key [arguments].
+func binding(args []string) broker.Binding {
+	b := broker.Binding{Source: args[0], Queue: args[1], Key: args[2]}
+	if len(args) > 3 {
+		b.Arguments = []byte(args[3])
+	}
+	return b
+}
+
+func (p *player) bind(command string, args []string) error {
+	n, ctx := p.world.Namespace, p.t.Context()
+	switch command {
+	case "bind":
+		return n.Bind(ctx, binding(args))
+	case "unbind":
+		return n.Unbind(ctx, binding(args))
+	}
+	// subscribe: queue address key arguments; both in one change
+	spec := broker.QueueSpec{Name: args[0], Durable: true}
+	_, _, err := n.DeclareQueue(ctx, nil, spec, binding([]string{args[1], "", args[2], args[3]}))
+	return err
+}

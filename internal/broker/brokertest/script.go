@@ -88,7 +88,7 @@ func (p *player) client(name string) *Client {
 func (p *player) do(command string, args []string) (string, error) {
 	switch command {
 	case "queue", "address", "bind", "unbind", "drop", "purge", "counts", "names", "limits",
-		"consumers":
+		"consumers", "subscribe":
 		return p.topology(command, args)
 	case "lock":
 		p.world.Domain.Lock()
@@ -147,16 +147,15 @@ func (p *player) topology(command string, args []string) (string, error) {
 	case "address":
 		kinds := map[string]broker.AddressKind{
 			"direct": broker.Direct, "fanout": broker.Fanout, "pattern": broker.Pattern,
+			"matched": broker.Matched,
 		}
 		_, _, err := n.DeclareAddress(ctx, broker.Address{
 			Name: args[0], Kind: kinds[args[1]], Durable: has("durable"),
 			AutoDelete: has("autodelete"),
 		})
 		return "", err
-	case "bind":
-		return "", n.Bind(ctx, broker.Binding{Source: args[0], Queue: args[1], Key: args[2]})
-	case "unbind":
-		return "", n.Unbind(ctx, broker.Binding{Source: args[0], Queue: args[1], Key: args[2]})
+	case "bind", "unbind", "subscribe":
+		return "", p.bind(command, args)
 	case "names":
 		var names []string
 		n.Topology().Queues(func(q *broker.Queue) bool {

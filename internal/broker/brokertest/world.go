@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -231,7 +232,8 @@ func (c *Client) Send(address, key string, durable bool, texts ...string) error 
 	return c.SendLike(m, texts...)
 }
 
-// SendLike is Send of messages like m.
+// SendLike is Send of messages like m. The arguments of a binding are what texts for
+// it begin with.
 func (c *Client) SendLike(like broker.Message, texts ...string) error {
 	var pubs []broker.Publishing
 	for _, text := range texts {
@@ -239,7 +241,10 @@ func (c *Client) SendLike(like broker.Message, texts ...string) error {
 		if err != nil {
 			return err
 		}
-		targets, _ := c.world.Namespace.Topology().Route(nil, m.Address, m.Key)
+		topology := c.world.Namespace.Topology()
+		targets, _ := topology.RouteMatch(nil, m.Address, m.Key, func(b broker.Binding) bool {
+			return strings.HasPrefix(text, string(b.Arguments))
+		})
 		c.tag++
 		pubs = append(pubs, broker.Publishing{
 			Message: m, Targets: targets, Tag: c.tag, Confirm: true,
