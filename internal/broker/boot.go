@@ -52,10 +52,6 @@ func (cfg *Config) defaults() {
 	}
 }
 
-// maxBeside bounds what a stored value holds beside the plaintext, in bytes: two
-// names, and some headers.
-const maxBeside = 64 << 10
-
 // Open takes over the shards, deletes what shard 0 does not know, and starts
 // the owners. Namespaces are opened one by one after it.
 func Open(ctx context.Context, cfg Config) (*Core, error) {
@@ -63,9 +59,9 @@ func Open(ctx context.Context, cfg Config) (*Core, error) {
 	if len(cfg.Shards) == 0 || cfg.Control == nil {
 		return nil, errors.New("broker: no shards or no control state")
 	}
-	if cfg.MaxMessage > store.MaxValue-maxBeside {
-		return nil, fmt.Errorf("broker: messages of %d bytes do not fit the store; at most %d",
-			cfg.MaxMessage, store.MaxValue-maxBeside)
+	if cfg.MaxMessage > maxMessage {
+		return nil, fmt.Errorf("broker: messages of %d bytes; at most %d",
+			cfg.MaxMessage, maxMessage)
 	}
 	c := &Core{
 		cfg: cfg, db: cfg.Control,

@@ -37,7 +37,7 @@ func (sh *shard) postpone(e *entry, due int64) {
 	e.seq = st.next
 	e.spilled = !e.durable
 	key := delayedKey(sh.keybuf[:0], e.class(), q.id, due, e.seq, e.lane.priority)
-	if !sh.writeMessage(q, key, e.record, &e.facts) {
+	if !sh.writeAt(e, key) {
 		return
 	}
 	st.next++
@@ -146,7 +146,9 @@ func (sh *shard) finishRipe(j *dueJob, err error) {
 // mature puts a delayed message that is due into its lane.
 func (sh *shard) mature(q *Queue, f *dueMessage) {
 	d := &q.state.delayed
-	sh.batch.Delete(delayedKey(sh.keybuf[:0], f.class, q.id, f.due, f.seq, f.priority))
+	key := delayedKey(sh.keybuf[:0], f.class, q.id, f.due, f.seq, f.priority)
+	sh.batch.Delete(key)
+	sh.unreferAt(f.apart(), key)
 	e := sh.newEntry(q.lane(f.priority))
 	e.record, e.size, e.facts = f.record, len(f.record), f.facts
 	if e.durable = f.class == classDurable; e.durable {
@@ -163,6 +165,9 @@ func (sh *shard) dropDelayed(q *Queue, erase bool) int {
 	d := &q.state.delayed
 	n := d.count()
 	q.delayed.Add(-n)
+	if n > 0 {
+		sh.sweepSoon()
+	}
 	*d = delayed{gen: d.gen + 1, wants: d.wants, reading: d.reading}
 	if !erase || n == 0 && q.state.damaged == nil {
 		return 0

@@ -45,6 +45,7 @@ func (sh *shard) drop(q *Queue) int {
 			l.unlink(e)
 			e.dead = true
 			sh.unhold(e)
+			sh.bury(e)
 		}
 		sh.clearReady(l, false)
 	}
@@ -82,6 +83,7 @@ func (sh *shard) forget(id NamespaceID, n *Namespace, ids []queueID) {
 	}
 	for _, id := range ids {
 		sh.erase(id)
+		sh.sweepSoon()
 	}
 }
 
@@ -127,16 +129,19 @@ func (sh *shard) clearReady(l *lane, erase bool) {
 			sh.batch.Delete(e.storeKey(sh.keybuf[:0]))
 			sh.dropCount(e)
 		}
+		sh.unrefer(e)
 		sh.unhold(e)
 		sh.freeEntry(e)
 	}
 	for l.tail.len() > 0 {
 		e := l.tail.popFront()
+		sh.unrefer(e)
 		sh.unhold(e)
 		sh.freeEntry(e)
 	}
 	if l.gap.count > 0 {
 		whole = min(whole, l.gap.from)
+		sh.sweepSoon()
 	}
 	l.gap, l.early = gap{}, nil
 	if erase && whole < next {

@@ -19,7 +19,10 @@ type entry struct {
 	loose       bool   // counted in its group, ready before others of it
 	refused     uint64 // bits of the consumers that do not want it
 
-	receipt    uint64 // of the last receive of this run, or the one it is leased by
+	receipt  uint64 // of the last receive of this run, or the one it is leased by
+	referred bool   // what lies apart knows of it, at the entry's key
+	common   *body  // of a fan-out that shares the record in memory, or bury's
+
 	prev, next *entry // in flight: the list of its queue; next also: free list; parked: the same
 }
 
@@ -72,10 +75,16 @@ func (sh *shard) freeEntry(e *entry) {
 	}
 }
 
-// hold counts the record of e as memory.
+// hold counts the record of e as memory: of its queue, and of the shard, for
+// which a record that a fan-out shares counts once.
 func (sh *shard) hold(e *entry) {
 	n := e.cost()
 	e.lane.queue.state.memory += n
+	if b := e.common; b != nil {
+		if b.held++; b.held > 1 {
+			n -= int64(e.size)
+		}
+	}
 	sh.memory += n
 }
 
@@ -86,6 +95,12 @@ func (sh *shard) unhold(e *entry) {
 	}
 	n := e.cost()
 	e.lane.queue.state.memory -= n
+	if b := e.common; b != nil { // what is read again is a copy
+		e.common = nil
+		if b.held--; b.held > 0 {
+			n -= int64(e.size)
+		}
+	}
 	sh.memory -= n
 	e.record = nil
 }

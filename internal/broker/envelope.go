@@ -25,6 +25,7 @@ type facts struct {
 type extra struct {
 	group   string
 	history History
+	apart   *apart
 }
 
 func (f *facts) group() string {
@@ -56,8 +57,10 @@ const (
 	flagExpires = 1 << 0
 	flagGroup   = 1 << 1
 	flagHistory = 1 << 2
+	flagShared  = 1 << 3
+	flagParts   = 1 << 4
 
-	knownFlags = flagExpires | flagGroup | flagHistory
+	knownFlags = flagExpires | flagGroup | flagHistory | flagShared | flagParts
 )
 
 func notSealed(err error) error {
@@ -74,7 +77,7 @@ func checkNames(address, key, group string) error {
 
 // appendEnvelope appends version (1), flags (2), id (16), tag (16), count (4),
 // time of publishing (8), bytes of the body (4); by flags the time of expiry (8),
-// group and history; address, key. Texts are length (2) and bytes.
+// group, history, parts (4) and their bytes (8); address, key. Texts are length (2) and bytes.
 func appendEnvelope(dst, record []byte, f *facts) ([]byte, error) {
 	h, err := seal.ParseRecord(record)
 	if err != nil {
@@ -90,6 +93,13 @@ func appendEnvelope(dst, record []byte, f *facts) ([]byte, error) {
 	if f.extra != nil && len(f.extra.history.Deaths) > 0 {
 		flags |= flagHistory
 	}
+	a := f.apart()
+	if a != nil && a.shared {
+		flags |= flagShared
+	}
+	if a != nil && a.parts > 0 {
+		flags |= flagParts
+	}
 	dst = binary.BigEndian.AppendUint16(append(dst, envelopeVersion), flags)
 	dst = append(append(dst, h.ID[:]...), record[len(record)-16:]...)
 	dst = binary.BigEndian.AppendUint32(dst, f.count)
@@ -103,6 +113,10 @@ func appendEnvelope(dst, record []byte, f *facts) ([]byte, error) {
 	}
 	if flags&flagHistory != 0 {
 		dst = f.extra.history.append(dst)
+	}
+	if flags&flagParts != 0 {
+		dst = binary.BigEndian.AppendUint32(dst, a.parts)
+		dst = binary.BigEndian.AppendUint64(dst, uint64(a.bytes))
 	}
 	return appendShort(appendShort(dst, f.address), f.key), nil
 }
@@ -126,7 +140,7 @@ func parseEnvelope(p []byte) (e envelope, err error) {
 	if flags&flagExpires != 0 {
 		e.expires = int64(r.uint64())
 	}
-	if flags&(flagGroup|flagHistory) != 0 {
+	if flags&(flagGroup|flagHistory|flagShared|flagParts) != 0 {
 		e.extra = &extra{}
 	}
 	if flags&flagGroup != 0 {
@@ -136,6 +150,13 @@ func parseEnvelope(p []byte) (e envelope, err error) {
 		if e.extra.history, err = parseHistory(&r); err != nil {
 			return e, err
 		}
+	}
+	if flags&(flagShared|flagParts) != 0 {
+		e.extra.apart = &apart{id: e.id, shared: flags&flagShared != 0}
+	}
+	if a := e.apart(); flags&flagParts != 0 {
+		a.parts, a.bytes = r.uint32(), int64(r.uint64())
+		r.failed = r.failed || a.bad()
 	}
 	e.address, e.key = r.shortBytes(), r.shortBytes()
 	switch {
@@ -172,7 +193,10 @@ func (e *envelope) names(record []byte) error {
 	if err != nil {
 		return err
 	}
-	if h.ID != e.id || [16]byte(record[len(record)-16:]) != e.tag {
+	a := e.apart()
+	parts := a != nil && a.parts > 0
+	if h.ID != e.id || [16]byte(record[len(record)-16:]) != e.tag ||
+		(h.Flags&seal.FlagHead != 0) != parts || h.Flags&seal.FlagPart != 0 {
 		return fmt.Errorf("envelope of another record: %w", seal.ErrOpen)
 	}
 	return nil

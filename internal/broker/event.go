@@ -55,6 +55,7 @@ type Delivery struct {
 	session *Session
 	epoch   uint32 // Returns of the session that the owner knew of
 	auto    bool   // settled by OpenDelivery
+	apart   *apart // nil: all is in Record
 }
 
 // Outcome is what became of a delivery.

@@ -16,6 +16,8 @@ const (
 	classClock   class = 0x02 // clocks of namespaces
 	classDurable class = 0x10 // messages that survive a restart
 	classSpilled class = 0x11 // messages that do not; gone at open
+	classBody    class = 0x12 // chunks of messages that lie apart from them
+	classRef     class = 0x13 // who needs those
 )
 
 // kind is the byte of a key that says what is kept of a queue's message there.

@@ -80,6 +80,7 @@ func (sh *shard) unlease(q *Queue, erase bool) (count int) {
 		st.leases.remove(x)
 		q.lent(x, -1)
 		e.lane.unlink(e)
+		sh.unrefer(e)
 		sh.unhold(e)
 		sh.freeEntry(e)
 	}

@@ -79,7 +79,7 @@ const leaseRowVersion = 1
 
 // append writes version (1), count (4), deadline (8), time of the first receive
 // (8), receipt (8), bytes of the record (4) and of the body (4), times of
-// publishing and expiry (8 each), group.
+// publishing and expiry (8 each), group, what lies apart.
 func (r *leaseRow) append(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint32(append(dst, leaseRowVersion), r.lease.count)
 	for _, v := range [...]uint64{uint64(r.deadline), uint64(r.received), r.receipt} {
@@ -89,7 +89,7 @@ func (r *leaseRow) append(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, uint32(r.body))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(r.enqueued))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(r.expires))
-	return appendShort(dst, r.group())
+	return r.apart().append(appendShort(dst, r.group()))
 }
 
 func parseLeaseRow(p []byte) (r leaseRow, err error) {
@@ -101,6 +101,9 @@ func parseLeaseRow(p []byte) (r leaseRow, err error) {
 	r.enqueued, r.expires = int64(q.uint64()), int64(q.uint64())
 	if group := q.short(); group != "" {
 		r.extra = &extra{group: group}
+	}
+	if a := parseApart(&q); a != nil {
+		r.more().apart = a
 	}
 	if version != leaseRowVersion || q.failed || len(q.rest) > 0 {
 		return r, fmt.Errorf("lease of %d bytes: %w", len(p), seal.ErrFormat)

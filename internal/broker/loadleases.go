@@ -67,6 +67,7 @@ func (l *lane) restoreLease(seq uint64, row *leaseRow) {
 	e.count = max(row.lease.count, 1) - 1
 	e.redelivered = true
 	e.counted = true // maybe
+	e.referred = e.apart() != nil
 	e.receipt = row.receipt
 	if l.early == nil {
 		l.early = map[uint64]struct{}{}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"coffer/internal/fault"
 	"coffer/internal/seal"
@@ -19,12 +20,21 @@ type Content struct {
 	Body   []byte
 }
 
+// Sealed is what Seal gives. Record and Chunks are the broker's once published,
+// and never changed.
+type Sealed struct {
+	Record []byte
+	Chunks [][]byte // what does not fit Record, in order
+	Size   int      // bytes of the plaintext
+	Body   int      // bytes of the body
+
+	origin *origin // nil: small, or not of Seal
+}
+
 // Message is a sealed message and what must be known to route and store it.
-// Seal sets the first group of fields, the caller the others.
+// Seal sets the first field, the caller the others.
 type Message struct {
-	Record []byte // the broker's once published, and never changed
-	Size   int    // bytes of the plaintext
-	Body   int    // bytes of the body
+	Sealed
 
 	Durable  bool   // survives a restart in durable queues
 	Priority uint8  // higher ones go first, as far as the queue has them
@@ -39,8 +49,8 @@ type Message struct {
 const contentPrefix = 1 + 4
 
 // Seal appends the sealed record of c to dst and returns the message with
-// Record, which aliases dst when dst has room, Size and Body; the caller fills
-// the rest. SizeClass is set here, and Enqueued when it is zero. It runs on the
+// Record, which aliases dst when dst has room, Chunks, Size and Body; the caller
+// fills the rest. SizeClass is set here, and Enqueued when it is zero. It runs on the
 // caller's goroutine. Errors: fault.Invalid over Config.MaxMessage,
 // fault.Exhausted of Config.Room, and fault.KeyUnavailable or fault.Unavailable
 // while the domain is locked.
@@ -66,6 +76,10 @@ func (n *Namespace) Seal(dst []byte, c Content, f seal.Facts) (Message, error) {
 	}
 	buf := n.core.plain.Get().(*[]byte)
 	defer n.core.plain.Put(buf)
+	if size > partBytes {
+		*buf = slices.Grow((*buf)[:0], partBytes)
+		return n.sealParts(dst, h, c, *buf)
+	}
 	p := append((*buf)[:0], c.Format)
 	p = binary.BigEndian.AppendUint32(p, uint32(len(c.Header)))
 	p = append(append(p, c.Header...), c.Body...)
@@ -81,7 +95,13 @@ func (n *Namespace) Seal(dst []byte, c Content, f seal.Facts) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	return Message{Record: dst[at:len(dst):len(dst)], Size: size, Body: len(c.Body)}, nil
+	m := Message{Sealed: Sealed{
+		Record: dst[at:len(dst):len(dst)], Size: size, Body: len(c.Body),
+	}}
+	if len(m.Record) > shareBytes {
+		m.origin = &origin{}
+	}
+	return m, nil
 }
 
 // keepPlain bounds the scratch buffers that stay in the pool, in bytes.
@@ -90,13 +110,20 @@ const keepPlain = 256 << 10
 // OpenDelivery opens d into dst[:0] (which needs d.Size bytes of capacity to
 // save an allocation) and gives content that aliases that memory. A delivery of
 // a consumer or Get that settles automatically is settled by this. It runs on
-// the caller's goroutine. Errors: fault.KeyUnavailable or fault.Unavailable while
-// locked (then Return the delivery); any other means that the record is damaged.
+// the caller's goroutine, and reads the chunks of a large message from the store.
+// Errors: fault.KeyUnavailable or fault.Unavailable while locked (then Return the
+// delivery); any other means that the message is damaged.
 func (n *Namespace) OpenDelivery(dst []byte, d *Delivery) (Content, error) {
 	if cap(dst) < d.Size {
 		dst = make([]byte, 0, d.Size)
 	}
-	plain, err := n.domain.Open(dst[:0], d.Record)
+	var plain []byte
+	var err error
+	if d.apart == nil {
+		plain, err = n.domain.Open(dst[:0], d.Record)
+	} else {
+		plain, err = n.openParts(dst[:0], d)
+	}
 	if err != nil {
 		return Content{}, fmt.Errorf("open delivery: %w", err)
 	}
@@ -134,5 +161,11 @@ func newMessageID(id *[16]byte, milli int64) error {
 	return nil
 }
 
-// plainSize gives the bytes of the plaintext in a record of this many.
-func plainSize(record int) int { return max(record-seal.RecordOverhead, 0) }
+// plainSize gives the bytes of the plaintext of a message.
+func plainSize(record int, a *apart) int {
+	n := max(record-seal.RecordOverhead, 0)
+	if a != nil && a.parts > 0 {
+		n += int(a.bytes) - int(a.parts)*seal.PartOverhead - headTail
+	}
+	return max(n, 0)
+}

@@ -71,6 +71,7 @@ type shard struct {
 	failed  []*Consumer // their Match did
 	probe   Delivery    // shown to a Match
 
+	bodies         bodies
 	memory         int64 // cost of the records held by all queues
 	oldest, newest *Queue
 }
@@ -96,12 +97,14 @@ func newShard(c *Core, id store.ShardID, st store.Shard) *shard {
 	sh.publishing.open(int64(c.cfg.MaxRequests)*4, c.cfg.PublishBytes)
 	sh.reader.open(sh)
 	sh.batch = sh.newBatch()
+	sh.bodies.open()
 	return sh
 }
 
 func (sh *shard) start() {
 	sh.work.Go(sh.own)
 	sh.work.Go(sh.reader.run)
+	sh.mail.notify() // there are bodies to look at
 }
 
 // own is the owner.
@@ -228,6 +231,7 @@ func (sh *shard) flush() {
 // and hands it to the store, or, when it only waits for others and there are
 // none, says what it holds.
 func (sh *shard) close() {
+	sh.dropBodies()
 	b := sh.batch
 	for _, q := range b.dirty {
 		q.state.dirty = false

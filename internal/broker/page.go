@@ -47,6 +47,7 @@ func (sh *shard) beginReads() {
 	if len(sh.ripe) > 0 {
 		sh.beginRipe()
 	}
+	sh.beginCheck()
 }
 
 // newRead says what to read for l: records of its first entries, or the next
@@ -94,6 +95,10 @@ func (sh *shard) pageBytes() int {
 func (sh *shard) finishRead(j *readJob) {
 	if j.due != nil {
 		sh.finishRipe(j.due, j.err)
+		return
+	}
+	if j.check != nil {
+		sh.finishCheck(j.check, j.err)
 		return
 	}
 	l := j.lane
@@ -163,6 +168,7 @@ func (sh *shard) extend(l *lane, j *readJob) error {
 		e.seq, e.record, e.size, e.facts = f.seq, f.record, len(f.record), f.facts
 		e.durable, e.spilled = f.class == classDurable, f.class == classSpilled
 		e.counted = f.counted
+		e.referred = e.apart() != nil
 		e.redelivered = f.seq < l.boot || f.count > 0
 		sh.hold(e)
 		l.ready.pushBack(e)

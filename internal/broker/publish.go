@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"coffer/internal/seal"
 	"coffer/internal/store"
 )
 
@@ -21,6 +20,10 @@ type fan struct {
 	routed bool
 	wait   bool // some batch stores a copy
 	err    error
+
+	body  *body  // what it stores apart; nil: nothing
+	apart *apart // of its entries
+	part  int    // chunks that are written
 }
 
 // publish puts a message into its queues and arranges the confirm, which waits
@@ -31,17 +34,22 @@ func (sh *shard) publish(s *Session, p *publishing, targets []*Queue) (done bool
 	if !f.begun {
 		f.begun = true
 		sh.counters.published.Add(1)
-		f.err = sh.admissible(&p.msg)
+		if f.err = sh.admissible(&p.msg); f.err == nil {
+			f.body, f.apart = sh.newBody(&p.msg, len(targets))
+		}
 	}
-	r := release{s: s, count: 1, bytes: int64(len(p.msg.Record))}
+	r := release{s: s, count: 1, bytes: p.msg.Weight()}
 	if p.confirm {
 		r.event = Event{Kind: Published, Tag: p.tag}
 	}
-	if f.err == nil && !sh.fanOut(s, p, targets) {
+	if f.err == nil && !(sh.writeParts(&p.msg) && sh.fanOut(s, p, targets)) {
 		return false
 	}
 	r.event.Err = f.err
-	wait := f.wait
+	wait := f.wait || f.part > 0
+	if f.body != nil {
+		sh.unpin(f.body)
+	}
 	if p.confirm { // confirms come in the order of the publishes
 		wait = wait || s.state.lastBatch > sh.durable
 		if wait {
@@ -58,8 +66,8 @@ func (sh *shard) admissible(m *Message) error {
 	if sh.err != nil {
 		return sh.err
 	}
-	if _, err := seal.ParseRecord(m.Record); err != nil {
-		return notSealed(err)
+	if err := checkParts(m); err != nil {
+		return err
 	}
 	return checkNames(m.Address, m.Key, m.Group)
 }
@@ -98,6 +106,7 @@ func (sh *shard) enqueue(q *Queue, m *Message) (durable bool) {
 	e.enqueued = now
 	e.expires = q.state.limits.expires(now, m.Expiry)
 	durable = e.durable
+	sh.attach(e)
 	if due := q.state.limits.dueAt(now, m.Delay); due > now {
 		sh.postpone(e, due)
 	} else {
@@ -137,11 +146,17 @@ func (sh *shard) insert(e *entry) {
 		l.depth++
 		l.bytes += int64(e.size)
 		l.body += int64(e.body)
-	} else if !resident {
-		e.spilled = true
+	} else if a := e.apart(); !resident || a != nil && a.parts > 0 {
+		e.spilled = true // parts are in the store anyway
 	}
 	if e.stored() && !sh.write(e) {
 		return
+	}
+	if e.spilled {
+		sh.markSpilled(q, false)
+	}
+	if a := e.apart(); a != nil && a.parts > 0 {
+		st.lastBatch = sh.batch.index // nobody may look for them earlier
 	}
 	st.next++
 	st.body += int64(e.body)
@@ -150,7 +165,6 @@ func (sh *shard) insert(e *entry) {
 	} else {
 		sh.dropTail(l)
 		l.widen(e.seq, weight, e.body)
-		sh.markSpilled(q, e.durable)
 		sh.freeEntry(e)
 	}
 	q.ready.Add(1)
@@ -172,12 +186,14 @@ func (sh *shard) append(e *entry) {
 // write puts a message with its record into the batch. It returns false when
 // the shard failed.
 func (sh *shard) write(e *entry) bool {
-	key := e.storeKey(sh.keybuf[:0])
-	return sh.writeMessage(e.lane.queue, key, e.record, &e.facts)
+	return sh.writeAt(e, e.storeKey(sh.keybuf[:0]))
 }
 
-func (sh *shard) writeMessage(q *Queue, key, record []byte, f *facts) bool {
-	plain, err := appendEnvelope(sh.plain[:0], record, f)
+// writeAt is write for a message that is kept at another key than its entry's.
+func (sh *shard) writeAt(e *entry, key []byte) bool {
+	q := e.lane.queue
+	sh.storeRecord(e)
+	plain, err := appendEnvelope(sh.plain[:0], e.record, &e.facts)
 	sh.plain = plain
 	v := append(sh.scratch[:0], 0, 0, 0, 0)
 	if err == nil {
@@ -188,8 +204,11 @@ func (sh *shard) writeMessage(q *Queue, key, record []byte, f *facts) bool {
 		return false
 	}
 	binary.BigEndian.PutUint32(v, uint32(len(v)-valueHeader))
-	v = append(v, record...)
+	if !e.sharedRecord() {
+		v = append(v, e.record...)
+	}
 	sh.batch.Set(key, v)
+	sh.refer(e, key)
 	sh.markDirty(q)
 	if sh.scratch = v; cap(v) > keepScratch {
 		sh.scratch = nil

@@ -147,10 +147,13 @@ func (sh *shard) assign(s *Session, c *Consumer, e *entry) (d Delivery, wait boo
 func (q *Queue) delivery(e *entry) Delivery {
 	d := Delivery{
 		Queue: q, Redelivered: e.redelivered, Count: e.count, Address: e.address, Key: e.key,
-		Group: e.group(), Record: e.record, Size: plainSize(e.size), Enqueued: e.enqueued,
+		Group: e.group(), Record: e.record, Size: plainSize(e.size, e.apart()), Enqueued: e.enqueued,
 		Received: e.received,
 	}
-	if e.extra != nil {
+	if a := e.apart(); a != nil && a.parts > 0 {
+		d.apart = a
+	}
+	if e.extra != nil && len(e.extra.history.Deaths) > 0 {
 		d.History = &e.extra.history
 	}
 	return d

@@ -12,6 +12,7 @@ import (
 type reader struct {
 	shard *shard
 	place place
+	snap  store.Snapshot // of the job in hand
 	plain []byte
 	box   []byte
 	last  [2]string // address and key of the message before: most are the same
@@ -24,7 +25,8 @@ type reader struct {
 
 // readJob asks for records and holds the answer.
 type readJob struct {
-	due   *dueJob // this instead of all that follows but err
+	due   *dueJob    // this instead of all that follows but err
+	check *bodyCheck // not nil: the job is another one
 	lane  *lane
 	gen   uint32
 	bytes int // about as much is enough
@@ -100,10 +102,12 @@ func (r *reader) do(j *readJob) (err error) {
 			err = cerr
 		}
 	}()
-	if j.due != nil {
+	switch r.snap = snap; {
+	case j.due != nil:
 		return r.due(snap, j.due)
-	}
-	if j.wanted == nil {
+	case j.check != nil:
+		return r.check(snap, j.check)
+	case j.wanted == nil:
 		return r.page(snap, j)
 	}
 	for _, p := range j.wanted {
@@ -161,7 +165,7 @@ func (r *reader) page(snap store.Snapshot, j *readJob) (err error) {
 				return err
 			}
 		}
-		left -= len(w.it.Value())
+		left -= max(len(w.it.Value()), len(j.found[len(j.found)-1].record))
 		if err := w.step(); err != nil {
 			return err
 		}
@@ -194,6 +198,11 @@ func (r *reader) message(key, value []byte) (f stored, err error) {
 		return f, err
 	}
 	e, err := parseEnvelope(r.plain)
+	if err == nil && e.sharedRecord() {
+		if record, err = r.shared(&e, record); err != nil {
+			return f, fmt.Errorf("key %x: %w", key, err)
+		}
+	}
 	if err == nil {
 		err = e.names(record)
 	}
@@ -206,7 +215,10 @@ func (r *reader) message(key, value []byte) (f stored, err error) {
 	if string(e.key) != r.last[1] {
 		r.last[1] = string(e.key)
 	}
-	f = stored{record: r.keep(record), facts: e.facts}
+	if !e.sharedRecord() {
+		record = r.keep(record)
+	}
+	f = stored{record: record, facts: e.facts}
 	f.address, f.key = r.last[0], r.last[1]
 	return f, nil
 }
@@ -219,6 +231,19 @@ func (r *reader) count(j *readJob, c *counts) error {
 		f.counted, f.count, f.received = true, t.count, t.received
 	}
 	return err
+}
+
+// shared gives the record that an entry shares with others; inline is what stands
+// in its place.
+func (r *reader) shared(e *envelope, inline []byte) ([]byte, error) {
+	if len(inline) > 0 {
+		return nil, fmt.Errorf("%w: it has two records", store.ErrDamaged)
+	}
+	record, ok, err := r.snap.Get(bodyKey(nil, e.id, 0))
+	if err == nil && !ok {
+		err = fmt.Errorf("%w: record %x is missing", store.ErrDamaged, e.id)
+	}
+	return record, err
 }
 
 // keepTogether is the size of the memory that small records share. One that

@@ -14,6 +14,7 @@ func (sh *shard) settle(s *Session, x Settlement) {
 		sh.wakeSession(s) // it may have waited for a slot
 	}
 	if e.dead {
+		sh.exhume(e)
 		sh.freeEntry(e)
 		return
 	}
@@ -85,6 +86,7 @@ func (sh *shard) remove(e *entry) {
 	if e.stored() {
 		sh.batch.Delete(e.storeKey(sh.keybuf[:0]))
 		sh.dropCount(e)
+		sh.unrefer(e)
 		sh.markDirty(l.queue)
 	}
 	if e.durable {

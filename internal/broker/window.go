@@ -25,7 +25,7 @@ func (w *window) open(maxCount, maxBytes int64) {
 // acquire waits until the first of pubs fits and takes as many as fit. One that
 // is larger than the window fits when nothing else is in it.
 func (w *window) acquire(ctx context.Context, pubs []Publishing) (n int, bytes int64, err error) {
-	first := int64(len(pubs[0].Message.Record))
+	first := pubs[0].Message.Weight()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.fits(first) {
@@ -46,7 +46,7 @@ func (w *window) acquire(ctx context.Context, pubs []Publishing) (n int, bytes i
 		return 0, 0, err
 	}
 	for n < len(pubs) {
-		size := int64(len(pubs[n].Message.Record))
+		size := pubs[n].Message.Weight()
 		if !w.fits(size) {
 			break
 		}

@@ -90,6 +90,8 @@ func (p *player) do(command string, args []string) (string, error) {
 	case "queue", "address", "bind", "unbind", "drop", "purge", "counts", "names", "limits",
 		"consumers", "subscribe":
 		return p.topology(command, args)
+	case "bodies":
+		return "", p.bodies(args)
 	case "lock":
 		p.world.Domain.Lock()
 		return "", nil
@@ -216,6 +218,9 @@ func (p *player) session(command, name string, args []string) (string, error) {
 			Address: strings.Trim(args[0], "-"), Key: args[1], Durable: command == "publish",
 		}
 		set, texts := options(args[2:])
+		if err := enlarge(set, texts); err != nil {
+			return "", err
+		}
 		if err := describe(&m, set); err != nil {
 			return "", err
 		}
@@ -299,11 +304,20 @@ func (p *player) take(name string, c *Client, args []string) (string, error) {
 
 // show gives the text of a delivery, with a star if it is marked redelivered.
 func (p *player) show(d *broker.Delivery) (string, error) {
-	text, err := p.world.Text(d)
+	text, err := p.text(d)
 	if d.Redelivered {
 		text += "*"
 	}
 	return text, err
+}
+
+// text gives the text of a delivery as show does without the star.
+func (p *player) text(d *broker.Delivery) (string, error) {
+	text, err := p.world.Text(d)
+	if err != nil {
+		return "", err
+	}
+	return shorten(text)
 }
 
 func (p *player) settle(name string, c *Client, command string, args []string) error {
@@ -318,7 +332,7 @@ func (p *player) settle(name string, c *Client, command string, args []string) e
 	var list []broker.Settlement
 	var left []broker.Delivery
 	for _, d := range p.held[name] {
-		text, err := p.world.Text(&d)
+		text, err := p.text(&d)
 		if err != nil {
 			return err
 		}
