@@ -147,8 +147,8 @@ func (sh *shard) assign(s *Session, c *Consumer, e *entry) (d Delivery, wait boo
 func (q *Queue) delivery(e *entry) Delivery {
 	d := Delivery{
 		Queue: q, Redelivered: e.redelivered, Count: e.count, Address: e.address, Key: e.key,
-		Group: e.group(), Record: e.record, Size: plainSize(e.size, e.apart()), Enqueued: e.enqueued,
-		Received: e.received,
+		Group: e.group(), Record: e.record, Size: plainSize(e.size, e.apart()),
+		Enqueued: e.enqueued, Received: e.received,
 	}
 	if a := e.apart(); a != nil && a.parts > 0 {
 		d.apart = a

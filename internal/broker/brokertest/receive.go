@@ -118,7 +118,7 @@ func (p *player) received(list []broker.Delivery) (string, error) {
 	var shown []string
 	for i := range list {
 		d := &list[i]
-		text, err := p.world.Text(d)
+		text, err := p.text(d)
 		if err != nil {
 			return "", err
 		}
