@@ -188,13 +188,11 @@ func (sh *shard) writeChunk(b *body, index uint32, chunk []byte) {
 	sh.batch.Set(bodyKey(sh.keys(), b.id, index), chunk)
 }
 
-// attach gives a published entry what lies apart of its message.
-func (sh *shard) attach(e *entry) {
-	if f := &sh.fan; f.apart != nil {
-		e.more().apart = f.apart
-		if f.apart.shared {
-			e.common = f.body
-		}
+// attach gives a new entry what lies apart of its message.
+func (sh *shard) attach(e *entry, a *apart) {
+	e.more().apart = a
+	if f := &sh.fan; f.apart == a && a.shared {
+		e.common = f.body
 	}
 }
 

@@ -82,6 +82,8 @@ func Open(ctx context.Context, cfg Config) (*Core, error) {
 	for _, sh := range c.shards {
 		sh.start()
 	}
+	c.sweeper.open()
+	go c.sweep()
 	return c, nil
 }
 
@@ -163,8 +165,13 @@ func (c *Core) restore(q *Queue) error {
 		l.stock, l.boot = rec.stock, rec.delivered
 		l.gap = gap{from: rec.first, to: r.next, count: rec.depth, body: rec.body}
 		l.gap.bytes = rec.bytes + rec.depth*entryOverhead
-		st.body += rec.body
-		q.ready.Add(rec.depth)
+		if rec.marks {
+			if err := q.namespace.shard.loadMarks(l); err != nil {
+				return err
+			}
+		}
+		st.body += l.gap.body
+		q.ready.Add(l.gap.count)
 	}
 	st.delayed.durable, st.delayed.due = r.delayed, r.due
 	q.delayed.Add(r.delayed)
@@ -194,6 +201,9 @@ func (c *Core) Close(ctx context.Context) error {
 		return nil
 	}
 	var errs []error
+	if err := c.sweeper.close(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("broker: end of the deletion of a queue: %w", err))
+	}
 	for _, sh := range c.shards {
 		done := make(chan reply, 1)
 		sh.mail.urgent(request{kind: reqStop, reply: done})
@@ -218,6 +228,11 @@ func (c *Core) Stats() Stats {
 		s.Delivered += k.delivered.Load()
 		s.Settled += k.settled.Load()
 		s.Released += k.released.Load()
+		s.Expired += k.expired.Load()
+		s.Dropped += k.dropped.Load()
+		s.Limited += k.limited.Load()
+		s.Refused += k.refused.Load()
+		s.DeadLettered += k.deadLettered.Load()
 		s.Batches += k.batches.Load()
 		s.BatchBytes += k.batchBytes.Load()
 		s.Pages += k.pages.Load()

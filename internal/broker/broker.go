@@ -79,6 +79,8 @@ type Core struct {
 	shards []*shard
 	plain  sync.Pool // *[]byte, scratch for plaintexts
 
+	sweeper sweeper
+
 	opening    sync.Mutex // one OpenNamespace at a time
 	mu         sync.Mutex
 	namespaces map[NamespaceID]*Namespace
@@ -89,11 +91,18 @@ type Core struct {
 
 // Stats is what a Core counts, for metrics. Counters grow from its Open.
 type Stats struct {
-	Published  int64 // messages taken over
-	Unrouted   int64 // of these, without a queue
-	Delivered  int64
-	Settled    int64 // accepted or rejected
-	Released   int64 // back to their place
+	Published int64 // messages taken over
+	Unrouted  int64 // of these, without a queue
+	Delivered int64
+	Settled   int64 // accepted or rejected
+	Released  int64 // back to their place
+
+	Expired      int64 // removed because their time was over
+	Dropped      int64 // removed because a queue had too many
+	Limited      int64 // removed because they were released too often
+	Refused      int64 // not taken by a full queue; each queue counts
+	DeadLettered int64 // of all these and the rejected, sent to a dead letter address
+
 	Batches    int64 // durable ones
 	BatchBytes int64 // in them
 	Pages      int64 // reads by the readers

@@ -168,6 +168,9 @@ func (sh *shard) soon(q *Queue) {
 
 // takeUp touches the queues that wanted another slice.
 func (sh *shard) takeUp() {
+	if sh.full() {
+		return
+	}
 	for _, q := range sh.later {
 		q.state.soon = false
 		sh.touch(q)

@@ -99,6 +99,7 @@ func (sh *shard) unsubscribe(c *Consumer) (unused bool) {
 		st.unchoosy(c)
 	}
 	sh.resign(c)
+	sh.use(q)
 	return q.spec.AutoDelete && len(st.consumers) == 0 && !st.gone
 }
 

@@ -53,7 +53,7 @@ func (n *Namespace) DeclareQueue(
 	if err := checkName("queue", spec.Name, spec.Arguments); err != nil {
 		return nil, false, err
 	}
-	if err := spec.Limits.check(); err != nil {
+	if err := spec.Limits.settable(); err != nil {
 		return nil, false, err
 	}
 	if spec.Exclusive && s == nil {
@@ -64,7 +64,7 @@ func (n *Namespace) DeclareQueue(
 	}
 	defer n.mu.Unlock()
 	if old, ok := n.Topology().Queue(spec.Name); ok {
-		return old, false, nil
+		return old, false, n.renew(ctx, old)
 	}
 	if spec.Exclusive && s.closed.Load() {
 		return nil, false, closedError()
@@ -88,7 +88,7 @@ func (n *Namespace) DeclareQueue(
 		q.owner = s
 		s.exclusive = append(s.exclusive, q)
 	}
-	return q, true, nil
+	return q, true, n.renew(ctx, q)
 }
 
 // create gives the queue its id and row.

@@ -39,13 +39,18 @@ func (n *Namespace) DeleteAddress(ctx context.Context, name string, ifUnused boo
 func (n *Namespace) DeleteQueue(ctx context.Context, q *Queue, ifUnused, ifEmpty bool) (
 	messages int, err error,
 ) {
+	return n.deleteQueue(ctx, request{kind: reqFreeze, q: q, flag: ifUnused, empty: ifEmpty})
+}
+
+// deleteQueue deletes r.q if the owner finds that it may.
+func (n *Namespace) deleteQueue(ctx context.Context, r request) (messages int, err error) {
 	if err := n.enter(ctx); err != nil {
 		return 0, err
 	}
 	defer n.mu.Unlock()
+	q := r.q
 	// From the first step on the queue must go or come back whatever ctx does.
 	ctx = context.WithoutCancel(ctx)
-	r := request{kind: reqFreeze, q: q, flag: ifUnused, empty: ifEmpty}
 	if _, err := n.shard.ask(ctx, r); err != nil {
 		return 0, err
 	}

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"slices"
+
 	"coffer/internal/fault"
 )
 
@@ -17,6 +19,10 @@ func (sh *shard) freeze(r *request) {
 		r.reply <- reply{err: fault.New(fault.Conflict, "queue '%s' in use", name)}
 	case r.empty && ready > 0:
 		r.reply <- reply{err: fault.New(fault.Conflict, "queue '%s' is not empty", name)}
+	case r.idle && (r.q.idleAt() == 0 || r.q.idleAt() > sh.time):
+		st.ending = false
+		sh.touch(r.q)
+		r.reply <- reply{err: fault.New(fault.Conflict, "queue '%s' in use", name)}
 	default:
 		st.frozen = true
 		r.reply <- reply{count: ready}
@@ -47,6 +53,13 @@ func (sh *shard) drop(q *Queue) int {
 			sh.unhold(e)
 			sh.bury(e)
 		}
+		for l.doomed.len() > 0 {
+			e := l.doomed.popFront()
+			sh.sweepSoon()
+			sh.unhold(e)
+			sh.freeEntry(e)
+		}
+		l.burial = nil
 		sh.clearReady(l, false)
 	}
 	st.gone = true
@@ -160,24 +173,53 @@ func (sh *shard) eraseFrom(l *lane, whole uint64) {
 			stored = q.spec.stored()
 		}
 		if stored {
-			for _, k := range [...]kind{kindLive, kindCount} {
-				lower := sideKey(nil, c, q.id, k, l.priority, whole)
-				upper := sideKey(nil, c, q.id, k, l.priority, q.state.next)
-				sh.batch.DeleteRange(lower, upper)
+			for _, r := range l.holes(whole) {
+				for _, k := range [...]kind{kindLive, kindCount} {
+					lower := sideKey(nil, c, q.id, k, l.priority, r[0])
+					upper := sideKey(nil, c, q.id, k, l.priority, r[1])
+					sh.batch.DeleteRange(lower, upper)
+				}
 			}
 		}
 	}
 }
 
-// recount sets what the record says to the messages in flight, when they are all
-// that is left.
-func (l *lane) recount() {
-	l.depth, l.bytes, l.body = 0, 0, 0
-	for e := l.flight; e != nil; e = e.next {
-		if e.durable {
-			l.depth++
-			l.bytes += int64(e.size)
-			l.body += int64(e.body)
+// holes gives the ranges of sequences from whole on that no doomed message is in:
+// those stay until they are buried.
+func (l *lane) holes(whole uint64) (ranges [][2]uint64) {
+	var stay []uint64
+	for i := range l.doomed.len() {
+		if seq := (*l.doomed.at(i)).seq; seq >= whole {
+			stay = append(stay, seq)
 		}
+	}
+	slices.Sort(stay)
+	for _, seq := range append(stay, l.queue.state.next) {
+		if seq > whole {
+			ranges = append(ranges, [2]uint64{whole, seq})
+		}
+		whole = seq + 1
+	}
+	return ranges
+}
+
+// recount sets what the record says to the messages in flight and the dead, when
+// they are all that is left.
+func (l *lane) recount() {
+	l.depth, l.bytes, l.body, l.expires = 0, 0, 0, false
+	for e := l.flight; e != nil; e = e.next {
+		l.count(e)
+	}
+	for i := range l.doomed.len() {
+		l.count(*l.doomed.at(i))
+	}
+}
+
+func (l *lane) count(e *entry) {
+	l.expires = l.expires || e.expires != 0
+	if e.durable {
+		l.depth++
+		l.bytes += int64(e.size)
+		l.body += int64(e.body)
 	}
 }

@@ -12,12 +12,14 @@ type entry struct {
 	durable     bool // stored in class 0x10
 	spilled     bool // stored in class 0x11
 	counted     bool // class 0x10 may hold its count
-	bare        bool // read from its lease: address, key and history are not known
+	bare        bool // read from its lease or mark: address, key and history are not known
 	redelivered bool
 	dead        bool   // in flight, but its queue was deleted
 	held        bool   // counted in its group, with a taker
 	loose       bool   // counted in its group, ready before others of it
 	refused     uint64 // bits of the consumers that do not want it
+	marked      bool   // stored as dead beside the message
+	why         Reason // of a dead one
 
 	receipt  uint64 // of the last receive of this run, or the one it is leased by
 	referred bool   // what lies apart knows of it, at the entry's key

@@ -16,6 +16,8 @@ type facts struct {
 	received int64  // shard time of the first receive; 0: none. Not in the envelope
 	enqueued int64
 	expires  int64 // 0: never
+	own      int64 // its own time to live plus 1, in milliseconds; 0: none
+	lasting  bool  // it is durable where the queue is
 	address  string
 	key      string
 	extra    *extra // nil for most
@@ -59,9 +61,45 @@ const (
 	flagHistory = 1 << 2
 	flagShared  = 1 << 3
 	flagParts   = 1 << 4
-
-	knownFlags = flagExpires | flagGroup | flagHistory | flagShared | flagParts
+	flagOwn     = 1 << 5
+	flagLasting = 1 << 6
 )
+
+// flags tells what an envelope of f has.
+func (f *facts) flags() (flags uint16) {
+	if f.expires != 0 {
+		flags |= flagExpires
+	}
+	if f.extra != nil && f.extra.group != "" {
+		flags |= flagGroup
+	}
+	if f.extra != nil && len(f.extra.history.Deaths) > 0 {
+		flags |= flagHistory
+	}
+	if a := f.apart(); a != nil {
+		if a.shared {
+			flags |= flagShared
+		}
+		if a.parts > 0 {
+			flags |= flagParts
+		}
+	}
+	if f.own != 0 {
+		flags |= flagOwn
+	}
+	if f.lasting {
+		flags |= flagLasting
+	}
+	return flags
+}
+
+// lifetime is the message's own time to live.
+func (f *facts) lifetime() Bound {
+	if f.own == 0 {
+		return Bound{}
+	}
+	return AtMost(f.own - 1)
+}
 
 func notSealed(err error) error {
 	return fault.Wrap(fault.Invalid, err, "not a sealed message")
@@ -77,29 +115,14 @@ func checkNames(address, key, group string) error {
 
 // appendEnvelope appends version (1), flags (2), id (16), tag (16), count (4),
 // time of publishing (8), bytes of the body (4); by flags the time of expiry (8),
-// group, history, parts (4) and their bytes (8); address, key. Texts are length (2) and bytes.
+// group, history, parts (4) and their bytes (8), own time to live (8); address, key.
+// Texts are length (2) and bytes.
 func appendEnvelope(dst, record []byte, f *facts) ([]byte, error) {
 	h, err := seal.ParseRecord(record)
 	if err != nil {
 		return dst, notSealed(err)
 	}
-	var flags uint16
-	if f.expires != 0 {
-		flags |= flagExpires
-	}
-	if f.group() != "" {
-		flags |= flagGroup
-	}
-	if f.extra != nil && len(f.extra.history.Deaths) > 0 {
-		flags |= flagHistory
-	}
-	a := f.apart()
-	if a != nil && a.shared {
-		flags |= flagShared
-	}
-	if a != nil && a.parts > 0 {
-		flags |= flagParts
-	}
+	flags := f.flags()
 	dst = binary.BigEndian.AppendUint16(append(dst, envelopeVersion), flags)
 	dst = append(append(dst, h.ID[:]...), record[len(record)-16:]...)
 	dst = binary.BigEndian.AppendUint32(dst, f.count)
@@ -115,8 +138,12 @@ func appendEnvelope(dst, record []byte, f *facts) ([]byte, error) {
 		dst = f.extra.history.append(dst)
 	}
 	if flags&flagParts != 0 {
+		a := f.extra.apart
 		dst = binary.BigEndian.AppendUint32(dst, a.parts)
 		dst = binary.BigEndian.AppendUint64(dst, uint64(a.bytes))
+	}
+	if flags&flagOwn != 0 {
+		dst = binary.BigEndian.AppendUint64(dst, uint64(f.own-1))
 	}
 	return appendShort(appendShort(dst, f.address), f.key), nil
 }
@@ -158,12 +185,13 @@ func parseEnvelope(p []byte) (e envelope, err error) {
 		a.parts, a.bytes = r.uint32(), int64(r.uint64())
 		r.failed = r.failed || a.bad()
 	}
+	if flags&flagOwn != 0 {
+		e.own = int64(r.uint64()&(1<<63-1)) + 1
+	}
+	e.lasting = flags&flagLasting != 0
 	e.address, e.key = r.shortBytes(), r.shortBytes()
 	switch {
-	case r.failed, len(r.rest) > 0, flags&^knownFlags != 0,
-		flags&flagExpires != 0 && e.expires == 0,
-		flags&flagGroup != 0 && e.extra.group == "",
-		flags&flagHistory != 0 && len(e.extra.history.Deaths) == 0:
+	case r.failed, len(r.rest) > 0, flags != e.facts.flags():
 		return e, fmt.Errorf("envelope with flags %x: %w", flags, seal.ErrFormat)
 	}
 	return e, nil

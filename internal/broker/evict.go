@@ -52,6 +52,7 @@ func (sh *shard) evictLane(l *lane) {
 			l.gap.to = l.queue.state.next
 		}
 		l.gap.from = e.seq
+		l.remember(e)
 		l.gap.add(e)
 		sh.freeEntry(e)
 	}

@@ -286,7 +286,7 @@ func (sh *shard) pickParked(t *taker) *entry {
 			continue
 		}
 		e := *g.parked.at(0)
-		if e.record == nil || sh.likes(t, e) != yes {
+		if e.record == nil || sh.over(e) || sh.likes(t, e) != yes {
 			sh.unpark(g)
 			continue
 		}

@@ -39,30 +39,56 @@ type History struct {
 	FirstAddress string
 }
 
-// maxDeaths bounds a history: the oldest are forgotten.
-const maxDeaths = 64
+// Bounds of a history: the oldest deaths are forgotten.
+const (
+	maxDeaths  = 64
+	maxHistory = 32 << 10 // stored, in bytes; a few deaths always fit
+)
 
 // With gives the history with one more death: the same queue and reason count
 // up and come first. The receiver stays as it is.
 func (h History) With(d Death) History {
-	next := History{
+	next, _ := h.with(d)
+	return next
+}
+
+// with reports whether nothing was forgotten.
+func (h *History) with(d Death) (next History, whole bool) {
+	next = History{
 		FirstQueue: h.FirstQueue, FirstReason: h.FirstReason, FirstAddress: h.FirstAddress,
 	}
 	if len(h.Deaths) == 0 {
 		next.FirstQueue, next.FirstReason, next.FirstAddress = d.Queue, d.Reason, d.Address
 	}
 	d.Count = 1
-	next.Deaths = append(next.Deaths, d)
 	for _, old := range h.Deaths {
 		if old.Queue == d.Queue && old.Reason == d.Reason {
 			old.Count++
-			next.Deaths[0] = old
-		} else if len(next.Deaths) < maxDeaths {
-			next.Deaths = append(next.Deaths, old)
+			d = old
 		}
 	}
-	return next
+	next.Deaths = append(make([]Death, 0, min(len(h.Deaths)+1, maxDeaths)), d)
+	size := historyFixed + len(next.FirstQueue) + len(next.FirstAddress) + d.size()
+	for _, old := range h.Deaths {
+		if old.Queue == d.Queue && old.Reason == d.Reason {
+			continue
+		}
+		size += old.size()
+		if len(next.Deaths) == maxDeaths || size > maxHistory {
+			return next, false
+		}
+		next.Deaths = append(next.Deaths, old)
+	}
+	return next, true
 }
+
+// Stored sizes in bytes, without texts.
+const (
+	historyFixed = 1 + 2 + 2 + 1
+	deathFixed   = 1 + 8 + 8 + 8 + 2 + 2 + 2
+)
+
+func (d *Death) size() int { return deathFixed + len(d.Queue) + len(d.Address) + len(d.Key) }
 
 // Cycles reports whether a message that is sent to this queue would go in a
 // circle in which nobody rejects it.

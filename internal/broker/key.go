@@ -28,6 +28,7 @@ const (
 	kindDelayed kind = 0x02 // a message that is not due
 	kindLease   kind = 0x03 // beside one in flight: until when, whoever has it
 	kindCount   kind = 0x04 // beside one that was released: how often
+	kindDead    kind = 0x05 // beside it: it is dead, but not yet where dead letters go
 )
 
 // Sizes of keys in bytes.

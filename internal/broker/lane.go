@@ -19,6 +19,11 @@ type lane struct {
 	gap      gap
 	tail     ring[*entry]
 
+	doomed ring[*entry] // dead, waiting to be buried
+	burial *burial      // of the first of doomed, if begun
+	peeked peeked
+	hot    bool // the last head expired: the next may have, too
+
 	flight  *entry // list of those in flight, in no order
 	flights int
 	parked  *entry // list of those that are set aside by groups, in no order
@@ -26,7 +31,7 @@ type lane struct {
 	missing uint64 // sequence of the first record that somebody looked for
 	more    bool   // somebody looked for what is behind ready
 	top     uint64 // in flight ones are below
-	// What was leased at the start and lies where the gap was then. The page that
+	// What was leased or dead at the start and lies where the gap was then. The page that
 	// comes by leaves it out.
 	early map[uint64]struct{}
 
@@ -48,6 +53,8 @@ type stock struct {
 	body      int64  // of their bodies
 	first     uint64 // a bound: no stored message is lower
 	delivered uint64 // messages below were assigned to a consumer once
+	expires   bool   // some may have a time of expiry
+	marks     bool   // some may be marked as dead
 }
 
 // gap is the part of a lane that is in the store only: messages with
@@ -189,9 +196,12 @@ func (l *lane) lowest() uint64 {
 	for _, e := range l.released {
 		low = min(low, e.seq)
 	}
-	if l.flights+l.parks > 0 {
-		if l.settles < max(1024, l.flights+l.parks) {
+	if out := l.flights + l.parks + l.doomed.len(); out > 0 {
+		if l.settles < max(1024, out) {
 			return l.first
+		}
+		for i := range l.doomed.len() {
+			low = min(low, (*l.doomed.at(i)).seq)
 		}
 		for e := l.parked; e != nil; e = e.next {
 			low = min(low, e.seq)

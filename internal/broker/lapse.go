@@ -29,6 +29,10 @@ func (sh *shard) comeBack(x *lease) {
 	e.redelivered = true
 	if !aside {
 		sh.counters.released.Add(1)
+		if l := &e.lane.queue.state.limits; l.Deliveries.Set && int64(count) > l.Deliveries.N {
+			sh.die(e, DeliveryLimit)
+			return
+		}
 	}
 	sh.writeCount(e)
 	if sh.intoGap(e) {

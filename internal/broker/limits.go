@@ -81,11 +81,19 @@ func (l *Limits) check() error {
 	return nil
 }
 
+// settable reports limits that cannot be kept.
+func (l *Limits) settable() error {
+	if l.Dead.Namespace != (NamespaceID{}) {
+		return fault.New(fault.NotImplemented, "dead letters to another namespace")
+	}
+	return l.check()
+}
+
 // SetLimits changes the rules of a queue. It is durable, as far as the queue is,
 // when it returns; messages that are there follow the new rules but where Limits
 // says otherwise. Errors: fault.Invalid; fault.NotFound when the queue is gone.
 func (n *Namespace) SetLimits(ctx context.Context, q *Queue, l Limits) error {
-	if err := l.check(); err != nil {
+	if err := l.settable(); err != nil {
 		return err
 	}
 	if err := n.enter(ctx); err != nil {

@@ -34,6 +34,7 @@ const (
 	reqWithdraw
 	reqLeases
 	reqTick
+	reqUse
 	reqStop
 )
 
@@ -42,6 +43,7 @@ type request struct {
 	kind  requestKind
 	flag  bool   // Get: settle automatically; Freeze: if unused
 	empty bool   // Freeze: if empty
+	idle  bool   // Freeze: if idle for too long
 	n     int    // publishings, settlements, credit, limit
 	tag   uint64 // Sync: the caller's; Return: outbox.fresh
 	s     *Session

@@ -29,6 +29,7 @@ type Sealed struct {
 	Body   int      // bytes of the body
 
 	origin *origin // nil: small, or not of Seal
+	apart  *apart  // the owner's: what of it is stored apart
 }
 
 // Message is a sealed message and what must be known to route and store it.

@@ -24,12 +24,9 @@ func (st *queueState) choosing(q *Queue) bool { return q.spec.Groups || st.choos
 func (sh *shard) pick(q *Queue, t *taker) (e *entry, wait bool) {
 	st := &q.state
 	if !st.choosing(q) {
-		l := st.first()
+		l, wait := sh.servable(q)
 		if l == nil {
-			return nil, false
-		}
-		if _, ok := l.head(); !ok {
-			return nil, true
+			return nil, wait
 		}
 		return l.ready.popFront(), false
 	}
@@ -50,6 +47,7 @@ func (sh *shard) pick(q *Queue, t *taker) (e *entry, wait bool) {
 // choose is pick in one lane.
 func (sh *shard) choose(l *lane, t *taker) (e *entry, wait bool) {
 	st := &l.queue.state
+	now := l.queue.namespace.clock.now(sh.time)
 	i := 0
 	if t.consumer != nil && t.consumer.state.seen != nil {
 		i = l.search(t.consumer.state.seen[l])
@@ -59,6 +57,13 @@ func (sh *shard) choose(l *lane, t *taker) (e *entry, wait bool) {
 		if sh.steps <= 0 {
 			sh.soon(l.queue)
 			return nil, true
+		}
+		if why := st.limits.doom(e, now); why != 0 && (why != Expired || !e.fresh(now)) {
+			if !sh.killAt(l, i, why) {
+				l.missing = min(l.missing, e.seq)
+				return nil, true
+			}
+			continue
 		}
 		if !st.eligible(e, t) {
 			if st.parked >= MaxParked {
@@ -124,11 +129,7 @@ func (sh *shard) offer(q *Queue) {
 		return
 	}
 	for {
-		l := st.first()
-		if l == nil {
-			return
-		}
-		if _, ok := l.head(); !ok {
+		if l, _ := sh.servable(q); l == nil {
 			return
 		}
 		c := sh.consumerOf(st)

@@ -67,6 +67,7 @@ type shard struct {
 	timer   func() // stops it; nil: none is set
 	timerAt int64
 	later   []*Queue    // want another slice
+	handed  int         // how often full queues handed on the message in hand
 	steps   int         // left of maxSteps
 	failed  []*Consumer // their Match did
 	probe   Delivery    // shown to a Match
@@ -82,6 +83,7 @@ type cursor struct{ request, pub, target, settle int }
 // counters are read by Stats at any time.
 type counters struct {
 	published, unrouted, delivered, settled, released atomic.Int64
+	expired, dropped, refused, limited, deadLettered  atomic.Int64
 	batches, batchBytes, pages, spilled, memory       atomic.Int64
 }
 
@@ -151,7 +153,7 @@ func (sh *shard) round() {
 	}
 	sh.flush()
 	sh.setTimer()
-	if len(sh.later) > 0 && sh.err == nil {
+	if len(sh.later) > 0 && sh.err == nil && !sh.full() { // else a batch wakes it
 		sh.mail.notify()
 	}
 	sh.counters.memory.Store(sh.memory)
@@ -165,6 +167,7 @@ func (sh *shard) next() bool {
 	sh.in.reset()
 	sh.in, sh.at = sh.mail.swap(sh.in), cursor{}
 	sh.signals() // an urgent letter that came before one of these comes first
+	sh.tick()    // a letter is never worked on at a time before it was sent
 	return len(sh.in.requests) > 0
 }
 
@@ -265,6 +268,7 @@ func (sh *shard) writeRecord(q *Queue) (err error) {
 	for _, l := range st.lanes {
 		if l.depth > 0 {
 			l.first = l.lowest()
+			l.marks = l.doomed.len() > 0
 			r.lanes = append(r.lanes, laneRecord{l.priority, l.stock})
 		}
 	}

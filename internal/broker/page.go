@@ -6,19 +6,28 @@ import (
 	"coffer/internal/store"
 )
 
-// readAhead wants the reader for l when its queue is consumed and what comes
-// next is short in memory.
-func (sh *shard) readAhead(l *lane) {
-	st := &l.queue.state
-	if l.wants || l.reading || len(st.consumers) == 0 && st.gets.len() == 0 &&
-		st.receivers.len() == 0 {
-		return
-	}
+// wanted reports whether somebody waits for messages of the queue.
+func (st *queueState) wanted() bool {
+	return len(st.consumers) > 0 || st.gets.len() > 0 || st.receivers.len() > 0
+}
+
+// short reports whether what comes next of l is short in memory.
+func (l *lane) short() bool {
 	missing := l.ready.len() > 0 && (*l.ready.at(0)).record == nil
-	if st.choosers > 0 { // what is at the head may be for nobody
+	if l.queue.state.choosers > 0 { // what is at the head may be for nobody
 		missing = l.missing != noneMissing || l.more
 	}
-	if missing || l.gap.count > 0 && l.ready.len() < max(1, l.page/2) {
+	return missing || l.gap.count > 0 && l.ready.len() < max(1, l.page/2)
+}
+
+// readAhead wants the reader for l when its queue is consumed and what comes
+// next is short in memory, or when something must be removed.
+func (sh *shard) readAhead(l *lane) {
+	if l.wants || l.reading {
+		return
+	}
+	q := l.queue
+	if !q.namespace.locked && q.state.wanted() && l.short() || sh.obliged(l) {
 		l.wants = true
 		sh.wanting = append(sh.wanting, l)
 	}
@@ -58,28 +67,38 @@ func (sh *shard) newRead(l *lane) *readJob {
 		return nil
 	}
 	j := &readJob{lane: l, gen: l.gen, bytes: sh.pageBytes()}
-	left := j.bytes
-	i := 0
+	left := j.want(&l.doomed, 0, j.bytes)
+	from := 0
 	if st.choosers > 0 {
-		i = l.search(l.missing)
+		from = l.search(l.missing)
 	}
-	for ; i < l.ready.len() && left > 0; i++ {
-		e := *l.ready.at(i)
-		if e.record == nil {
-			j.entries = append(j.entries, e)
-			j.wanted = append(j.wanted, position{e.class(), e.seq})
-			left -= e.size
-		} else if len(j.entries) == 0 {
-			break
-		}
-	}
+	j.want(&l.ready, from, left)
 	if len(j.entries) == 0 {
 		if l.gap.count == 0 {
 			return nil
 		}
 		j.from, j.to, j.spills = l.gap.from, l.gap.to, st.spills
+		if sh.peeks(l) {
+			j.peek, j.bytes = true, 1
+		}
 	}
 	return j
+}
+
+// want adds the entries without a record that list has from one such on, as many
+// as fit.
+func (j *readJob) want(list *ring[*entry], from, left int) (rest int) {
+	if from >= list.len() || (*list.at(from)).record != nil {
+		return left
+	}
+	for i := from; i < list.len() && left > 0 && len(j.entries) < maxPage; i++ {
+		if e := *list.at(i); e.record == nil {
+			j.entries = append(j.entries, e)
+			j.wanted = append(j.wanted, position{e.class(), e.seq})
+			left -= e.size
+		}
+	}
+	return left
 }
 
 // minPage is the bytes read at once when memory is short.
@@ -152,6 +171,7 @@ func (e *entry) complete(f *stored) {
 		count, received := e.count, e.received
 		e.facts = f.facts
 		e.count, e.received = count, received
+		e.referred = e.apart() != nil
 	}
 }
 
@@ -175,6 +195,9 @@ func (sh *shard) extend(l *lane, j *readJob) error {
 		l.gap.count--
 		l.gap.bytes = max(l.gap.bytes-e.cost(), 0)
 		l.gap.body = max(l.gap.body-int64(e.body), 0)
+		if j.peek {
+			sh.dropRecord(e)
+		}
 	}
 	l.gap.from = j.next
 	if l.gap.from < l.gap.to && l.gap.count > 0 {

@@ -18,8 +18,9 @@ type fan struct {
 	begun  bool
 	next   int // the target to go on with
 	routed bool
-	wait   bool // some batch stores a copy
-	err    error
+	wait   bool  // some batch stores a copy
+	err    error // no queue gets it
+	full   error // a queue refused it
 
 	body  *body  // what it stores apart; nil: nothing
 	apart *apart // of its entries
@@ -36,6 +37,7 @@ func (sh *shard) publish(s *Session, p *publishing, targets []*Queue) (done bool
 		sh.counters.published.Add(1)
 		if f.err = sh.admissible(&p.msg); f.err == nil {
 			f.body, f.apart = sh.newBody(&p.msg, len(targets))
+			p.msg.apart = f.apart
 		}
 	}
 	r := release{s: s, count: 1, bytes: p.msg.Weight()}
@@ -45,7 +47,9 @@ func (sh *shard) publish(s *Session, p *publishing, targets []*Queue) (done bool
 	if f.err == nil && !(sh.writeParts(&p.msg) && sh.fanOut(s, p, targets)) {
 		return false
 	}
-	r.event.Err = f.err
+	if r.event.Err = f.err; f.err == nil {
+		r.event.Err = f.full
+	}
 	wait := f.wait || f.part > 0
 	if f.body != nil {
 		sh.unpin(f.body)
@@ -82,7 +86,13 @@ func (sh *shard) fanOut(s *Session, p *publishing, targets []*Queue) (done bool)
 			continue
 		}
 		f.routed = true
-		f.wait = sh.enqueue(q, &p.msg) || f.wait
+		if err := sh.refusal(q, &p.msg, nil); err != nil {
+			f.full = err
+			f.wait = f.wait || q.state.limits.Overflow == DeadLetterRefuse // its copy
+		} else {
+			f.wait = sh.enqueue(q, &p.msg, nil) || f.wait
+			sh.keepUp(q)
+		}
 		if f.next < len(targets) && sh.batch.Size() >= maxFan && sh.err == nil {
 			return false
 		}
@@ -93,20 +103,29 @@ func (sh *shard) fanOut(s *Session, p *publishing, targets []*Queue) (done bool)
 	return true
 }
 
-// enqueue puts a published message at the end of q and reports whether the batch
-// stores it.
-func (sh *shard) enqueue(q *Queue, m *Message) (durable bool) {
+// enqueue puts a message at the end of q, one that died with its history, and
+// reports whether the batch stores it.
+func (sh *shard) enqueue(q *Queue, m *Message, h *History) (durable bool) {
 	e := sh.newEntry(q.lane(m.Priority))
 	e.record, e.size, e.body = m.Record, len(m.Record), m.Body
-	e.address, e.key, e.durable = m.Address, m.Key, m.Durable && q.spec.stored()
+	e.address, e.key, e.lasting = m.Address, m.Key, m.Durable
+	e.durable = m.Durable && q.spec.stored()
 	if m.Group != "" && q.spec.Groups {
-		e.extra = &extra{group: m.Group}
+		e.more().group = m.Group
+	}
+	if h != nil {
+		e.more().history = *h
 	}
 	now := q.namespace.clock.now(sh.time)
 	e.enqueued = now
 	e.expires = q.state.limits.expires(now, m.Expiry)
+	if m.Expiry.Set {
+		e.own = min(m.Expiry.N, maxTime) + 1
+	}
 	durable = e.durable
-	sh.attach(e)
+	if m.apart != nil {
+		sh.attach(e, m.apart)
+	}
 	if due := q.state.limits.dueAt(now, m.Delay); due > now {
 		sh.postpone(e, due)
 	} else {
@@ -124,10 +143,7 @@ func (l *Limits) expires(now int64, own Bound) int64 {
 	if !life.Set {
 		return 0
 	}
-	if now > maxTime-life.N {
-		return maxTime
-	}
-	return max(now+life.N, 1)
+	return later(now, life.N)
 }
 
 // maxTime is later than any time, in milliseconds.
@@ -149,6 +165,7 @@ func (sh *shard) insert(e *entry) {
 	} else if a := e.apart(); !resident || a != nil && a.parts > 0 {
 		e.spilled = true // parts are in the store anyway
 	}
+	l.expires = l.expires || e.expires != 0
 	if e.stored() && !sh.write(e) {
 		return
 	}
@@ -164,6 +181,9 @@ func (sh *shard) insert(e *entry) {
 		sh.append(e)
 	} else {
 		sh.dropTail(l)
+		if l.gap.count == 0 {
+			l.remember(e)
+		}
 		l.widen(e.seq, weight, e.body)
 		sh.freeEntry(e)
 	}

@@ -3,31 +3,40 @@ package broker
 import "coffer/internal/fault"
 
 // pump delivers what q can deliver: first to those who get, then to consumers in
-// turn. It wants the reader when what is next is not in memory.
+// turn. It removes what is over, and wants the reader when what is next is not in
+// memory.
 func (sh *shard) pump(q *Queue) {
 	st := &q.state
-	if !st.frozen && !st.gone && sh.err == nil {
-		sh.lapse(q)
+	if st.frozen || st.gone || sh.err != nil {
+		for _, l := range st.lanes {
+			l.reinsert()
+		}
+		return
 	}
+	sh.lapse(q)
 	for _, l := range st.lanes {
 		l.reinsert()
 		l.missing, l.more = noneMissing, false
 	}
-	if st.frozen || st.gone || sh.err != nil {
-		return
-	}
+	sh.rest(q)
+	st.slice = maxSlice
+	sh.buryDoomed(q)
 	if q.namespace.locked || st.damaged != nil {
 		sh.refuse(q)
-		return
+	} else {
+		sh.steps = maxSteps
+		sh.ripen(q)
+		sh.serve(q)
+		sh.handOut(q)
+		sh.offer(q)
+		sh.endFailed()
+		sh.expire(q)
+		sh.trim(q)
 	}
-	sh.steps = maxSteps
-	sh.ripen(q)
-	sh.serve(q)
-	sh.handOut(q)
-	sh.offer(q)
-	sh.endFailed()
-	for _, l := range st.lanes {
-		sh.readAhead(l)
+	if st.damaged == nil {
+		for _, l := range st.lanes {
+			sh.readAhead(l)
+		}
 	}
 }
 
@@ -170,6 +179,7 @@ func (sh *shard) get(r *request) {
 	case r.s.state.unsettled >= r.s.cfg.MaxUnsettled:
 		r.reply <- reply{err: fault.New(fault.Exhausted, "too many unsettled messages")}
 	default:
+		sh.use(r.q)
 		st.gets.pushBack(*r)
 		sh.touch(r.q)
 	}

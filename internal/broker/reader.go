@@ -37,6 +37,7 @@ type readJob struct {
 	// Or what stands from from on, before to.
 	from, to uint64
 	spills   bool // class 0x11 too
+	peek     bool // to learn when it expires: records are not kept
 
 	found []stored
 	next  uint64 // all before was found

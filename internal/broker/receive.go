@@ -97,6 +97,7 @@ func (sh *shard) receive(r *receiver) {
 		r.reply <- reply{err: err}
 		return
 	}
+	sh.use(q)
 	r.until = sh.time + milliseconds(r.spec.Wait)
 	if st.receivers.len() == 0 || r.until < st.waitsEnd {
 		st.waitsEnd = r.until
@@ -187,6 +188,7 @@ func (sh *shard) endReceive(r *receiver) {
 			break
 		}
 	}
+	sh.use(r.spec.Queue)
 	delete(r.session.state.receivers, r)
 	r.spec.Queue.receiving.Add(-1)
 }

@@ -26,21 +26,37 @@ type laneRecord struct {
 const (
 	queueRecordVersion = 2
 	queueRecordFixed   = 1 + 8 + 2
-	laneRecordSize     = 1 + 5*8
+	laneRecordSize     = 1 + 1 + 5*8
 
 	partDelayed = 1 // what follows the lanes begins with a number
 )
 
+// Flags of a lane.
+const (
+	laneExpires = 1 << 0
+	laneMarks   = 1 << 1
+)
+
+func (s *stock) flags() (flags byte) {
+	if s.expires {
+		flags |= laneExpires
+	}
+	if s.marks {
+		flags |= laneMarks
+	}
+	return flags
+}
+
 // append writes version (1), next (8), number of lanes (2), and of each, the
-// highest first: priority (1), depth, bytes, bytes of bodies, first, delivered (8
-// each); then, if there are any, 1 (1), number of delayed messages (8), a bound of
-// when the first is due (8).
+// highest first: priority (1), flags (1), depth, bytes, bytes of bodies, first,
+// delivered (8 each); then, if there are any, 1 (1), number of delayed messages
+// (8), a bound of when the first is due (8).
 func (r *queueRecord) append(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint64(append(dst, queueRecordVersion), r.next)
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(r.lanes)))
 	for i := range r.lanes {
 		l := &r.lanes[i]
-		dst = append(dst, l.priority)
+		dst = append(dst, l.priority, l.flags())
 		for _, v := range [...]int64{l.depth, l.bytes, l.body} {
 			dst = binary.BigEndian.AppendUint64(dst, uint64(v))
 		}
@@ -74,6 +90,9 @@ func parseQueueRecord(p []byte) (r queueRecord, err error) {
 		}
 		for range lanes {
 			l := laneRecord{priority: q.byte()}
+			flags := q.byte()
+			l.expires, l.marks = flags&laneExpires != 0, flags&laneMarks != 0
+			q.failed = q.failed || flags != l.flags()
 			l.depth, l.bytes, l.body = int64(q.uint64()), int64(q.uint64()), int64(q.uint64())
 			l.first, l.delivered = q.uint64(), q.uint64()
 			r.lanes = append(r.lanes, l)

@@ -27,11 +27,13 @@ func (sh *shard) settle(s *Session, x Settlement) {
 			e.count++
 			e.redelivered = true
 			sh.counters.released.Add(1)
-			if x.Delay > 0 && sh.setAside(e, x.Delay) {
+			if sh.worn(e) || x.Delay > 0 && sh.setAside(e, x.Delay) {
 				return
 			}
 		}
 		sh.back(e)
+	case Reject:
+		sh.die(e, Rejected)
 	default:
 		sh.counters.settled.Add(1)
 		sh.remove(e)
@@ -88,6 +90,9 @@ func (sh *shard) remove(e *entry) {
 		sh.dropCount(e)
 		sh.unrefer(e)
 		sh.markDirty(l.queue)
+	}
+	if e.marked {
+		sh.batch.Delete(e.markKey(sh.keybuf[:0]))
 	}
 	if e.durable {
 		l.depth--

@@ -140,6 +140,8 @@ func (sh *shard) settleLease(q *Queue, ref LeaseRef, o Outcome, late bool) Lease
 		return result
 	case o == Release:
 		sh.comeBack(x)
+	case o == Reject:
+		sh.die(sh.endLease(x), Rejected)
 	default:
 		sh.counters.settled.Add(1)
 		sh.remove(sh.endLease(x))
@@ -162,9 +164,13 @@ func (sh *shard) settleLapsed(q *Queue, ref LeaseRef, o Outcome, late bool) Leas
 	l.gen++ // the reader may have been asked for it
 	q.state.body -= int64(e.body)
 	q.ready.Add(-1)
+	sh.markDirty(q)
+	if o == Reject {
+		sh.die(e, Rejected)
+		return LeaseDone
+	}
 	sh.counters.settled.Add(1)
 	sh.remove(e)
-	sh.markDirty(q)
 	return LeaseDone
 }
 

@@ -30,6 +30,9 @@ type queueState struct {
 	delayed   delayed
 
 	limits Limits
+	slice  int   // messages that this look may still remove
+	used   int64 // shard time of the last use; 0: none yet
+	ending bool  // asked to be deleted, because nobody used it
 	alarm  int64 // shard time at which the queue wants a look; 0: none
 	soon   bool  // in the owner's list of those that want another slice
 

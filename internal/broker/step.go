@@ -78,8 +78,12 @@ func (sh *shard) control(r *request) {
 	case reqFreeze:
 		sh.freeze(r)
 	case reqThaw:
-		r.q.state.frozen = false
+		r.q.state.frozen, r.q.state.ending = false, false
+		sh.use(r.q)
 		sh.touch(r.q)
+		r.reply <- reply{}
+	case reqUse:
+		sh.use(r.q)
 		r.reply <- reply{}
 	case reqDrop:
 		sh.say(true, release{reply: r.reply, r: reply{count: sh.drop(r.q)}})
@@ -113,7 +117,8 @@ func (sh *shard) lock(n *Namespace) {
 	n.Topology().Queues(func(q *Queue) bool {
 		sh.reconsider(q)
 		st := &q.state
-		if !n.locked || st.gets.len() > 0 || st.receivers.len() > 0 || len(st.leases.heap) > 0 {
+		if !n.locked || st.gets.len() > 0 || st.receivers.len() > 0 ||
+			len(st.leases.heap) > 0 || st.limits.Idle.Set {
 			sh.touch(q)
 		}
 		return true

@@ -30,6 +30,7 @@ type player struct {
 	leases    map[string][]broker.LeaseRef // by text
 	waits     map[string]*waiting
 	asked     asked
+	details   bool // deliveries are shown with count and history
 }
 
 func play(t testing.TB, s Subject, cfg broker.Config, script string) {
@@ -49,6 +50,26 @@ func play(t testing.TB, s Subject, cfg broker.Config, script string) {
 		if len(fields) == 0 {
 			continue
 		}
+		want = strings.TrimSpace(want)
+		got := p.answer(fields, want)
+		if got != want {
+			t.Fatalf("line %d: %s\n got: %s\nwant: %s", i+1, strings.TrimSpace(command), got, want)
+		}
+	}
+	p.closeAll()
+	if err := p.world.Stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// answer does a command; with "until" before it again and again, as long as the
+// core goes on by itself and the answer is another one than wanted.
+func (p *player) answer(fields []string, want string) string {
+	until := fields[0] == "until"
+	if until {
+		fields = fields[1:]
+	}
+	for deadline := time.Now().Add(patience); ; {
 		got, err := p.do(fields[0], fields[1:])
 		if err != nil {
 			got = "error: " + fault.KindOf(err).String()
@@ -56,13 +77,15 @@ func play(t testing.TB, s Subject, cfg broker.Config, script string) {
 				got = "error: " + err.Error()
 			}
 		}
-		if want = strings.TrimSpace(want); got != want {
-			t.Fatalf("line %d: %s\n got: %s\nwant: %s", i+1, strings.TrimSpace(command), got, want)
+		if !until {
+			return got
 		}
-	}
-	p.closeAll()
-	if err := p.world.Stop(); err != nil {
-		t.Fatal(err)
+		if err := p.client("until").Flush(); err != nil { // what was seen is durable
+			return "error: " + err.Error()
+		}
+		if got == want || time.Now().After(deadline) {
+			return got
+		}
 	}
 }
 
@@ -99,6 +122,13 @@ func (p *player) do(command string, args []string) (string, error) {
 		p.asked.reset()
 		p.world.Domain.Unlock()
 		return "", nil
+	case "details":
+		p.details = args[0] == "on"
+		return "", nil
+	case "stats": // of the dead, since the start
+		s := p.world.Core.Stats()
+		return fmt.Sprintf("%d expired %d dropped %d limited %d refused %d dead", s.Expired,
+			s.Dropped, s.Limited, s.Refused, s.DeadLettered), nil
 	case "advance":
 		d, err := time.ParseDuration(args[0])
 		p.clock.Advance(d)
@@ -308,6 +338,9 @@ func (p *player) show(d *broker.Delivery) (string, error) {
 	if d.Redelivered {
 		text += "*"
 	}
+	if p.details {
+		text += details(d)
+	}
 	return text, err
 }
 
@@ -318,6 +351,28 @@ func (p *player) text(d *broker.Delivery) (string, error) {
 		return "", err
 	}
 	return shorten(text)
+}
+
+// details gives what a delivery says of its past: the releases, and the deaths in
+// brackets, the latest first, with queue, reason, count, address, key and lifetime.
+func details(d *broker.Delivery) string {
+	text := ""
+	if d.Count > 0 {
+		text += "#" + strconv.Itoa(int(d.Count))
+	}
+	if d.History == nil {
+		return text
+	}
+	reasons := [...]string{"?", "rejected", "expired", "toomany", "limit"}
+	for _, x := range d.History.Deaths {
+		text += fmt.Sprintf("[%s:%s:%d:%s:%s", x.Queue, reasons[x.Reason], x.Count, x.Address,
+			x.Key)
+		if x.Lifetime >= 0 {
+			text += ":" + x.Lifetime.String()
+		}
+		text += "]"
+	}
+	return text
 }
 
 func (p *player) settle(name string, c *Client, command string, args []string) error {

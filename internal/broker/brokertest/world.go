@@ -253,18 +253,19 @@ func (c *Client) SendLike(like broker.Message, texts ...string) error {
 	if err := c.Publish(c.world.T.Context(), pubs); err != nil {
 		return err
 	}
+	var refused error
 	for i := range pubs {
 		e, err := c.Wait(broker.Published)
 		switch {
 		case err != nil:
 			return err
-		case e.Err != nil:
-			return e.Err
 		case e.Tag != pubs[i].Tag:
 			return fmt.Errorf("confirm %d came in the place of %d", e.Tag, pubs[i].Tag)
+		case refused == nil:
+			refused = e.Err
 		}
 	}
-	return nil
+	return refused
 }
 
 // Text opens a delivery and gives its body.
