@@ -36,8 +36,8 @@ func (f *facts) sharedRecord() bool {
 type origin struct{ used atomic.Bool }
 
 // first reports, once, that the message was not published before.
-func (m *Sealed) first() bool {
-	return m.origin != nil && m.origin.used.CompareAndSwap(false, true)
+func (s *Sealed) first() bool {
+	return s.origin != nil && s.origin.used.CompareAndSwap(false, true)
 }
 
 // body is what the owner knows of bytes stored apart.

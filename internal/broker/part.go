@@ -20,9 +20,9 @@ const maxMessage = 129 << 20
 const headTail = 4
 
 // Weight is the bytes of the sealed message.
-func (m *Sealed) Weight() int64 {
-	n := int64(len(m.Record))
-	for _, c := range m.Chunks {
+func (s *Sealed) Weight() int64 {
+	n := int64(len(s.Record))
+	for _, c := range s.Chunks {
 		n += int64(len(c))
 	}
 	return n

@@ -14,6 +14,7 @@ type window struct {
 	bytes     int64
 	maxCount  int64
 	maxBytes  int64
+	large     bool // one that fits alone waits, and nobody overtakes it
 	closedErr error
 }
 
@@ -28,15 +29,23 @@ func (w *window) acquire(ctx context.Context, pubs []Publishing) (n int, bytes i
 	first := pubs[0].Message.Weight()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.fits(first) {
+	if large := first > w.maxBytes; !w.fits(first) {
 		stop := context.AfterFunc(ctx, func() {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.room.Broadcast()
 		})
 		defer stop()
-		for !w.fits(first) && w.closedErr == nil && ctx.Err() == nil {
+		mine := false
+		for (w.large && !mine || !w.mayEnter(first)) && w.closedErr == nil && ctx.Err() == nil {
+			if large && !w.large {
+				w.large, mine = true, true
+			}
 			w.room.Wait()
+		}
+		if mine {
+			w.large = false
+			w.room.Broadcast()
 		}
 	}
 	if w.closedErr != nil {
@@ -58,7 +67,11 @@ func (w *window) acquire(ctx context.Context, pubs []Publishing) (n int, bytes i
 	return n, bytes, nil
 }
 
-func (w *window) fits(size int64) bool {
+// fits reports whether a message may enter; one that waits to be alone goes
+// first.
+func (w *window) fits(size int64) bool { return !w.large && w.mayEnter(size) }
+
+func (w *window) mayEnter(size int64) bool {
 	return w.count == 0 || w.count < w.maxCount && w.bytes+size <= w.maxBytes
 }
 

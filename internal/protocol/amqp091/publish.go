@@ -179,7 +179,7 @@ func (c *conn) route(ch *channel, header, body []byte, targets []*broker.Queue) 
 		c.mark(ch, undecided)
 	}
 	c.pubs = append(c.pubs, p)
-	c.bytes += len(m.Record)
+	c.bytes += int(m.Weight())
 	return c.relieve()
 }
 
