@@ -60,6 +60,8 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&cfg.LowWater, "low-water", "",
 		"free space of the disk below which new messages are refused, such as 2GiB or 10%\n"+
 			"(default 5%, at least 512MiB, at most 8GiB)")
+	f.StringVar(&cfg.MaxMessage, "max-message-size", node.DefaultMaxMessage,
+		"size of the largest message, at most 128MiB")
 	f.StringVar(&opt.log.Level, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&opt.log.Format, "log-format", "text", "text or json")
 	return c

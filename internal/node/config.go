@@ -54,6 +54,11 @@ type Config struct {
 	lowWaterBytes   uint64
 	lowWaterPercent int
 
+	// MaxMessage is the size of the largest body of a message, such as 1MiB; 16MiB,
+	// at most 128MiB.
+	MaxMessage      string
+	maxMessageBytes int
+
 	Version string       // of the binary, shown to clients
 	Logger  *slog.Logger // slog.Default
 }
@@ -92,6 +97,10 @@ func (c *Config) fill() error {
 	}
 	var err error
 	if c.lowWaterBytes, c.lowWaterPercent, err = parseLowWater(c.LowWater); err != nil {
+		return err
+	}
+	set(&c.MaxMessage, DefaultMaxMessage)
+	if c.maxMessageBytes, err = parseMaxMessage(c.MaxMessage); err != nil {
 		return err
 	}
 	if c.InsecureLoopback && !c.loopback() {

@@ -34,10 +34,6 @@ import (
 // drain is how long a stop waits for connections to say goodbye.
 const drain = 10 * time.Second
 
-// maxMessage bounds a message with its properties, which fit one frame of AMQP
-// 0-9-1, so that a body may have all of that protocol's 16 MiB.
-const maxMessage = 16<<20 + 256<<10
-
 // Node is one running process. Stop it once.
 type Node struct {
 	cfg Config
@@ -195,8 +191,8 @@ func (n *Node) openState(ctx context.Context) error {
 	})
 	n.onStop(func(context.Context) error { n.ring.Close(); return nil })
 	n.core, err = broker.Open(ctx, broker.Config{
-		Shards: shards[1:last], Control: n.db, Logger: n.log, MaxMessage: maxMessage,
-		Room: n.engine.Room,
+		Shards: shards[1:last], Control: n.db, Logger: n.log, Room: n.engine.Room,
+		MaxMessage: n.cfg.maxMessageBytes + forProperties,
 	})
 	if err != nil {
 		return fmt.Errorf("open queues: %w", err)

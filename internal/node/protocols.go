@@ -102,7 +102,7 @@ func (f *fleet) open(b *instance, domain *keyring.Domain) error {
 	}
 	server, err := amqp091.New(amqp091.Config{
 		Engine: amqpEngine{rabbit}, Space: f.n.engine, Logger: f.n.log, Events: f.n.clients,
-		Cluster: "b-" + b.run.ID.String(),
+		Cluster: "b-" + b.run.ID.String(), MaxMessage: f.n.cfg.maxMessageBytes,
 	})
 	if err != nil {
 		return err

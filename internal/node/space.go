@@ -38,18 +38,44 @@ func parseLowWater(text string) (bytes uint64, percent int, err error) {
 		}
 		return 0, int(n), nil
 	}
+	if bytes, ok := parseSize(text, maxLowWater); ok {
+		return bytes, 0, nil
+	}
+	return 0, 0, wrong
+}
+
+// parseSize reads a size such as 2GiB, from 1 byte to limit.
+func parseSize(text string, limit uint64) (bytes uint64, ok bool) {
 	for _, u := range units {
 		digits, ok := strings.CutSuffix(text, u.suffix)
 		if !ok {
 			continue
 		}
 		n, err := strconv.ParseUint(strings.TrimSpace(digits), 10, 64)
-		if err != nil || n == 0 || n > maxLowWater/u.bytes {
-			return 0, 0, wrong
+		if err != nil || n == 0 || n > limit/u.bytes {
+			return 0, false
 		}
-		return n * u.bytes, 0, nil
+		return n * u.bytes, true
 	}
-	return 0, 0, wrong
+	return 0, false
+}
+
+// Bounds of the largest message, in bytes of its body.
+const (
+	DefaultMaxMessage = "16MiB"
+	maxMaxMessage     = 128 << 20
+	// forProperties is what a message may have beside its body: they fit one frame
+	// of AMQP 0-9-1.
+	forProperties = 256 << 10
+)
+
+func parseMaxMessage(text string) (bytes int, err error) {
+	n, ok := parseSize(text, maxMaxMessage)
+	if !ok {
+		return 0, fault.New(fault.Invalid,
+			"--max-message-size: %q is not a size such as 16MiB, of at most 128MiB", text)
+	}
+	return int(n), nil
 }
 
 // observeStore shows what the store knows about its disk.

@@ -29,3 +29,19 @@ func TestParseLowWater(t *testing.T) {
 		}
 	}
 }
+
+func TestParseMaxMessage(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{
+		"16MiB": 16 << 20, "128MiB": 128 << 20, "1": 1, "64 KiB": 64 << 10,
+	} {
+		if n, err := parseMaxMessage(text); n != want || err != nil {
+			t.Errorf("%q: %d, %v", text, n, err)
+		}
+	}
+	for _, text := range []string{"", "0", "129MiB", "134217729", "-1", "half", "10%"} {
+		if n, err := parseMaxMessage(text); fault.KindOf(err) != fault.Invalid {
+			t.Errorf("%q: %d, %v", text, n, err)
+		}
+	}
+}

@@ -183,6 +183,7 @@ func TestConfig(t *testing.T) {
 		"listen":    {Config{Listen: "example.com"}, "--listen"},
 		"clear":     {Config{Listen: "192.0.2.1", InsecureLoopback: true}, "--insecure-loopback"},
 		"all clear": {Config{Listen: "0.0.0.0", InsecureLoopback: true}, "--insecure-loopback"},
+		"too large": {Config{MaxMessage: "1GiB"}, "--max-message-size"},
 		"half pair": {Config{TLSCert: []string{"a"}}, "--tls-key"},
 	} {
 		c.cfg.Data = filepath.Join(t.TempDir(), "data")
