@@ -246,6 +246,7 @@ func (c *Core) Stats() Stats {
 			ready, unacked, _ := q.Counts()
 			s.Ready += ready
 			s.Unacked += unacked
+			s.Delayed += q.Delayed()
 			return true
 		})
 	}

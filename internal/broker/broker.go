@@ -109,5 +109,6 @@ type Stats struct {
 	Spilled    int64 // transient messages written for want of memory
 	Ready      int64 // messages that wait now
 	Unacked    int64 // messages in flight now
+	Delayed    int64 // messages that are kept out of delivery now
 	Memory     int64 // bytes of messages in windows now
 }

@@ -17,6 +17,7 @@ const maxReceivers = 1 << 14
 type ReceiveSpec struct {
 	Queue *Queue
 	Max   int           // messages, 1 to MaxReceive
+	Bytes int           // of messages, at which no more are added; 2 MiB
 	Lease time.Duration // how long they are kept from others, in whole milliseconds
 	Wait  time.Duration // how long to wait for the first message
 }
@@ -30,6 +31,7 @@ type receiver struct {
 	taker   taker
 	until   int64 // shard time
 	list    []Delivery
+	bytes   int  // of the messages in list
 	durable bool // something in list is stored
 	done    bool // answered, or withdrawn
 }
@@ -43,6 +45,9 @@ type receiver struct {
 // too many wait; fault.NotFound when the queue is gone; fault.Conflict with
 // ErrLocked; the domain's reason while it is locked.
 func (s *Session) Receive(ctx context.Context, spec ReceiveSpec) ([]Delivery, error) {
+	if spec.Bytes <= 0 {
+		spec.Bytes = 2 << 20
+	}
 	if spec.Max < 1 || spec.Max > MaxReceive || spec.Lease < 0 || spec.Wait < 0 {
 		return nil, fault.New(fault.Invalid, "receive of %d messages for %v, waiting %v",
 			spec.Max, spec.Lease, spec.Wait)
@@ -165,7 +170,7 @@ func (sh *shard) hand(r *receiver, e *entry) {
 	q.ready.Add(-1)
 	sh.counters.delivered.Add(1)
 	sh.lend(e, receipt, e.count+1, sh.time+milliseconds(r.spec.Lease))
-	if len(r.list) == r.spec.Max {
+	if r.bytes += d.Size; len(r.list) == r.spec.Max || r.bytes >= r.spec.Bytes {
 		sh.answerReceive(r, nil)
 	}
 }
@@ -193,9 +198,17 @@ func (sh *shard) endReceive(r *receiver) {
 	r.spec.Queue.receiving.Add(-1)
 }
 
+// maxHandOut bounds the messages that are handed out in one pump.
+const maxHandOut = 4096
+
 // handOut gives what waits to those who receive, each all that it can have.
 func (sh *shard) handOut(q *Queue) {
+	n := 0
 	for r := sh.receiverOf(q); r != nil; r = sh.receiverOf(q) {
+		if n++; len(r.list) == 0 && (n > maxHandOut || sh.full()) {
+			sh.soon(q)
+			return
+		}
 		e, wait := sh.pick(q, &r.taker)
 		switch {
 		case e != nil:

@@ -400,6 +400,13 @@ func TestReceiveBounds(t *testing.T) {
 			t.Errorf("%+v: %v", spec, err)
 		}
 	}
+	if err := c.Send("", "q", true, "1", "2", "3"); err != nil {
+		t.Fatal(err)
+	}
+	small := broker.ReceiveSpec{Queue: q, Max: 9, Bytes: 10, Lease: time.Hour}
+	if list, err := c.Receive(t.Context(), small); err != nil || len(list) != 1 {
+		t.Errorf("%d messages came for 10 bytes: %v", len(list), err)
+	}
 	n := w.Namespace
 	many := make([]broker.LeaseRef, broker.MaxLeaseRefs+1)
 	_, err := n.SettleLeases(t.Context(), q, many, broker.Accept, false)
@@ -466,5 +473,55 @@ func benchFill(b *testing.B, w *World, c *Client, n int) {
 	}
 	if err := errors.Join(c.Publish(b.Context(), pubs), c.Flush()); err != nil {
 		b.Fatal(err)
+	}
+}
+
+// TestManyDelayed holds that delayed messages take no memory and come in order.
+func TestManyDelayed(t *testing.T) {
+	t.Parallel()
+	const total = 30_000
+	clock, disk := NewClock(), storetest.NewDisk()
+	e := openEmbedded(t, disk)
+	cfg := clock.Use(broker.Config{QueueBytes: 256 << 10, PageBytes: 64 << 10})
+	w := Start(t, e, NewDomain(), cfg)
+	limits := broker.Limits{Delay: 1000}
+	w.Declare(nil, broker.QueueSpec{Name: "q", Durable: true, Limits: limits})
+	c := w.Client(broker.SessionConfig{})
+	for i := 1; i <= total; i += 100 {
+		if err := c.Send("", "q", true, numbered(i, i+99)...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := w.Core.Stats(); s.Memory != 0 || s.Delayed != total || s.Ready != 0 {
+		t.Fatalf("%d bytes in memory, %d delayed, %d ready", s.Memory, s.Delayed, s.Ready)
+	}
+	if err := errors.Join(c.Close(t.Context()), w.Stop(), e.Close()); err != nil {
+		t.Fatal(err)
+	}
+	w = Start(t, openEmbedded(t, disk), w.Domain, cfg)
+	c = w.Client(broker.SessionConfig{})
+	consumer := broker.ConsumerSpec{
+		Queue: w.Queue("q"), Credit: 100, Replenish: true, AutoSettle: true,
+	}
+	if _, err := c.Consume(t.Context(), consumer); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(time.Second)
+	begin := time.Now()
+	for i := range total {
+		ev, err := c.Wait(broker.Delivered)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := w.Text(&ev.Delivery)
+		if err != nil || text != strconv.Itoa(i+1) {
+			t.Fatalf("delivery %d is %q: %v", i+1, text, err)
+		}
+		if i == 0 {
+			t.Logf("the first of %d was due and here after %v", total, time.Since(begin))
+		}
+	}
+	if err := errors.Join(c.Flush(), c.Close(t.Context()), w.Stop()); err != nil {
+		t.Fatal(err)
 	}
 }
