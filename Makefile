@@ -12,11 +12,12 @@ BENCHTIME ?= 1s
 ROUNDS ?= 500
 STEPS ?= 20000000
 ONLY ?=
+LENGTH ?= 1000000
 
 TOOLS := internal/tools/awsgen internal/tools/amqpgen
 CORE := store seal control keyring audit broker protocol/amqp091
 
-.PHONY: help run build test race fuzz bench crash soak mutants compat generate
+.PHONY: help run build test race fuzz bench crash soak scale mutants compat generate
 
 help: ## show the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile
@@ -53,6 +54,9 @@ crash: ## load, kill, restart, drain; nothing confirmed is lost; ROUNDS=50
 soak: ## random histories of the queue core against its model; STEPS=1000000
 	COFFER_MODEL_STEPS=$(STEPS) $(GO) test -count=1 -timeout 24h -v -run '^TestModel$$' \
 		./internal/broker/brokertest | grep -v 'OK, passed'
+
+scale: ## long queues, many queues and connections, as tables; LENGTH=10000000
+	COFFER_SCALE=$(LENGTH) $(GO) test -count=1 -timeout 2h -v ./test/scale | sed 's/^ *|/|/'
 
 mutants: ## take away one rule at a time and see a test fail; ONLY=fan-out
 	$(GO) run ./test/mutants -only '$(ONLY)'

@@ -9,6 +9,7 @@
 package amqpclient
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -32,6 +33,9 @@ const (
 type Config struct {
 	URL string // amqps://user:password@host:port/vhost
 	CA  string // file with the certificate authority's certificate
+	// ReadBuffer is the first size of the read buffer in octets; 256 KiB. Who opens
+	// thousands of connections wants less.
+	ReadBuffer int
 }
 
 // Conn is one connection. One goroutine may use Append, Publish, Ack, Nack and
@@ -72,7 +76,8 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{net: conn, ctx: ctx, frameMax: wire.DefaultFrameMax, in: make([]byte, readBuffer)}
+	c := &Conn{net: conn, ctx: ctx, frameMax: wire.DefaultFrameMax}
+	c.in = make([]byte, cmp.Or(cfg.ReadBuffer, readBuffer))
 	c.stop = context.AfterFunc(ctx, func() { conn.Close() })
 	if err := c.login(u); err != nil {
 		c.Close()

@@ -127,6 +127,9 @@ func (p *Process) read(log io.Reader, serving chan struct{}) {
 // Started is the time from the start of the process until it served.
 func (p *Process) Started() time.Duration { return p.started }
 
+// Pid is the id of the process, for those who look at it from outside.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
 // Log gives the last lines of the log.
 func (p *Process) Log() string {
 	p.mu.Lock()

@@ -1,0 +1,86 @@
+package scale
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// drained is how many messages are consumed after the stop, at most.
+const drained = 100_000
+
+// lengthFigures is what TestLength measures of one length.
+type lengthFigures struct {
+	stopped, killed time.Duration // from the start to the first delivery
+	serving         time.Duration // of the first of these
+	first, drain    memory
+}
+
+// TestLength fills a queue, restarts after a stop and after kill -9, and measures
+// the time until the first message comes, and the memory.
+func TestLength(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	table(t, "messages", "fill /s", "stop → first", "of it to serving", "kill -9 → first",
+		"RSS at first, MiB", fmt.Sprintf("RSS after %d, MiB", drained), "peak, MiB",
+		"live heap, MiB")
+	var all []lengthFigures
+	filled, gone := 0, 0
+	for _, n := range amounts.lengths {
+		s := run(t, data)
+		begin := time.Now()
+		check(t, fill(t.Context(), s.to, "long", filled, gone+n))
+		rate := float64(gone+n-filled) / time.Since(begin).Seconds()
+		filled = gone + n
+		check(t, s.Stop())
+		f := length(t, data, gone, min(drained, n/2))
+		gone += min(drained, n/2)
+		all = append(all, f)
+		row(t, fmt.Sprint(n), fmt.Sprintf("%.0f", rate), milli(f.stopped), milli(f.serving),
+			milli(f.killed), mib(f.first.resident), mib(f.drain.resident), mib(f.drain.peak),
+			mib(f.drain.heap))
+	}
+	if !amounts.measured {
+		return
+	}
+	for i, f := range all {
+		n := amounts.lengths[i]
+		if f.stopped > maxFirst || f.killed > maxFirst {
+			t.Errorf("%d messages: the first came after %v and %v, want at most %v",
+				n, f.stopped, f.killed, maxFirst)
+		}
+		if i == 0 || amounts.lengths[i-1] < 1_000_000 {
+			continue // so few that caches are not full
+		}
+		if more := float64(f.drain.resident) / float64(all[i-1].drain.resident); more > maxGrowth {
+			t.Errorf("%d messages take %.2f times the memory of %d", n, more, amounts.lengths[i-1])
+		}
+	}
+}
+
+// length measures a directory that was stopped; the queue begins with message
+// first. It ends with the process killed and n messages gone.
+func length(t *testing.T, data string, first, n int) (f lengthFigures) {
+	s := run(t, data)
+	f.serving = s.Started()
+	c, err := consume(t.Context(), s.to, "long", first)
+	check(t, err)
+	check(t, c.take(1))
+	f.stopped = time.Since(s.begun) - s.asked
+	f.first = s.memory()
+	check(t, c.take(n-1))
+	check(t, c.end())
+	f.drain = s.memory()
+	check(t, s.Kill())
+
+	s = run(t, data)
+	c, err = consume(t.Context(), s.to, "long", first+n)
+	check(t, err)
+	check(t, c.take(1))
+	f.killed = time.Since(s.begun) - s.asked
+	c.Close() // unsettled: it comes back
+	check(t, s.Stop())
+	return f
+}
+
+func milli(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }
