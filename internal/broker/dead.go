@@ -99,8 +99,8 @@ func (sh *shard) burialOf(e *entry) burial {
 			Record: e.record, Size: plainSize(e.size, e.apart()), Body: e.body,
 			apart: e.apart(),
 		},
-		Durable: e.lasting, Priority: e.lane.priority, Address: e.address, Key: e.key, Group: e.group(),
-		Expiry: e.lifetime(),
+		Durable: e.lasting, Priority: e.lane.priority, Address: e.address,
+		Key: e.key, Group: e.group(), Expiry: e.lifetime(),
 	}
 	var h *History
 	if e.extra != nil {

@@ -42,7 +42,7 @@ type History struct {
 // Bounds of a history: the oldest deaths are forgotten.
 const (
 	maxDeaths  = 64
-	maxHistory = 32 << 10 // stored, in bytes; a few deaths always fit
+	maxHistory = 40 << 10 // stored, in bytes; two deaths always fit
 )
 
 // With gives the history with one more death: the same queue and reason count

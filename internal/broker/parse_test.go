@@ -30,7 +30,8 @@ func testPlace(t testing.TB) (*place, []byte) {
 func FuzzEnvelope(f *testing.F) {
 	_, record := testPlace(f)
 	full := facts{
-		body: 5, count: 7, enqueued: 1700, expires: 1800, address: "address", key: "key",
+		body: 5, count: 7, enqueued: 1700, expires: 1800, own: 101, lasting: true,
+		address: "address", key: "key",
 		extra: &extra{group: "g", history: testHistory()},
 	}
 	for _, fact := range []facts{full, {address: "a"}} {
@@ -72,6 +73,7 @@ func FuzzEnvelope(f *testing.F) {
 func FuzzQueueRecord(f *testing.F) {
 	r := queueRecord{next: 9, lanes: []laneRecord{
 		{9, stock{depth: 2, bytes: 300, body: 20, first: 4, delivered: 5}},
+		{3, stock{depth: 1, bytes: 9, first: 2, expires: true, marks: true}},
 		{0, stock{depth: 1, bytes: 30, body: 2, first: 1, delivered: 1}},
 	}}
 	f.Add(r.append(nil))

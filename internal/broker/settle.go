@@ -121,26 +121,36 @@ func (sh *shard) settleOpened(s *Session) {
 	s.autoMu.Unlock()
 }
 
-// closeSession takes the session's consumers and deliveries away from it.
-func (sh *shard) closeSession(r *request) {
+// closeSession takes the session's consumers and deliveries away from it. It
+// returns false when the batch became full before the last delivery, and then
+// comes again for the rest.
+func (sh *shard) closeSession(r *request) (done bool) {
 	s := r.s
-	s.state.closed = true
-	sh.settleOpened(s)
-	var a reply
-	for _, c := range s.state.consumers {
-		if sh.unsubscribe(c) {
-			a.queues = append(a.queues, c.spec.Queue)
+	if !s.state.closed {
+		s.state.closed = true
+		sh.settleOpened(s)
+		for _, c := range s.state.consumers {
+			if sh.unsubscribe(c) {
+				s.state.unused = append(s.state.unused, c.spec.Queue)
+			}
+		}
+		s.state.consumers = nil
+		for r := range s.state.receivers {
+			sh.answerReceive(r, closedError())
 		}
 	}
-	s.state.consumers = nil
-	for r := range s.state.receivers {
-		sh.answerReceive(r, closedError())
-	}
-	for i := range s.state.slots {
-		if sl := &s.state.slots[i]; sl.entry != nil {
-			sh.settle(s, Settlement{Ref: DeliveryRef{uint32(i), sl.gen}, Outcome: Release})
+	for i := range s.state.slots[s.state.left:] {
+		if sh.full() {
+			s.state.left += i
+			return false
+		}
+		if sl := &s.state.slots[s.state.left+i]; sl.entry != nil {
+			ref := DeliveryRef{uint32(s.state.left + i), sl.gen}
+			sh.settle(s, Settlement{Ref: ref, Outcome: Release})
 		}
 	}
 	s.outbox.close()
+	a := reply{queues: s.state.unused}
 	sh.say(sh.busy(), release{reply: r.reply, r: a})
+	return true
 }

@@ -53,6 +53,8 @@ type sessionState struct {
 	lastBatch uint64 // newest batch that has a confirm of it
 	stalled   bool   // some consumers wait for room in the outbox, a slot or a recall
 	closed    bool
+	left      int      // slots that its end has been through
+	unused    []*Queue // queues that its end leaves without use
 	receivers map[*receiver]struct{}
 
 	// A Return recalls what is on its way to Next, lest it overtake what returns.

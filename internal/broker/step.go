@@ -32,6 +32,13 @@ func (sh *shard) step(r *request) {
 		sh.recall(r)
 	case reqAuto:
 		sh.settleOpened(r.s)
+	case reqClose:
+		if sh.err == nil && !sh.closeSession(r) {
+			return
+		}
+		if sh.err != nil {
+			sh.control(r)
+		}
 	default:
 		sh.control(r)
 	}
@@ -69,8 +76,6 @@ func (sh *shard) control(r *request) {
 	case reqSync:
 		sh.pumpAll() // what came before has delivered when Synced comes
 		sh.say(sh.busy(), release{s: r.s, event: Event{Kind: Synced, Tag: r.tag}})
-	case reqClose:
-		sh.closeSession(r)
 	case reqLimits:
 		sh.setLimits(r)
 	case reqPurge:
