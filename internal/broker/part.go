@@ -110,6 +110,7 @@ func (n *Namespace) openParts(dst []byte, d *Delivery) (plain []byte, err error)
 		return plain, fmt.Errorf("head of %d bytes: %w", len(plain)-at, seal.ErrFormat)
 	}
 	size := int(binary.BigEndian.Uint32(plain[end:]))
+	clear(plain[end:])
 	plain = plain[:end]
 	snap := n.shard.store.Snapshot()
 	it := snap.Iter(bodyKey(nil, d.apart.id, 1), bodyKey(nil, d.apart.id, d.apart.parts+1))

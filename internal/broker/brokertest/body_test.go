@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"coffer/internal/broker"
+	"coffer/internal/fault"
 	"coffer/internal/store"
 	"coffer/internal/store/embedded"
 	"coffer/internal/store/memory"
@@ -325,4 +326,92 @@ func firstBody(t *testing.T, w *World) []byte {
 	}
 	t.Fatal("no reference to the first message")
 	return nil
+}
+
+// TestLockInParts takes the key away while a large message is opened: nothing of
+// it is given, nothing is settled, and it comes again when the key is back.
+func TestLockInParts(t *testing.T) {
+	t.Parallel()
+	w, _ := startOnMemory(t, broker.Config{})
+	q := w.Declare(nil, broker.QueueSpec{Name: "q", Durable: true})
+	c := w.Client(broker.SessionConfig{})
+	const size = 3 << 18
+	if err := c.Send("", "q", true, Big("1", size)); err != nil {
+		t.Fatal(err)
+	}
+	spec := broker.ConsumerSpec{Queue: q, Credit: -1, AutoSettle: true}
+	if _, err := c.Consume(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	for after := range 4 { // a head and three parts
+		ev, err := c.Wait(broker.Delivered)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &ev.Delivery
+		if d.Size < size || len(d.Record) > 1000 || d.Redelivered {
+			t.Fatalf("a delivery of %d bytes with a record of %d", d.Size, len(d.Record))
+		}
+		w.Domain.LockAfter(after)
+		dst := make([]byte, 0, d.Size)
+		if _, err := w.Namespace.OpenDelivery(dst, d); fault.KindOf(err) != fault.KeyUnavailable {
+			t.Fatalf("locked after %d: %v", after, err)
+		}
+		if n := bytes.Count(dst[:cap(dst)], []byte{0}); n != cap(dst) {
+			t.Fatalf("locked after %d: %d bytes of plaintext are left", after, cap(dst)-n)
+		}
+		c.Return([]broker.DeliveryRef{d.Ref})
+		w.Domain.Unlock()
+	}
+	ev, err := c.Wait(broker.Delivered)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := w.Text(&ev.Delivery); err != nil || text != Big("1", size) {
+		t.Fatalf("%d bytes at the end, %v", len(text), err)
+	}
+	if err := w.Bodies(0, 0); err != nil {
+		t.Fatal(err)
+	}
+	closed(t, c)
+}
+
+// TestLargestMessages holds that queues of large messages are not in memory, and
+// that they are whole at the other end.
+func TestLargestMessages(t *testing.T) {
+	t.Parallel()
+	const count, size, window = 24, 2 << 20, 4 << 20
+	w, _ := startOnMemory(t, broker.Config{PublishBytes: window, WindowBytes: window})
+	q := w.Declare(nil, broker.QueueSpec{Name: "q", Durable: true})
+	c := w.Client(broker.SessionConfig{PublishBytes: window})
+	for i := range count {
+		if err := c.Send("", "q", true, Big(fmt.Sprint(i), size)); err != nil {
+			t.Fatal(err)
+		}
+		if s := w.Core.Stats(); s.Memory > 1000*int64(i+1) {
+			t.Fatalf("%d bytes of %d messages are in memory", s.Memory, i+1)
+		}
+	}
+	spec := broker.ConsumerSpec{Queue: q, Credit: -1, AutoSettle: true}
+	if _, err := c.Consume(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	dst := make([]byte, 0, size+1<<10)
+	for i := range count {
+		ev, err := c.Wait(broker.Delivered)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := w.Namespace.OpenDelivery(dst, &ev.Delivery)
+		if err != nil || string(content.Body) != Big(fmt.Sprint(i), size) {
+			t.Fatalf("message %d: %d bytes, %v", i, len(content.Body), err)
+		}
+		if &content.Body[:1][0] != &dst[:cap(dst)][5+len(content.Header)] {
+			t.Fatal("it was not opened in place")
+		}
+	}
+	if err := w.Bodies(0, 0); err != nil {
+		t.Fatal(err)
+	}
+	closed(t, c)
 }

@@ -14,6 +14,7 @@ import (
 type Domain struct {
 	secret seal.Secret
 	blink  atomic.Bool
+	opens  atomic.Int64 // until LockAfter locks it; 0: it does not
 
 	mu     sync.RWMutex
 	epochs *seal.Epochs // nil while locked
@@ -46,6 +47,9 @@ func (d *Domain) Seal(dst []byte, h seal.Header, plaintext []byte) ([]byte, erro
 
 // Open implements broker.Domain.
 func (d *Domain) Open(dst, rec []byte) ([]byte, error) {
+	if d.opens.Load() > 0 && d.opens.Add(-1) == 0 {
+		d.Lock()
+	}
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if d.epochs == nil {
@@ -80,6 +84,9 @@ func (d *Domain) Lock() { d.set(nil) }
 // Blink takes the key away for who next asks whether it is there, and for nobody
 // else: it is back before a watcher looks.
 func (d *Domain) Blink() { d.blink.Store(true) }
+
+// LockAfter takes the key away when n records have been opened.
+func (d *Domain) LockAfter(n int) { d.opens.Store(int64(n) + 1) }
 
 // Unlock gives the key back and tells the watchers.
 func (d *Domain) Unlock() {

@@ -79,7 +79,7 @@ func TestFanOut(t *testing.T) {
 	}
 }
 
-func declareBound(t *testing.T, w *World, queues int) {
+func declareBound(t testing.TB, w *World, queues int) {
 	t.Helper()
 	a := broker.Address{Name: "all", Kind: broker.Fanout, Durable: true}
 	if _, _, err := w.Namespace.DeclareAddress(t.Context(), a); err != nil {
