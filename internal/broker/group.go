@@ -110,6 +110,16 @@ func (st *queueState) reseize(e *entry) {
 	e.held = true
 }
 
+// orphan leaves the group of e, which is released with a delay, with nobody: its
+// taker must not have what follows e.
+func (sh *shard) orphan(e *entry) {
+	if g := e.lane.queue.state.groupOf(e); g != nil && e.held {
+		g.unlist()
+		g.holder = &taker{}
+		g.enlist()
+	}
+}
+
 // ungroup notes that e, which goes away, is not with a taker any more, nor loose.
 func (sh *shard) ungroup(e *entry) {
 	if !e.held && !e.loose {

@@ -47,6 +47,7 @@ func (sh *shard) setAside(e *entry, delay int64) bool {
 	if len(e.lane.queue.state.leases.heap) >= maxLeases {
 		return false
 	}
+	sh.orphan(e)
 	sh.lend(e, 0, e.count, sh.time+min(delay, maxTime-sh.time))
 	return true
 }
