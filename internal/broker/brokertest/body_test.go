@@ -127,12 +127,13 @@ func startShelf(t *testing.T, e store.Engine, d *Domain) *World {
 	return w
 }
 
-// TestCrashWithBodies takes the disk at every change while large messages are
+// TestCrashWithBodies takes the disk at many of the changes while large messages are
 // published, fanned out, accepted and purged. What a new process finds is the
 // state before or after the step, every message whole, and once it has looked
 // around, nothing of others.
 func TestCrashWithBodies(t *testing.T) {
 	t.Parallel()
+	const every = 7 // there are about 300
 	disk := storetest.NewDisk()
 	w := startShelf(t, openEmbedded(t, disk), NewDomain())
 	type image struct {
@@ -146,7 +147,7 @@ func TestCrashWithBodies(t *testing.T) {
 	disk.OnChange(func(c storetest.Change) error {
 		mu.Lock()
 		defer mu.Unlock()
-		if testing.Short() && c.N%3 != 0 {
+		if c.N%every != 0 {
 			return nil
 		}
 		im := now
@@ -168,8 +169,7 @@ func TestCrashWithBodies(t *testing.T) {
 	if err := errors.Join(c.Close(t.Context()), w.Stop()); err != nil {
 		t.Fatal(err)
 	}
-	t.Log(len(images), "images")
-	if len(images) < 2*len(bodySteps()) {
+	if len(images) < len(bodySteps()) {
 		t.Fatalf("only %d images were taken", len(images))
 	}
 	for i, im := range images {
@@ -414,4 +414,43 @@ func TestLargestMessages(t *testing.T) {
 		t.Fatal(err)
 	}
 	closed(t, c)
+}
+
+// TestSweep leaves bodies with more useless references than fit one look, and one
+// that is needed behind them.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	const queues = 1100
+	e := memory.New(memory.Config{Shards: 3})
+	w := Start(t, e, NewDomain(), broker.Config{})
+	declareBound(t, w, queues)
+	c := w.Client(broker.SessionConfig{})
+	if err := c.Send("all", "", true, Big("1", 5000), Big("2", 300_000)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(c.Close(t.Context()), w.Stop()); err != nil {
+		t.Fatal(err)
+	}
+	w = Start(t, e, w.Domain, broker.Config{})
+	for i := range queues - 1 { // nothing of them is in memory
+		q := w.Queue(fmt.Sprint("q", i))
+		if n, err := w.Namespace.PurgeQueue(t.Context(), q); n != 2 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if err := w.Bodies(3, 4); err != nil {
+		t.Fatal(err)
+	}
+	c = w.Client(broker.SessionConfig{})
+	last := fmt.Sprint("q", queues-1)
+	if texts, err := drain(w, c, last); err != nil || !slices.Equal(texts, []string{"1", "2"}) {
+		t.Fatal(texts, err)
+	}
+	closed(t, c)
+	if _, err := w.Namespace.PurgeQueue(t.Context(), w.Queue(last)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Bodies(0, 0), w.Stop()); err != nil {
+		t.Fatal(err)
+	}
 }
