@@ -62,7 +62,7 @@ type Config struct {
 	QueueBytes  int64 // the same of one queue; a quarter of WindowBytes
 	PageBytes   int   // read from the store at once; 1 MiB
 	BatchBytes  int   // size at which a batch is closed; 1 MiB
-	MaxMessage  int   // bytes of a message's plaintext; 16 MiB
+	MaxMessage  int   // bytes of a message's plaintext; 16 MiB, at most 129 MiB
 	MaxRequests int   // requests waiting for a shard's owner; 16384
 	// PublishBytes bounds the messages of one shard that were published and are
 	// not yet durable; 64 MiB. Publish waits there.

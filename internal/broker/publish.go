@@ -9,11 +9,11 @@ import (
 
 // maxFan is the size of a batch, in bytes, at which a publish to many queues goes
 // on in the next one. Below it a publish is in all its queues or in none,
-// whatever happens. The largest message fits between it and store.MaxBatch.
+// whatever happens; that is nearly always, since what is large is stored once.
 const maxFan = store.MaxBatch - store.MaxValue - 1<<20
 
-// fan is how far a publish has come. One of a large message to many queues takes
-// several batches: a batch has a bound, and so has what waits in memory.
+// fan is how far a publish has come. One of a large message, or to very many
+// queues, takes several batches: a batch has a bound.
 type fan struct {
 	begun  bool
 	next   int // the target to go on with
