@@ -10,6 +10,7 @@ type batch struct {
 	index    uint64 // from 1, without holes
 	dirty    []*Queue
 	releases []release
+	parcels  []posted
 	err      error
 }
 
@@ -64,6 +65,11 @@ func (sh *shard) finish(b *batch, err error) {
 		sh.counters.batchBytes.Add(int64(b.Size()))
 	}
 	sh.run(b.releases, err)
+	for _, p := range b.parcels {
+		if err == nil {
+			p.courier.announce(p.sequence)
+		}
+	}
 	sh.mail.finish(b)
 }
 
@@ -90,6 +96,7 @@ func (sh *shard) recycle(b *batch) {
 	if b.Size() > keepBatch || cap(b.releases) > keepReleases {
 		return
 	}
+	b.parcels = b.parcels[:0]
 	clear(b.releases)
 	clear(b.dirty)
 	b.releases, b.dirty, b.err = b.releases[:0], b.dirty[:0], nil

@@ -44,7 +44,7 @@ func (cfg *Config) defaults() {
 		value int
 	}{
 		{&cfg.PageBytes, 1 << 20}, {&cfg.BatchBytes, 1 << 20}, {&cfg.MaxMessage, 16 << 20},
-		{&cfg.MaxRequests, 1 << 14},
+		{&cfg.MaxRequests, 1 << 14}, {&cfg.MaxDedup, 1 << 20},
 	} {
 		if *f.field <= 0 {
 			*f.field = f.value
@@ -65,8 +65,10 @@ func Open(ctx context.Context, cfg Config) (*Core, error) {
 	}
 	c := &Core{
 		cfg: cfg, db: cfg.Control,
-		namespaces: map[NamespaceID]*Namespace{}, records: map[queueID]queueRecord{},
+		namespaces: map[NamespaceID]*Namespace{}, existing: map[NamespaceID]bool{},
+		records: map[queueID]queueRecord{},
 	}
+	c.carrying, c.dismiss = context.WithCancel(context.Background())
 	c.plain.New = func() any { return new([]byte) }
 	known, err := c.known(ctx)
 	if err != nil {
@@ -78,6 +80,9 @@ func Open(ctx context.Context, cfg Config) (*Core, error) {
 			return nil, fmt.Errorf("broker: open shard %d: %w", sh.id, err)
 		}
 		c.shards = append(c.shards, sh)
+	}
+	if err := errors.Join(c.loadExisting(ctx), c.openCouriers()); err != nil {
+		return nil, fmt.Errorf("broker: open outboxes: %w", err)
 	}
 	for _, sh := range c.shards {
 		sh.start()
@@ -120,6 +125,7 @@ func (sh *shard) boot(ctx context.Context, known map[queueID]bool) (err error) {
 		if !known[id] {
 			b.Delete(it.Key())
 			b.DeleteRange(queueRange(classDurable, id))
+			b.DeleteRange(queueRange(classDedup, id))
 			continue
 		}
 		plain, err := sh.place.open(nil, it.Key(), it.Value())
@@ -131,6 +137,9 @@ func (sh *shard) boot(ctx context.Context, known map[queueID]bool) (err error) {
 		}
 	}
 	if err := it.Err(); err != nil {
+		return err
+	}
+	if err := sh.loadTaken(); err != nil {
 		return err
 	}
 	done := make(chan error, 1)
@@ -172,9 +181,11 @@ func (c *Core) restore(q *Queue) error {
 		}
 		st.body += l.gap.body
 		q.ready.Add(l.gap.count)
+		q.tally(rec.depth, rec.body)
 	}
 	st.delayed.durable, st.delayed.due = r.delayed, r.due
 	q.delayed.Add(r.delayed)
+	q.tally(r.delayed, 0)
 	return q.namespace.shard.loadLeases(q)
 }
 
@@ -200,6 +211,8 @@ func (c *Core) Close(ctx context.Context) error {
 	if again {
 		return nil
 	}
+	c.dismiss()
+	c.carriers.Wait()
 	var errs []error
 	if err := c.sweeper.close(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("broker: end of the deletion of a queue: %w", err))
@@ -233,6 +246,7 @@ func (c *Core) Stats() Stats {
 		s.Limited += k.limited.Load()
 		s.Refused += k.refused.Load()
 		s.DeadLettered += k.deadLettered.Load()
+		s.Lost += k.lost.Load()
 		s.Batches += k.batches.Load()
 		s.BatchBytes += k.batchBytes.Load()
 		s.Pages += k.pages.Load()

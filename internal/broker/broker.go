@@ -14,6 +14,7 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"sync"
@@ -64,6 +65,9 @@ type Config struct {
 	BatchBytes  int   // size at which a batch is closed; 1 MiB
 	MaxMessage  int   // bytes of a message's plaintext; 16 MiB, at most 129 MiB
 	MaxRequests int   // requests waiting for a shard's owner; 16384
+	// MaxDedup bounds the deduplication ids that a shard keeps; 1048576, which need
+	// about 128 MiB. At it publishes with new ones are refused.
+	MaxDedup int
 	// PublishBytes bounds the messages of one shard that were published and are
 	// not yet durable; 64 MiB. Publish waits there.
 	PublishBytes int64
@@ -79,11 +83,15 @@ type Core struct {
 	shards []*shard
 	plain  sync.Pool // *[]byte, scratch for plaintexts
 
-	sweeper sweeper
+	sweeper  sweeper
+	carriers sync.WaitGroup  // couriers and moves
+	carrying context.Context // ends when they must
+	dismiss  context.CancelFunc
 
 	opening    sync.Mutex // one OpenNamespace at a time
 	mu         sync.Mutex
 	namespaces map[NamespaceID]*Namespace
+	existing   map[NamespaceID]bool    // open or not
 	records    map[queueID]queueRecord // of queues that are not open yet
 	temporary  uint32                  // temporary queues so far in this start
 	closed     bool
@@ -103,6 +111,7 @@ type Stats struct {
 	Refused      int64 // not taken by a full queue; each queue counts
 	DeadLettered int64 // of all these and the rejected, sent to a dead letter address
 
+	Lost       int64 // dropped between shards: where they went to was gone
 	Batches    int64 // durable ones
 	BatchBytes int64 // in them
 	Pages      int64 // reads by the readers

@@ -34,6 +34,8 @@ func (sh *shard) consume(r *request) {
 	case st.sole != nil || c.spec.Exclusive && len(st.consumers) > 0:
 		text := "queue '" + q.spec.Name + "' has an exclusive consumer or others"
 		err = fault.Wrap(fault.Denied, ErrExclusive, text)
+	default:
+		err = q.namespace.consumerQuota()
 	}
 	if err != nil {
 		r.reply <- reply{err: err}
@@ -55,6 +57,7 @@ func (sh *shard) consume(r *request) {
 	}
 	r.s.state.consumers = append(r.s.state.consumers, c)
 	q.consumers.Add(1)
+	q.namespace.usage.consumers.Add(1)
 	sh.elect(q, c)
 	r.reply <- reply{}
 }
@@ -94,6 +97,7 @@ func (sh *shard) unsubscribe(c *Consumer) (unused bool) {
 		l.consumers = slices.DeleteFunc(l.consumers, func(x *Consumer) bool { return x == c })
 	}
 	q.consumers.Add(-1)
+	q.namespace.usage.consumers.Add(-1)
 	st.leave(c)
 	if c.spec.Match != nil {
 		st.unchoosy(c)

@@ -46,7 +46,8 @@ func (n *Namespace) DeclareAddress(ctx context.Context, a Address) (
 // the two are equivalent, and s may use it, is for the caller to judge. s is
 // needed for an exclusive queue only. A queue that is created gets the bindings,
 // whose Queue does not matter, in the same change; one that exists is left as it
-// is. Errors: fault.Invalid; fault.NotFound for the address of a binding.
+// is. Errors: fault.Invalid; fault.NotFound for the address of a binding;
+// fault.Exhausted over Quota.MaxQueues.
 func (n *Namespace) DeclareQueue(
 	ctx context.Context, s *Session, spec QueueSpec, bindings ...Binding,
 ) (q *Queue, created bool, err error) {
@@ -69,6 +70,9 @@ func (n *Namespace) DeclareQueue(
 	if spec.Exclusive && s.closed.Load() {
 		return nil, false, closedError()
 	}
+	if most := n.quota.Load().MaxQueues; over(most, int64(n.Topology().count), 1) {
+		return nil, false, fault.New(fault.Exhausted, "quota of %d queues", most.N)
+	}
 	spec.Arguments = bytes.Clone(spec.Arguments)
 	q = newQueue(n, spec)
 	c := n.begin()
@@ -77,6 +81,7 @@ func (n *Namespace) DeclareQueue(
 	} else if q.id, err = n.core.temporaryID(); err != nil {
 		return nil, false, err
 	}
+	c.next.count++
 	c.next.queues = c.next.queues.with(c.next.seed, spec.Name, q)
 	if err := c.bindAll(q, bindings); err != nil {
 		return nil, false, err

@@ -11,6 +11,7 @@ import (
 type delayed struct {
 	durable, spilled int64 // messages
 
+	body    int64 // bytes of the bodies of those that came since the start
 	due     int64 // no message is due earlier
 	fresh   int64 // the same of those that came since a read began
 	wants   bool  // in the owner's list of reads to begin
@@ -53,6 +54,8 @@ func (sh *shard) postpone(e *entry, due int64) {
 	}
 	sh.markSpilled(q, e.durable)
 	q.delayed.Add(1)
+	d.body += int64(e.body)
+	q.tally(1, int64(e.body))
 	sh.freeEntry(e)
 	sh.touch(q)
 }
@@ -157,6 +160,9 @@ func (sh *shard) mature(q *Queue, f *dueMessage) {
 		d.spilled--
 	}
 	q.delayed.Add(-1)
+	body := min(d.body, int64(f.body))
+	d.body -= body
+	q.tally(-1, -body) // insert counts it
 	sh.insert(e)
 }
 
@@ -168,6 +174,7 @@ func (sh *shard) dropDelayed(q *Queue, erase bool) int {
 	if n > 0 {
 		sh.sweepSoon()
 	}
+	q.tally(-n, -d.body)
 	*d = delayed{gen: d.gen + 1, wants: d.wants, reading: d.reading}
 	if !erase || n == 0 && q.state.damaged == nil {
 		return 0

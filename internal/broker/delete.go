@@ -70,6 +70,7 @@ func (n *Namespace) removeQueue(ctx context.Context, q *Queue) error {
 	for _, b := range n.ends[q] {
 		c.unbind(b)
 	}
+	c.next.count--
 	c.next.queues = c.next.queues.without(c.next.seed, q.spec.Name)
 	if q.spec.stored() {
 		c.delete(control.TableQueue, queueRow(n.id, q.id))

@@ -62,9 +62,11 @@ func (sh *shard) drop(q *Queue) int {
 		l.burial = nil
 		sh.clearReady(l, false)
 	}
+	q.tally(-st.held, -st.heldBody)
 	st.gone = true
 	st.groups = nil
 	sh.used(q)
+	sh.forgetIDs(q)
 	if q.spec.stored() || st.spills {
 		sh.erase(q.id)
 	}
@@ -79,6 +81,7 @@ func (sh *shard) erase(id queueID) {
 	sh.batch.Delete(recordKey(sh.keybuf[:0], id))
 	sh.batch.DeleteRange(queueRange(classDurable, id))
 	sh.batch.DeleteRange(queueRange(classSpilled, id))
+	sh.batch.DeleteRange(queueRange(classDedup, id))
 }
 
 // forget drops the queues of a deleted namespace, and erases those that were
@@ -134,8 +137,10 @@ func (sh *shard) clearReady(l *lane, erase bool) {
 	l.gen++
 	next := l.queue.state.next
 	whole := next // from here on all goes
+	l.queue.tally(-l.gap.count, -l.gap.body)
 	for l.ready.len() > 0 {
 		e := l.ready.popFront()
+		l.queue.tally(-1, -int64(e.body))
 		if e.seq >= l.top {
 			whole = min(whole, e.seq)
 		} else if erase && e.stored() {
@@ -149,6 +154,7 @@ func (sh *shard) clearReady(l *lane, erase bool) {
 	for l.tail.len() > 0 {
 		e := l.tail.popFront()
 		sh.unrefer(e)
+		l.queue.tally(-1, -int64(e.body))
 		sh.unhold(e)
 		sh.freeEntry(e)
 	}

@@ -17,15 +17,23 @@ const (
 	Synced
 	// Activated: Consumer, which asked for it, became active.
 	Activated
+	// Committed: the transaction with this Tag is durable, or Err says why nothing
+	// of it was done.
+	Committed
 )
 
 // Event is one thing a session's connection has to tell its peer.
 type Event struct {
-	Kind     EventKind
-	Tag      uint64    // Published, Synced: the caller's
-	Err      error     // Published, Cancelled, Synced
-	Consumer *Consumer // Delivered, Cancelled, Activated
-	Delivery Delivery  // Delivered
+	Kind EventKind
+	Tag  uint64 // Published, Synced, Committed: the caller's
+	// Published, to one queue: the message there, which is an earlier one of the same
+	// Message.Dedup if Duplicate; then this one was not stored.
+	MessageID [16]byte
+	Sequence  uint64 // of the message in its queue, from 1; if delayed, on arrival
+	Duplicate bool
+	Err       error     // Published, Cancelled, Synced, Committed
+	Consumer  *Consumer // Delivered, Cancelled, Activated
+	Delivery  Delivery  // Delivered
 }
 
 // DeliveryRef names an unsettled delivery within its session. The zero value

@@ -18,6 +18,9 @@ const (
 	classSpilled class = 0x11 // messages that do not; gone at open
 	classBody    class = 0x12 // chunks of messages that lie apart from them
 	classRef     class = 0x13 // who needs those
+	classDedup   class = 0x20 // deduplication ids
+	classParcel  class = 0x28 // the outbox: messages on their way to other shards
+	classTaken   class = 0x29 // how far those of other shards were taken
 )
 
 // kind is the byte of a key that says what is kept of a queue's message there.
@@ -37,6 +40,7 @@ const (
 	clockKeySize   = 1 + 16
 	entryKeySize   = 1 + 8 + 1 + 1 + 8
 	delayedKeySize = 1 + 8 + 1 + 8 + 8 + 1
+	dedupKeySize   = 1 + 8 + 8 + 16
 )
 
 // recordKey appends class (1), queue (8).
@@ -77,6 +81,20 @@ func parseDelayedKey(key []byte) (due int64, seq uint64, priority uint8, err err
 	}
 	due = int64(binary.BigEndian.Uint64(key[10:]))
 	return due, binary.BigEndian.Uint64(key[18:]), key[26], nil
+}
+
+// dedupKey appends class (1), queue (8), shard time of expiry (8), id (16).
+func dedupKey(dst []byte, id queueID, expires int64, mac [16]byte) []byte {
+	dst = binary.BigEndian.AppendUint64(append(dst, byte(classDedup)), uint64(id))
+	return append(binary.BigEndian.AppendUint64(dst, uint64(expires)), mac[:]...)
+}
+
+func parseDedupKey(key []byte) (id queueID, expires int64, mac [16]byte, err error) {
+	if len(key) != dedupKeySize || class(key[0]) != classDedup || key[9]&0x80 != 0 {
+		return 0, 0, mac, fmt.Errorf("deduplication key %x: %w", key, store.ErrDamaged)
+	}
+	expires = int64(binary.BigEndian.Uint64(key[9:]))
+	return queueID(binary.BigEndian.Uint64(key[1:])), expires, [16]byte(key[17:]), nil
 }
 
 // queueRange gives the bounds of all keys of a queue in a class.

@@ -123,6 +123,9 @@ func (n *Namespace) SetLimits(ctx context.Context, q *Queue, l Limits) error {
 // setLimits takes the new rules of a queue over.
 func (sh *shard) setLimits(r *request) {
 	r.q.state.limits = *r.limits
+	if r.limits.Dedup == 0 {
+		sh.forgetIDs(r.q)
+	}
 	sh.touch(r.q)
-	r.reply <- reply{}
+	sh.say(sh.busy(), release{reply: r.reply})
 }

@@ -33,6 +33,9 @@ const (
 	reqReceive
 	reqWithdraw
 	reqLeases
+	reqCommit
+	reqArrive
+	reqTaken
 	reqTick
 	reqUse
 	reqStop
@@ -45,14 +48,20 @@ type request struct {
 	empty bool   // Freeze: if empty
 	idle  bool   // Freeze: if idle for too long
 	n     int    // publishings, settlements, credit, limit
-	tag   uint64 // Sync: the caller's; Return: outbox.fresh
-	s     *Session
-	q     *Queue
-	c     *Consumer
-	limit *Limit
-	ns    *Namespace
-	read  *readJob
-	ids   []queueID
+	tag   uint64 // Sync, Commit: the caller's; Return: outbox.fresh
+	// Commit: settlements; n is publishings.
+	settles  int
+	prepared int      // of them, the publishings whose parts are written
+	fans     []fan    // of those with something apart; nil: none
+	arrival  *arrival // of parcels
+	courier  *courier // Taken: n of its parcels from tag on
+	s        *Session
+	q        *Queue
+	c        *Consumer
+	limit    *Limit
+	ns       *Namespace
+	read     *readJob
+	ids      []queueID
 	// Forget: the namespace that is gone, whether it was open or not.
 	namespace NamespaceID
 	limits    *Limits
@@ -101,6 +110,14 @@ func (l *letters) reset() {
 	}
 	l.requests, l.pubs = l.requests[:0], l.pubs[:0]
 	l.targets, l.settles = l.targets[:0], l.settles[:0]
+}
+
+func (l *letters) publish(pubs []Publishing) {
+	for i := range pubs {
+		p := &pubs[i]
+		l.pubs = append(l.pubs, publishing{p.Message, p.Tag, p.Confirm, len(p.Targets)})
+		l.targets = append(l.targets, p.Targets...)
+	}
 }
 
 const keepLetters = 1 << 15
@@ -156,13 +173,9 @@ func (m *mailbox) publish(s *Session, pubs []Publishing) error {
 	m.mu.Lock()
 	err := m.wait()
 	if err == nil {
-		l := &m.in
-		l.requests = append(l.requests, request{kind: reqPublish, s: s, n: len(pubs)})
-		for i := range pubs {
-			p := &pubs[i]
-			l.pubs = append(l.pubs, publishing{p.Message, p.Tag, p.Confirm, len(p.Targets)})
-			l.targets = append(l.targets, p.Targets...)
-		}
+		r := request{kind: reqPublish, s: s, n: len(pubs)}
+		m.in.requests = append(m.in.requests, r)
+		m.in.publish(pubs)
 	}
 	m.mu.Unlock()
 	m.notify()
@@ -177,6 +190,21 @@ func (m *mailbox) settle(s *Session, list []Settlement) {
 	}
 	m.mu.Unlock()
 	m.notify()
+}
+
+func (m *mailbox) commit(s *Session, t *Transaction, tag uint64) error {
+	m.mu.Lock()
+	err := m.wait()
+	if err == nil {
+		r := request{kind: reqCommit, s: s, n: len(t.Publishings), tag: tag}
+		r.settles = len(t.Settlements)
+		m.in.requests = append(m.in.requests, r)
+		m.in.publish(t.Publishings)
+		m.in.settles = append(m.in.settles, t.Settlements...)
+	}
+	m.mu.Unlock()
+	m.notify()
+	return err
 }
 
 // giveBack posts a request about deliveries that go back.

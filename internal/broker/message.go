@@ -44,6 +44,9 @@ type Message struct {
 	Group    string // in queues with groups; at most MaxName bytes
 	Delay    Bound  // milliseconds of domain time before it is ready; else Limits.Delay
 	Expiry   Bound  // milliseconds of domain time that it may wait in a queue
+	// Dedup is from Namespace.DedupID; a queue with Limits.Dedup keeps one message
+	// of an id within the window. Zero: none.
+	Dedup [16]byte
 }
 
 // The plaintext of a record: format (1), length of header (4), header, body.

@@ -39,6 +39,8 @@ type Namespace struct {
 	shard    *shard
 	topology atomic.Pointer[Topology]
 	gone     atomic.Bool
+	quota    atomic.Pointer[Quota]
+	usage    usage
 
 	mu      sync.Mutex // one change of the topology at a time, until it is durable
 	ends    map[*Queue]map[bindingKey]*binding
@@ -74,6 +76,11 @@ func (c *Core) CreateNamespace(ctx context.Context, id NamespaceID) error {
 		sh := c.shards[(count-1)%uint64(len(c.shards))]
 		v := binary.BigEndian.AppendUint16([]byte{rowVersion}, uint16(sh.id))
 		tx.Put(control.TableBrokerMeta, row, v)
+		tx.After(func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.existing[id] = true
+		})
 		return nil
 	})
 }
@@ -119,11 +126,14 @@ func (c *Core) DeleteNamespace(ctx context.Context, id NamespaceID) error {
 			}
 		}
 		tx.Delete(control.TableBrokerMeta, namespaceRow(id))
+		tx.Delete(control.TableBrokerMeta, quotaRow(id))
 		tx.After(func() {
 			c.mu.Lock()
 			n := c.namespaces[id]
 			delete(c.namespaces, id)
+			delete(c.existing, id)
 			c.mu.Unlock()
+			c.wakeCouriers()
 			if n != nil {
 				n.gone.Store(true)
 			}
@@ -159,6 +169,9 @@ func (c *Core) OpenNamespace(id NamespaceID, d Domain) (*Namespace, error) {
 		if n.clock, err = n.shard.loadClock(id); err != nil {
 			return err
 		}
+		if err := n.loadQuota(tx); err != nil {
+			return err
+		}
 		return n.load(tx)
 	})
 	if err != nil {
@@ -170,6 +183,7 @@ func (c *Core) OpenNamespace(id NamespaceID, d Domain) (*Namespace, error) {
 	changed := func() { n.shard.mail.urgent(request{kind: reqLock, ns: n}) }
 	d.Watch(changed)
 	changed()
+	c.wakeCouriers()
 	return n, nil
 }
 
@@ -187,7 +201,11 @@ func (n *Namespace) load(tx *control.Tx) error {
 		if err := n.core.restore(q); err != nil {
 			return err
 		}
+		if err := q.loadIDs(); err != nil {
+			return err
+		}
 		queues[q.id] = q
+		c.next.count++
 		c.next.queues = c.next.queues.with(c.next.seed, spec.Name, q)
 		return nil
 	})

@@ -27,6 +27,7 @@ type shard struct {
 	store      store.Shard
 	mail       mailbox
 	publishing window
+	ids        atomic.Int64 // deduplication ids in memory
 	outBytes   atomic.Int64
 	reader     reader
 	counters   counters
@@ -48,7 +49,7 @@ type shard struct {
 	scratch []byte
 	plain   []byte // of a publish's envelope, or a queue record
 	lanes   []laneRecord
-	keybuf  [delayedKeySize]byte
+	keybuf  [dedupKeySize]byte // the largest
 
 	batch       *batch // the open one
 	index       uint64 // its index
@@ -72,7 +73,11 @@ type shard struct {
 	failed  []*Consumer // their Match did
 	probe   Delivery    // shown to a Match
 
-	bodies         bodies
+	bodies   bodies
+	couriers []*courier // to each shard
+	taken    map[store.ShardID]taken
+	calls    uint64 // numbers of takers that are no consumers
+
 	memory         int64 // cost of the records held by all queues
 	oldest, newest *Queue
 }
@@ -82,6 +87,7 @@ type cursor struct{ request, pub, target, settle int }
 
 // counters are read by Stats at any time.
 type counters struct {
+	lost                                              atomic.Int64
 	published, unrouted, delivered, settled, released atomic.Int64
 	expired, dropped, refused, limited, deadLettered  atomic.Int64
 	batches, batchBytes, pages, spilled, memory       atomic.Int64
@@ -91,6 +97,7 @@ func newShard(c *Core, id store.ShardID, st store.Shard) *shard {
 	sh := &shard{
 		core: c, log: c.cfg.Logger, id: id, store: st, stopped: make(chan struct{}),
 		place: place{platform: c.db.Platform(), shard: id},
+		taken: map[store.ShardID]taken{},
 	}
 	var seed [32]byte
 	crand.Read(seed[:])

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"coffer/internal/seal"
 	"coffer/internal/store"
 )
 
@@ -21,6 +22,7 @@ type fan struct {
 	wait   bool  // some batch stores a copy
 	err    error // no queue gets it
 	full   error // a queue refused it
+	put    put   // into the last queue
 
 	body  *body  // what it stores apart; nil: nothing
 	apart *apart // of its entries
@@ -36,6 +38,11 @@ func (sh *shard) publish(s *Session, p *publishing, targets []*Queue) (done bool
 		f.begun = true
 		sh.counters.published.Add(1)
 		if f.err = sh.admissible(&p.msg); f.err == nil {
+			var w wanted
+			w.add(sh, s.namespace, &p.msg, targets)
+			f.err = w.refused(sh, s.namespace)
+		}
+		if f.err == nil {
 			f.body, f.apart = sh.newBody(&p.msg, len(targets))
 			p.msg.apart = f.apart
 		}
@@ -53,6 +60,10 @@ func (sh *shard) publish(s *Session, p *publishing, targets []*Queue) (done bool
 	wait := f.wait || f.part > 0
 	if f.body != nil {
 		sh.unpin(f.body)
+	}
+	if r.event.Err == nil && len(targets) == 1 && f.routed {
+		r.event.MessageID, r.event.Sequence = f.put.message, f.put.sequence
+		r.event.Duplicate = f.put.duplicate
 	}
 	if p.confirm { // confirms come in the order of the publishes
 		wait = wait || s.state.lastBatch > sh.durable
@@ -86,13 +97,7 @@ func (sh *shard) fanOut(s *Session, p *publishing, targets []*Queue) (done bool)
 			continue
 		}
 		f.routed = true
-		if err := sh.refusal(q, &p.msg, nil); err != nil {
-			f.full = err
-			f.wait = f.wait || q.state.limits.Overflow == DeadLetterRefuse // its copy
-		} else {
-			f.wait = sh.enqueue(q, &p.msg, nil) || f.wait
-			sh.keepUp(q)
-		}
+		sh.into(q, &p.msg)
 		if f.next < len(targets) && sh.batch.Size() >= maxFan && sh.err == nil {
 			return false
 		}
@@ -101,6 +106,45 @@ func (sh *shard) fanOut(s *Session, p *publishing, targets []*Queue) (done bool)
 		sh.counters.unrouted.Add(1)
 	}
 	return true
+}
+
+// into gives a message that is published to one of its queues, if that takes it.
+func (sh *shard) into(q *Queue, m *Message) {
+	f := &sh.fan
+	if _, again := sh.first(q, m); !again {
+		if err := sh.refusal(q, m, nil); err != nil {
+			f.full = err
+			f.wait = f.wait || q.state.limits.Overflow == DeadLetterRefuse // its copy
+			return
+		}
+	}
+	f.put = sh.put(q, m)
+	if f.wait = f.wait || f.put.wait; !f.put.duplicate {
+		sh.keepUp(q)
+	}
+}
+
+// put is what became of a message in one queue.
+type put struct {
+	wait      bool     // it waits for the open batch
+	message   [16]byte // the id of the message that is there
+	sequence  uint64
+	duplicate bool // that is an earlier one
+}
+
+// put enqueues a message, unless it repeats another one.
+func (sh *shard) put(q *Queue, m *Message) put {
+	if s, ok := sh.first(q, m); ok {
+		return put{q.state.dedup.batch > sh.durable, s.message, s.sequence, true}
+	}
+	h, err := seal.ParseRecord(m.Record)
+	if err != nil {
+		return put{} // admissible saw to that
+	}
+	p := put{message: h.ID, sequence: q.state.next}
+	sh.remember(q, m, sighting{message: p.message, sequence: p.sequence})
+	p.wait = sh.enqueue(q, m, nil)
+	return p
 }
 
 // enqueue puts a message at the end of q, one that died with its history, and
@@ -176,6 +220,7 @@ func (sh *shard) insert(e *entry) {
 		st.lastBatch = sh.batch.index // nobody may look for them earlier
 	}
 	st.next++
+	q.tally(1, int64(e.body))
 	st.body += int64(e.body)
 	if resident {
 		sh.append(e)

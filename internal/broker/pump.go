@@ -21,6 +21,7 @@ func (sh *shard) pump(q *Queue) {
 	sh.rest(q)
 	st.slice = maxSlice
 	sh.buryDoomed(q)
+	sh.lookAtIDs(q)
 	if q.namespace.locked || st.damaged != nil {
 		sh.refuse(q)
 	} else {

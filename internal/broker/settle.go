@@ -85,6 +85,7 @@ func (sh *shard) back(e *entry) {
 // remove deletes a message that is neither ready nor in flight any more.
 func (sh *shard) remove(e *entry) {
 	l := e.lane
+	l.queue.tally(-1, -int64(e.body))
 	if e.stored() {
 		sh.batch.Delete(e.storeKey(sh.keybuf[:0]))
 		sh.dropCount(e)

@@ -6,6 +6,8 @@ type queueState struct {
 	only  lane    // the first of them
 	next  uint64  // sequence of the next message, from 1
 
+	held      int64  // messages, in flight or not
+	heldBody  int64  // bytes of their bodies
 	memory    int64  // cost of records held
 	body      int64  // bytes of the bodies that wait
 	spills    bool   // class 0x11 may hold messages of it
@@ -30,11 +32,12 @@ type queueState struct {
 	delayed   delayed
 
 	limits Limits
-	slice  int   // messages that this look may still remove
-	used   int64 // shard time of the last use; 0: none yet
-	ending bool  // asked to be deleted, because nobody used it
-	alarm  int64 // shard time at which the queue wants a look; 0: none
-	soon   bool  // in the owner's list of those that want another slice
+	slice  int    // messages that this look may still remove
+	used   int64  // shard time of the last use; 0: none yet
+	ending bool   // asked to be deleted, because nobody used it
+	dedup  *dedup // nil: it saw no ids
+	alarm  int64  // shard time at which the queue wants a look; 0: none
+	soon   bool   // in the owner's list of those that want another slice
 
 	frozen  bool // being deleted
 	gone    bool
@@ -99,6 +102,14 @@ func (st *sessionState) take(e *entry, c *Consumer) DeliveryRef {
 	sl.gen++
 	st.unsettled++
 	return DeliveryRef{i, sl.gen}
+}
+
+// peek gives what is in the slot of ref; nil when it is stale.
+func (st *sessionState) peek(ref DeliveryRef) *entry {
+	if int(ref.slot) >= len(st.slots) || st.slots[ref.slot].gen != ref.gen {
+		return nil
+	}
+	return st.slots[ref.slot].entry
 }
 
 // put frees the slot of ref and gives what was in it; nil when it is stale.

@@ -30,6 +30,14 @@ func (sh *shard) step(r *request) {
 			}
 		}
 		sh.recall(r)
+	case reqCommit:
+		if !sh.commit(r) {
+			return
+		}
+	case reqArrive:
+		if !sh.arrive(r) {
+			return
+		}
 	case reqAuto:
 		sh.settleOpened(r.s)
 	case reqClose:
@@ -78,6 +86,8 @@ func (sh *shard) control(r *request) {
 		sh.say(sh.busy(), release{s: r.s, event: Event{Kind: Synced, Tag: r.tag}})
 	case reqLimits:
 		sh.setLimits(r)
+	case reqTaken:
+		sh.delivered(r)
 	case reqPurge:
 		sh.purge(r)
 	case reqFreeze:

@@ -7,6 +7,7 @@ type Topology struct {
 	seed      maphash.Seed
 	addresses table[*route]
 	queues    table[*Queue]
+	count     int // queues
 }
 
 // Address gives the address of that name; "" is not among them.

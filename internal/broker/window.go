@@ -92,3 +92,39 @@ func (w *window) close(err error) {
 	w.mu.Unlock()
 	w.room.Broadcast()
 }
+
+// acquireAll waits until so much fits, and takes it; nobody overtakes it. What is
+// larger than the window fits when nothing else is in it.
+func (w *window) acquireAll(ctx context.Context, count, bytes int64) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	stop := context.AfterFunc(ctx, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.room.Broadcast()
+	})
+	defer stop()
+	mine := false
+	enters := func() bool {
+		return w.count == 0 || w.count+count <= w.maxCount && w.bytes+bytes <= w.maxBytes
+	}
+	for (w.large && !mine || !enters()) && w.closedErr == nil && ctx.Err() == nil {
+		if !w.large {
+			w.large, mine = true, true
+		}
+		w.room.Wait()
+	}
+	if mine {
+		w.large = false
+		w.room.Broadcast()
+	}
+	if w.closedErr != nil {
+		return w.closedErr
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	w.count += count
+	w.bytes += bytes
+	return nil
+}

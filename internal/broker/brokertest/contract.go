@@ -40,7 +40,7 @@ func Run(t *testing.T, open func(testing.TB) Subject) {
 
 // Tiny makes windows of a few messages.
 func Tiny() broker.Config {
-	return broker.Config{WindowBytes: 8 << 10, QueueBytes: 4 << 10, PageBytes: 2 << 10}
+	return broker.Config{WindowBytes: 8 << 10, QueueBytes: 4 << 10, PageBytes: 2 << 10, MaxDedup: 4}
 }
 
 // Contracts lists every promise.

@@ -30,7 +30,9 @@ type player struct {
 	leases    map[string][]broker.LeaseRef // by text
 	waits     map[string]*waiting
 	asked     asked
-	details   bool // deliveries are shown with count and history
+	details   bool                    // deliveries are shown with count and history
+	ids       map[uint64][16]byte     // of messages, by sequence
+	gathered  map[string]*transaction // by session
 }
 
 func play(t testing.TB, s Subject, cfg broker.Config, script string) {
@@ -39,7 +41,9 @@ func play(t testing.TB, s Subject, cfg broker.Config, script string) {
 		t: t, subject: s, clock: NewClock(), clients: map[string]*Client{},
 		consumers: map[string]*broker.Consumer{}, names: map[uint64]string{},
 		held: map[string][]broker.Delivery{}, leases: map[string][]broker.LeaseRef{},
-		waits: map[string]*waiting{},
+		waits:    map[string]*waiting{},
+		ids:      map[uint64][16]byte{},
+		gathered: map[string]*transaction{},
 	}
 	p.asked.reset()
 	p.cfg = p.clock.Use(cfg)
@@ -115,6 +119,12 @@ func (p *player) do(command string, args []string) (string, error) {
 		return p.topology(command, args)
 	case "bodies":
 		return "", p.bodies(args)
+	case "parcels", "lost": // a number, which it waits for
+		return "", p.crossed(command, args[0])
+	case "other":
+		return p.elsewhere(args)
+	case "quota", "usage":
+		return p.quota(command, args)
 	case "lock":
 		p.world.Domain.Lock()
 		return "", nil
@@ -138,6 +148,9 @@ func (p *player) do(command string, args []string) (string, error) {
 	case "await": // queue counts: waits for what comes without an event
 		q, want := p.world.Queue(args[0]), strings.Join(args[1:], " ")
 		return "", p.until(func() bool { return countsOf(q) == want })
+	case "ids": // deduplication ids in the store
+		n, err := p.world.Rows(0x20)
+		return strconv.Itoa(n), err
 	case "restart", "crash":
 		return "", p.restart(command == "crash")
 	}
@@ -244,17 +257,19 @@ func (p *player) session(command, name string, args []string) (string, error) {
 	}
 	switch command {
 	case "publish", "transient": // session address key options… bodies…
-		m := broker.Message{
-			Address: strings.Trim(args[0], "-"), Key: args[1], Durable: command == "publish",
-		}
-		set, texts := options(args[2:])
-		if err := enlarge(set, texts); err != nil {
-			return "", err
-		}
-		if err := describe(&m, set); err != nil {
+		m, texts, err := p.message(args, command == "publish")
+		if err != nil {
 			return "", err
 		}
 		return "", c.SendLike(m, texts...)
+	case "send": // as publish; shows the sequences, with a + if they are of earlier ones
+		m, texts, err := p.message(args, true)
+		if err != nil {
+			return "", err
+		}
+		return p.send(c, m, texts)
+	case "tx":
+		return p.transact(name, c, args)
 	case "fill": // session queue count: bodies are numbers from 1
 		return "", p.fill(c, args)
 	case "take":
@@ -376,14 +391,12 @@ func details(d *broker.Delivery) string {
 }
 
 func (p *player) settle(name string, c *Client, command string, args []string) error {
-	outcome := map[string]broker.Outcome{
-		"accept": broker.Accept, "release": broker.Release, "reject": broker.Reject,
-	}[command]
 	set, args := options(args) // delay=ms
 	delay, err := strconv.ParseInt(cmp.Or(set["delay"], "0"), 10, 64)
 	if err != nil {
 		return err
 	}
+	outcome := outcomes()[command]
 	var list []broker.Settlement
 	var left []broker.Delivery
 	for _, d := range p.held[name] {

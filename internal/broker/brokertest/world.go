@@ -8,6 +8,7 @@ package brokertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,7 +25,7 @@ import (
 // patience is how long a test waits for something that must come.
 const patience = 20 * time.Second
 
-// Subject is an engine under test. Shards 0 and 1 are used.
+// Subject is an engine under test. Shards 0 to 2 are used.
 type Subject struct {
 	store.Engine
 	// Crash gives the engine that opens what a crash at this instant would leave.
@@ -41,8 +42,10 @@ type World struct {
 	Control   *control.DB
 	Domain    *Domain
 	Shard     store.Shard // of the queues
+	// Other lies in another shard; nil until Open opens it.
+	Other *broker.Namespace
 
-	id broker.NamespaceID
+	id, other broker.NamespaceID
 }
 
 // Start opens a core over the engine, with a namespace that it creates if
@@ -58,7 +61,7 @@ func Start(t testing.TB, e store.Engine, d *Domain, cfg broker.Config) *World {
 
 func open(t testing.TB, e store.Engine, d *Domain, cfg broker.Config) (*World, error) {
 	ctx := t.Context()
-	w := &World{T: t, Domain: d, id: broker.NamespaceID{7}}
+	w := &World{T: t, Domain: d, id: broker.NamespaceID{7}, other: broker.NamespaceID{0x70}}
 	zero, err := e.Open(ctx, 0)
 	if err != nil {
 		return nil, err
@@ -66,11 +69,15 @@ func open(t testing.TB, e store.Engine, d *Domain, cfg broker.Config) (*World, e
 	if w.Shard, err = e.Open(ctx, 1); err != nil {
 		return nil, err
 	}
+	second, err := e.Open(ctx, 2)
+	if err != nil {
+		return nil, err
+	}
 	w.Control, err = control.Open(ctx, zero, make([]byte, seal.KeySize), control.Config{})
 	if err != nil {
 		return nil, err
 	}
-	cfg.Shards, cfg.Control = []store.Shard{w.Shard}, w.Control
+	cfg.Shards, cfg.Control = []store.Shard{w.Shard, second}, w.Control
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
@@ -80,8 +87,24 @@ func open(t testing.TB, e store.Engine, d *Domain, cfg broker.Config) (*World, e
 	if err := w.Core.CreateNamespace(ctx, w.id); err != nil {
 		return nil, err
 	}
+	if err := w.Core.CreateNamespace(ctx, w.other); err != nil {
+		return nil, err
+	}
 	w.Namespace, err = w.Core.OpenNamespace(w.id, d)
 	return w, err
+}
+
+// OpenOther opens the second namespace.
+func (w *World) OpenOther() (err error) {
+	w.Other, err = w.Core.OpenNamespace(w.other, w.Domain)
+	return err
+}
+
+// In gives the world with the other namespace in the place of the first.
+func (w *World) In() *World {
+	x := *w
+	x.Namespace = w.Other
+	return &x
 }
 
 // Stop closes the core; sessions must be closed.
@@ -235,11 +258,17 @@ func (c *Client) Send(address, key string, durable bool, texts ...string) error 
 // SendLike is Send of messages like m. The arguments of a binding are what texts for
 // it begin with.
 func (c *Client) SendLike(like broker.Message, texts ...string) error {
+	_, err := c.Confirms(like, texts...)
+	return err
+}
+
+// Confirms is SendLike, and gives the confirms.
+func (c *Client) Confirms(like broker.Message, texts ...string) ([]broker.Event, error) {
 	var pubs []broker.Publishing
 	for _, text := range texts {
 		m, err := c.world.MessageLike(like, text)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		topology := c.world.Namespace.Topology()
 		targets, _ := topology.RouteMatch(nil, m.Address, m.Key, func(b broker.Binding) bool {
@@ -251,21 +280,33 @@ func (c *Client) SendLike(like broker.Message, texts ...string) error {
 		})
 	}
 	if err := c.Publish(c.world.T.Context(), pubs); err != nil {
-		return err
+		return nil, err
 	}
 	var refused error
+	var events []broker.Event
 	for i := range pubs {
 		e, err := c.Wait(broker.Published)
 		switch {
 		case err != nil:
-			return err
+			return events, err
 		case e.Tag != pubs[i].Tag:
-			return fmt.Errorf("confirm %d came in the place of %d", e.Tag, pubs[i].Tag)
+			return events, fmt.Errorf("confirm %d came in the place of %d", e.Tag, pubs[i].Tag)
 		case refused == nil:
 			refused = e.Err
 		}
+		events = append(events, e)
 	}
-	return refused
+	return events, refused
+}
+
+// Rows gives the number of stored keys of a class.
+func (w *World) Rows(class byte) (n int, err error) {
+	snap := w.Shard.Snapshot()
+	it := snap.Iter([]byte{class}, []byte{class + 1})
+	for it.Next() {
+		n++
+	}
+	return n, errors.Join(it.Err(), it.Close(), snap.Close())
 }
 
 // Text opens a delivery and gives its body.

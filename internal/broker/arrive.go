@@ -1,0 +1,120 @@
+package broker
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"coffer/internal/store"
+)
+
+// arrival is parcels at their target.
+type arrival struct {
+	from    store.ShardID
+	parcels []parcel
+	next    int // the one to go on with
+}
+
+// arrive inserts parcels, and answers when all are durable. It returns false when
+// the batch is full, and then comes again for the rest. A batch that inserts one also
+// notes that, so that one that comes again, because one of the shards ended before it
+// knew, is told by its sequence.
+func (sh *shard) arrive(r *request) (done bool) {
+	if sh.err != nil {
+		r.reply <- reply{err: sh.err}
+		return true
+	}
+	a := r.arrival
+	before := sh.taken[a.from]
+	now := before
+	for a.next < len(a.parcels) && (a.next == 0 || !sh.full()) {
+		p := &a.parcels[a.next]
+		if p.sequence > now.sequence {
+			if now.partly = sh.insertParcel(p, now.partly); now.partly != 0 {
+				break
+			}
+			now.sequence = p.sequence
+		}
+		a.next++
+	}
+	if now != before {
+		sh.note(a.from, now)
+	}
+	if a.next < len(a.parcels) && sh.err == nil {
+		return false
+	}
+	sh.say(true, release{reply: r.reply})
+	return true
+}
+
+// insertParcel puts a message into its queues with higher ids than after. It
+// gives the id of the last one when the batch is full before all have it, else 0. A
+// message whose namespace or queues are gone is dropped, as a publish would be.
+func (sh *shard) insertParcel(p *parcel, after queueID) (partly queueID) {
+	sh.core.mu.Lock()
+	n := sh.core.namespaces[p.namespace]
+	sh.core.mu.Unlock()
+	var targets []*Queue
+	switch {
+	case n == nil || n.shard != sh:
+	case p.queue == 0:
+		targets, _ = n.Topology().Route(nil, p.message.Address, p.message.Key)
+	default:
+		if q, ok := n.Topology().Queue(p.name); ok && q.id == p.queue {
+			targets = append(targets, q)
+		}
+	}
+	targets = slices.DeleteFunc(targets, func(q *Queue) bool {
+		return q.id <= after || q.state.frozen || q.state.gone
+	})
+	if len(targets) == 0 && after == 0 {
+		sh.counters.lost.Add(1)
+	}
+	slices.SortFunc(targets, func(a, b *Queue) int { return cmp.Compare(a.id, b.id) })
+	for i, q := range targets {
+		q.state.lastBatch = sh.batch.index // a delivery waits for the note, too
+		sh.enqueue(q, &p.message, p.history)
+		if i+1 < len(targets) && sh.batch.Size() >= maxFan && sh.err == nil {
+			return q.id
+		}
+	}
+	return 0
+}
+
+// note writes how far the parcels of a shard are taken.
+func (sh *shard) note(from store.ShardID, t taken) {
+	sh.taken[from] = t
+	key := takenKey(nil, from)
+	v, err := sh.place.seal(nil, key, t.append(nil))
+	if err != nil {
+		sh.fail(fmt.Errorf("seal sequence taken from shard %d: %w", from, err))
+		return
+	}
+	sh.batch.Set(key, v)
+}
+
+// loadTaken reads how far the parcels of other shards were taken.
+func (sh *shard) loadTaken() (err error) {
+	snap := sh.store.Snapshot()
+	it := snap.Iter([]byte{byte(classTaken)}, []byte{byte(classTaken) + 1})
+	defer func() { err = errors.Join(err, it.Close(), snap.Close()) }()
+	for it.Next() {
+		key := it.Key()
+		from := store.ShardID(0)
+		if len(key) == 3 {
+			from = store.ShardID(key[1])<<8 | store.ShardID(key[2])
+		}
+		if from == 0 {
+			return fmt.Errorf("%w: key %x", store.ErrDamaged, key)
+		}
+		plain, err := sh.place.open(nil, key, it.Value())
+		if err != nil {
+			return err
+		}
+		if sh.taken[from], err = parseTaken(plain); err != nil {
+			return fmt.Errorf("%w: key %x: %w", store.ErrDamaged, key, err)
+		}
+	}
+	return it.Err()
+}

@@ -1,0 +1,307 @@
+package broker
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+
+	"coffer/internal/control"
+	"coffer/internal/store"
+)
+
+// courier carries the parcels of one shard to another one, in order, a page at a
+// time. It carries only what is durable at the source, and the source deletes only
+// what is durable at the target; what comes twice is told by its sequence.
+type courier struct {
+	core     *Core
+	from, to *shard
+	place    place
+	wake     chan struct{} // with room for one
+
+	// The owner's of from.
+	next    uint64 // sequence of the next parcel
+	started bool
+
+	mu      sync.Mutex
+	durable uint64 // parcels up to this are, at the source
+	taken   uint64 // those up to this are durable at the target
+}
+
+// Bounds of what a courier carries at once.
+const (
+	courierBytes = 1 << 20 // a larger one goes alone
+	courierCount = 256
+)
+
+// maxParcels bounds the parcels from one shard to another: at it transactions are
+// refused and moves wait. Dead letters do not: they were stored before.
+const maxParcels = 1 << 16
+
+// courierTo gives the courier from sh to another shard. For the owner.
+func (sh *shard) courierTo(to *shard) *courier { return sh.couriers[to.id-1] }
+
+// backlog gives the parcels that are not taken yet. For the owner of from.
+func (c *courier) backlog() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.next - 1 - c.taken
+}
+
+// send puts a parcel into the outbox, in the open batch.
+func (sh *shard) send(to *shard, p *parcel) {
+	c := sh.courierTo(to)
+	p.sequence = c.next
+	plain, err := p.append(sh.plain[:0])
+	sh.plain = plain
+	key := parcelKey(sh.keybuf[:0], to.id, p.sequence)
+	v := append(sh.scratch[:0], 0, 0, 0, 0)
+	if err == nil {
+		v, err = sh.place.seal(v, key, plain)
+	}
+	if err != nil {
+		sh.fail(fmt.Errorf("seal parcel to shard %d: %w", to.id, err))
+		return
+	}
+	binary.BigEndian.PutUint32(v, uint32(len(v)-valueHeader))
+	v = append(v, p.message.Record...)
+	sh.batch.Set(key, v)
+	if sh.scratch = v; cap(v) > keepScratch {
+		sh.scratch = nil
+	}
+	c.next++
+	sh.batch.post(c, p.sequence)
+	if !c.started {
+		c.started = true
+		sh.core.carry(c)
+	}
+}
+
+// wakeCouriers lets the couriers look for namespaces that were opened or deleted.
+func (c *Core) wakeCouriers() {
+	for _, sh := range c.shards {
+		for _, k := range sh.couriers {
+			k.notify()
+		}
+	}
+}
+
+// posted is the parcels up to this one, which wait for a batch.
+type posted struct {
+	courier  *courier
+	sequence uint64
+}
+
+func (b *batch) post(c *courier, seq uint64) {
+	for i := range b.parcels {
+		if b.parcels[i].courier == c {
+			b.parcels[i].sequence = seq
+			return
+		}
+	}
+	b.parcels = append(b.parcels, posted{c, seq})
+}
+
+// announce tells the courier that a parcel is durable.
+func (c *courier) announce(seq uint64) {
+	c.mu.Lock()
+	c.durable = max(c.durable, seq)
+	c.mu.Unlock()
+	c.notify()
+}
+
+func (c *courier) notify() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// carry starts a courier.
+func (c *Core) carry(k *courier) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	c.carriers.Go(func() {
+		err := k.run(c.carrying)
+		if err != nil && c.carrying.Err() == nil {
+			c.cfg.Logger.Error("courier between queue shards failed",
+				"from", k.from.id, "to", k.to.id, "err", err)
+		}
+	})
+}
+
+// run carries until ctx ends or a shard fails.
+func (c *courier) run(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		from, to := c.taken+1, c.durable+1
+		c.mu.Unlock()
+		var list []parcel
+		var err error
+		if from < to {
+			if list, err = c.read(from, to); err != nil {
+				return err
+			}
+			list = c.known(list)
+		}
+		if len(list) == 0 {
+			select {
+			case <-c.wake:
+				continue
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		r := request{kind: reqArrive, arrival: &arrival{from: c.from.id, parcels: list}}
+		if _, err := c.to.ask(ctx, r); err != nil {
+			return err
+		}
+		c.mu.Lock()
+		c.taken = list[len(list)-1].sequence
+		done := request{kind: reqTaken, courier: c, tag: from, n: len(list)}
+		c.mu.Unlock()
+		if err := c.from.mail.post(done); err != nil {
+			return err
+		}
+	}
+}
+
+// known gives the parcels up to the first one whose namespace will be opened
+// later; OpenNamespace wakes the courier.
+func (c *courier) known(list []parcel) []parcel {
+	c.core.mu.Lock()
+	defer c.core.mu.Unlock()
+	for i := range list {
+		id := list[i].namespace
+		if c.core.namespaces[id] == nil && c.core.existing[id] {
+			return list[:i]
+		}
+	}
+	return list
+}
+
+// read gives the next parcels.
+func (c *courier) read(from, to uint64) (list []parcel, err error) {
+	snap := c.from.store.Snapshot()
+	it := snap.Iter(parcelKey(nil, c.to.id, from), parcelKey(nil, c.to.id, to))
+	defer func() { err = errors.Join(err, it.Close(), snap.Close()) }()
+	bytes := 0
+	for len(list) < courierCount && it.Next() {
+		if bytes += len(it.Value()); len(list) > 0 && bytes > courierBytes {
+			return list, nil
+		}
+		p, err := c.open(it.Key(), it.Value())
+		if err != nil {
+			return nil, err
+		}
+		if p.sequence != from+uint64(len(list)) {
+			return nil, fmt.Errorf("%w: parcel %d stands in the place of %d", store.ErrDamaged,
+				p.sequence, from+uint64(len(list)))
+		}
+		list = append(list, p)
+	}
+	if err := it.Err(); err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%w: parcel %d is missing", store.ErrDamaged, from)
+	}
+	return list, nil
+}
+
+func (c *courier) open(key, value []byte) (p parcel, err error) {
+	_, seq, err := parseParcelKey(key)
+	if err != nil {
+		return p, err
+	}
+	box, record, err := splitValue(value)
+	if err != nil {
+		return p, fmt.Errorf("%w: key %x: %w", store.ErrDamaged, key, err)
+	}
+	plain, err := c.place.open(nil, key, box)
+	if err != nil {
+		return p, err
+	}
+	if p, err = parseParcel(plain, append([]byte(nil), record...)); err != nil {
+		return p, fmt.Errorf("%w: key %x: %w", store.ErrDamaged, key, err)
+	}
+	p.sequence = seq
+	return p, nil
+}
+
+// openCouriers makes the couriers of all pairs of shards and starts those that
+// have something to carry.
+func (c *Core) openCouriers() error {
+	for _, from := range c.shards {
+		first, last, err := from.parcels()
+		if err != nil {
+			return err
+		}
+		for i, to := range c.shards {
+			k := &courier{core: c, from: from, to: to, wake: make(chan struct{}, 1)}
+			k.place = place{platform: from.place.platform, shard: from.id}
+			k.durable = max(last[i], to.taken[from.id].sequence)
+			k.next, k.taken = k.durable+1, k.durable
+			if first[i] != 0 { // what was taken is among them: the target tells
+				k.taken = first[i] - 1
+			}
+			from.couriers = append(from.couriers, k)
+		}
+	}
+	for _, from := range c.shards {
+		for _, k := range from.couriers {
+			if k.started = k.durable > k.taken; k.started {
+				c.carry(k)
+			}
+		}
+	}
+	return nil
+}
+
+// parcels gives, for each target, the first and the last sequence of its outbox; 0:
+// it is empty.
+func (sh *shard) parcels() (first, last []uint64, err error) {
+	n := len(sh.core.shards)
+	first, last = make([]uint64, n), make([]uint64, n)
+	snap := sh.store.Snapshot()
+	it := snap.Iter([]byte{byte(classParcel)}, []byte{byte(classParcel) + 1})
+	defer func() { err = errors.Join(err, it.Close(), snap.Close()) }()
+	for it.Next() {
+		to, seq, err := parseParcelKey(it.Key())
+		if err != nil {
+			return nil, nil, err
+		}
+		if to < 1 || int(to) > n {
+			return nil, nil, fmt.Errorf("%w: parcel to shard %d", store.ErrDamaged, to)
+		}
+		if i := to - 1; first[i] == 0 {
+			first[i] = seq
+		}
+		last[to-1] = seq
+	}
+	return first, last, it.Err()
+}
+
+// delivered deletes the parcels that the target has.
+func (sh *shard) delivered(r *request) {
+	to := r.courier.to.id
+	lower, upper := parcelKey(nil, to, r.tag), parcelKey(nil, to, r.tag+uint64(r.n))
+	sh.batch.DeleteRange(lower, upper)
+}
+
+// loadExisting reads which namespaces exist.
+func (c *Core) loadExisting(ctx context.Context) error {
+	return c.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
+		return tx.Scan(control.TableBrokerMeta, []byte("n"), func(row, _ []byte) error {
+			if len(row) != len(namespaceRow(NamespaceID{})) {
+				return fmt.Errorf("%w: key of namespace %x", store.ErrDamaged, row)
+			}
+			c.existing[NamespaceID(row[1:])] = true
+			return nil
+		})
+	})
+}
