@@ -166,11 +166,19 @@ func (sh *shard) soon(q *Queue) {
 	}
 }
 
+// Slices go on while few batches are under way, so that what others ask for does
+// not stand behind many of them; under load, once in so many rounds.
+const (
+	sliceFlight = 2
+	maxPasses   = 8
+)
+
 // takeUp touches the queues that wanted another slice.
 func (sh *shard) takeUp() {
-	if sh.full() {
+	if sh.passes++; sh.full() || sh.under >= sliceFlight && sh.passes < maxPasses {
 		return
 	}
+	sh.passes = 0
 	for _, q := range sh.later {
 		q.state.soon = false
 		sh.touch(q)

@@ -158,7 +158,7 @@ func (sh *shard) buryDoomed(q *Queue) {
 				sh.soon(q)
 				return
 			}
-			q.state.slice--
+			q.state.slice -= burialWeight
 			e := *l.doomed.at(0)
 			if l.burial == nil {
 				b := sh.burialOf(e)

@@ -5,6 +5,9 @@ package broker
 // other queues have their turn.
 const maxSlice = 512
 
+// burialWeight is how many removals a dead letter counts for.
+const burialWeight = 4
+
 // peeked is what is known of the first message of a gap whose place in memory
 // was given up.
 type peeked struct {
@@ -101,6 +104,9 @@ func (sh *shard) killAt(l *lane, i int, why Reason) bool {
 		return false
 	}
 	st.slice--
+	if st.limits.Dead.Set {
+		st.slice -= burialWeight - 1
+	}
 	l.hot = true
 	if i == 0 {
 		l.ready.popFront()

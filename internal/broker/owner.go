@@ -68,6 +68,7 @@ type shard struct {
 	timer   func() // stops it; nil: none is set
 	timerAt int64
 	later   []*Queue    // want another slice
+	passes  int         // rounds since the last slices
 	handed  int         // how often full queues handed on the message in hand
 	steps   int         // left of maxSteps
 	failed  []*Consumer // their Match did
@@ -160,7 +161,8 @@ func (sh *shard) round() {
 	}
 	sh.flush()
 	sh.setTimer()
-	if len(sh.later) > 0 && sh.err == nil && !sh.full() { // else a batch wakes it
+	// With many batches under way, or a full one, the next that is durable wakes it.
+	if len(sh.later) > 0 && sh.err == nil && !sh.full() && sh.under < sliceFlight {
 		sh.mail.notify()
 	}
 	sh.counters.memory.Store(sh.memory)
