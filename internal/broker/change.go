@@ -18,6 +18,7 @@ type binding struct {
 	key     bindingKey
 	queue   *Queue
 	durable bool
+	keyless bool // its key does not matter
 	shown   Binding
 }
 
@@ -29,6 +30,7 @@ type change struct {
 	next    Topology
 	added   []*binding
 	removed []*binding
+	gone    map[way]int // of removed
 	rows    []func(*control.Tx) error
 }
 
@@ -73,6 +75,11 @@ func (c *change) commit(ctx context.Context) error {
 func (c *change) install() {
 	n := c.n
 	for _, b := range c.removed {
+		if w := b.way(); n.ways[w] > 1 {
+			n.ways[w]--
+		} else {
+			delete(n.ways, w)
+		}
 		delete(n.ends[b.queue], b.key)
 		delete(n.sources[b.key.source], b)
 		if len(n.ends[b.queue]) == 0 {
@@ -96,16 +103,21 @@ func (c *change) bind(q *Queue, want Binding) error {
 		return fault.New(fault.NotFound, "no address '%s'", want.Source)
 	}
 	key := bindingKey{want.Source, want.Key, string(want.Arguments)}
-	old := n.boundTo(q, want.Source)
 	for _, b := range c.added {
 		if b.key == key {
 			return nil
 		}
-		if b.key.source == key.source {
-			old = append(old, b)
-		}
 	}
-	b := newBinding(key, q, r.address.Durable && q.spec.stored())
+	old := func() []*binding {
+		list := n.boundTo(q, want.Source)
+		for _, b := range c.added {
+			if b.key.source == key.source && b.key != key {
+				list = append(list, b)
+			}
+		}
+		return list
+	}
+	b := newBinding(key, q, r.address.Durable && q.spec.stored(), r.address.Kind)
 	c.added = append(c.added, b)
 	t.addresses = t.addresses.with(t.seed, want.Source, r.with(t, b, old))
 	if b.durable {
@@ -130,10 +142,27 @@ func (c *change) bindAll(q *Queue, list []Binding) error {
 	return nil
 }
 
-func newBinding(key bindingKey, q *Queue, durable bool) *binding {
-	return &binding{key: key, queue: q, durable: durable, shown: Binding{
+func newBinding(key bindingKey, q *Queue, durable bool, kind AddressKind) *binding {
+	shown := Binding{
 		Source: key.source, Queue: q.spec.Name, Key: key.key, Arguments: []byte(key.args),
-	}}
+	}
+	return &binding{
+		key: key, queue: q, durable: durable, keyless: kind.keyless(), shown: shown,
+	}
+}
+
+// way is what messages take from an address to a queue: bindings that differ in
+// their arguments only, or lead from an address where keys do not matter, are one.
+type way struct {
+	queue       *Queue
+	source, key string
+}
+
+func (b *binding) way() way {
+	if b.keyless {
+		return way{queue: b.queue, source: b.key.source}
+	}
+	return way{b.queue, b.key.source, b.key.key}
 }
 
 // keyless reports whether keys of bindings do not matter.
@@ -148,6 +177,7 @@ func (n *Namespace) index(b *binding) {
 		n.sources[b.key.source] = map[*binding]struct{}{}
 	}
 	n.ends[b.queue][b.key] = b
+	n.ways[b.way()]++
 	n.sources[b.key.source][b] = struct{}{}
 }
 
@@ -156,7 +186,7 @@ func (n *Namespace) index(b *binding) {
 func (c *change) unbind(b *binding) {
 	t := &c.next
 	r, _ := t.addresses.get(t.seed, b.key.source)
-	next := r.without(t, b, c.last(b, r.address.Kind))
+	next := r.without(t, b, c.last(b))
 	c.removed = append(c.removed, b)
 	if b.durable {
 		c.delete(control.TableBinding, bindingRow(c.n.core.db, c.n.id, b))
@@ -168,21 +198,15 @@ func (c *change) unbind(b *binding) {
 	t.addresses = t.addresses.with(t.seed, b.key.source, next)
 }
 
-// last reports whether no other binding that stays leads the same way as b.
-func (c *change) last(b *binding, kind AddressKind) bool {
-	for key, other := range c.n.ends[b.queue] {
-		if other == b || key.source != b.key.source || !kind.keyless() && key.key != b.key.key {
-			continue
-		}
-		gone := false
-		for _, x := range c.removed {
-			gone = gone || x == other
-		}
-		if !gone {
-			return false
-		}
+// last reports whether no other binding that stays leads the same way as b, and
+// notes that b does not stay.
+func (c *change) last(b *binding) bool {
+	if c.gone == nil {
+		c.gone = map[way]int{}
 	}
-	return true
+	w := b.way()
+	c.gone[w]++
+	return c.gone[w] == c.n.ways[w]
 }
 
 func (c *change) dropAddress(a *Address) {

@@ -67,7 +67,8 @@ func (sh *shard) drop(q *Queue) int {
 	st.groups = nil
 	sh.used(q)
 	sh.forgetIDs(q)
-	if q.spec.stored() || st.spills {
+	// A queue that never had a message has nothing to erase.
+	if st.next > 1 && (q.spec.stored() || st.spills) {
 		sh.erase(q.id)
 	}
 	q.ready.Store(0)
@@ -76,7 +77,8 @@ func (sh *shard) drop(q *Queue) int {
 	return int(ready)
 }
 
-// erase deletes all that may be stored of a queue.
+// erase deletes all that may be stored of a queue, whatever it is. Each range that is
+// deleted makes the store slower until it has written it to a table.
 func (sh *shard) erase(id queueID) {
 	sh.batch.Delete(recordKey(sh.keybuf[:0], id))
 	sh.batch.DeleteRange(queueRange(classDurable, id))

@@ -45,6 +45,7 @@ type Namespace struct {
 	mu      sync.Mutex // one change of the topology at a time, until it is durable
 	ends    map[*Queue]map[bindingKey]*binding
 	sources map[string]map[*binding]struct{}
+	ways    map[way]int // bindings that lead there
 
 	// The shard's owner's.
 	locked bool // the domain is
@@ -157,6 +158,7 @@ func (c *Core) OpenNamespace(id NamespaceID, d Domain) (*Namespace, error) {
 	n = &Namespace{
 		core: c, id: id, domain: d,
 		ends: map[*Queue]map[bindingKey]*binding{}, sources: map[string]map[*binding]struct{}{},
+		ways: map[way]int{},
 	}
 	n.topology.Store(&Topology{seed: maphash.MakeSeed()})
 	err := c.db.View(context.Background(), func(_ context.Context, tx *control.Tx) (err error) {
@@ -230,8 +232,9 @@ func (n *Namespace) load(tx *control.Tx) error {
 		if q == nil || !ok {
 			return fmt.Errorf("%w: binding without an end", store.ErrDamaged)
 		}
-		b := newBinding(key, q, true)
-		r = r.with(&c.next, b, n.boundTo(q, key.source))
+		b := newBinding(key, q, true, r.address.Kind)
+		old := func() []*binding { return n.boundTo(q, key.source) }
+		r = r.with(&c.next, b, old)
 		n.index(b)
 		c.next.addresses = c.next.addresses.with(c.next.seed, key.source, r)
 		return nil

@@ -1,26 +1,31 @@
 package broker
 
-import "strings"
+import (
+	"hash/maphash"
+	"strings"
+)
 
 // pattern is an immutable trie over the words of binding keys. The words * and
 // # are held apart. A nil pattern matches nothing.
 type pattern struct {
-	words  map[string]*pattern
+	words  table[*pattern]
 	one    *pattern // after *
 	many   *pattern // after #
 	loop   bool     // it stands after #, so it may take further words
-	queues []*Queue // of the bindings that end here
+	queues crowd    // of the bindings that end here
 }
 
-// with gives the trie in which fn was applied to the list at the end of key.
+// with gives the trie in which fn was applied to the queues at the end of key.
 // Nodes that lead nowhere are left out.
-func (p *pattern) with(key string, fn func([]*Queue) []*Queue) *pattern {
-	return p.change(key, 0, fn)
+func (p *pattern) with(seed maphash.Seed, key string, fn func(crowd) crowd) *pattern {
+	return p.change(seed, key, 0, fn)
 }
 
 // change works on the words of key from at on; at is past the end when none is
 // left. An empty key has no words; "a." has two, the second of them empty.
-func (p *pattern) change(key string, at int, fn func([]*Queue) []*Queue) *pattern {
+func (p *pattern) change(
+	seed maphash.Seed, key string, at int, fn func(crowd) crowd,
+) *pattern {
 	var next pattern
 	if p != nil {
 		next = *p
@@ -30,24 +35,20 @@ func (p *pattern) change(key string, at int, fn func([]*Queue) []*Queue) *patter
 	case !ok:
 		next.queues = fn(next.queues)
 	case word == "*":
-		next.one = next.one.change(key, rest, fn)
+		next.one = next.one.change(seed, key, rest, fn)
 	case word == "#":
-		if next.many = next.many.change(key, rest, fn); next.many != nil {
+		if next.many = next.many.change(seed, key, rest, fn); next.many != nil {
 			next.many.loop = true
 		}
 	default:
-		words := make(map[string]*pattern, len(next.words)+1)
-		for w, child := range next.words {
-			words[w] = child
-		}
-		if child := words[word].change(key, rest, fn); child != nil {
-			words[word] = child
+		old, _ := next.words.get(seed, word)
+		if child := old.change(seed, key, rest, fn); child != nil {
+			next.words = next.words.with(seed, word, child)
 		} else {
-			delete(words, word)
+			next.words = next.words.without(seed, word)
 		}
-		next.words = words
 	}
-	if len(next.words) == 0 && next.one == nil && next.many == nil && len(next.queues) == 0 {
+	if next.words.n == 0 && next.one == nil && next.many == nil && next.queues.n == 0 {
 		return nil
 	}
 	return &next
@@ -56,7 +57,7 @@ func (p *pattern) change(key string, at int, fn func([]*Queue) []*Queue) *patter
 // match appends the queues whose patterns match key to dst, each once. It walks
 // all ways through the trie at the same time, word by word, so that its work is
 // bounded by nodes and words whatever the patterns are.
-func (p *pattern) match(dst []*Queue, key string) []*Queue {
+func (p *pattern) match(seed maphash.Seed, dst []*Queue, key string) []*Queue {
 	var a, b [32]*pattern
 	here, next := p.enter(a[:0]), b[:0]
 	for at := 0; ; {
@@ -69,16 +70,15 @@ func (p *pattern) match(dst []*Queue, key string) []*Queue {
 				next = n.enter(next)
 			}
 			next = n.one.enter(next)
-			next = n.words[word].enter(next)
+			child, _ := n.words.get(seed, word)
+			next = child.enter(next)
 		}
 		here, next = next, here[:0]
 		at = rest
 	}
 	found := distinct{list: dst, from: len(dst)}
 	for _, n := range here {
-		for _, q := range n.queues {
-			found.add(q)
-		}
+		n.queues.addTo(&found)
 	}
 	return found.list
 }

@@ -11,6 +11,7 @@ import (
 
 func TestPattern(t *testing.T) {
 	t.Parallel()
+	seed := maphash.MakeSeed()
 	for _, c := range []struct{ pattern, matches, misses string }{
 		{"a", "a", "b a.b a."},
 		{"a.b", "a.b", "a a.b.c a.c ab"},
@@ -27,27 +28,31 @@ func TestPattern(t *testing.T) {
 	} {
 		q := &Queue{}
 		var p *pattern
-		p = p.with(c.pattern, func(l []*Queue) []*Queue { return include(l, q) })
+		p = p.with(seed, c.pattern, func(l crowd) crowd { return l.with(seed, q) })
 		for _, key := range strings.Fields(c.matches) {
-			if got := p.match(nil, key); len(got) != 1 {
+			if got := p.match(seed, nil, key); len(got) != 1 {
 				t.Errorf("%s does not match %q", c.pattern, key)
 			}
 		}
 		for _, key := range strings.Fields(c.misses) {
-			if got := p.match(nil, key); len(got) != 0 {
+			if got := p.match(seed, nil, key); len(got) != 0 {
 				t.Errorf("%s matches %q", c.pattern, key)
 			}
 		}
-		if p = p.with(c.pattern, func(l []*Queue) []*Queue { return exclude(l, q) }); p != nil {
+		out := func(l crowd) crowd { return l.without(seed, q) }
+		if p = p.with(seed, c.pattern, out); p != nil {
 			t.Errorf("%s leaves nodes behind", c.pattern)
 		}
 	}
 	var p *pattern
-	p = p.with("#", func([]*Queue) []*Queue { return []*Queue{{}} })
-	if len(p.match(nil, "")) != 1 {
+	p = p.with(seed, "#", func(l crowd) crowd { return l.with(seed, &Queue{}) })
+	if len(p.match(seed, nil, "")) != 1 {
 		t.Error("# does not match the empty key")
 	}
 }
+
+// unbound gives the bindings that a queue without any has.
+func unbound() []*binding { return nil }
 
 // matchWords is the definition: word by word, # any number of them.
 func matchWords(pattern, key []string) bool {
@@ -84,8 +89,8 @@ func TestPatternsAreTheirDefinition(t *testing.T) {
 			}
 			args := rapid.SampledFrom([]string{"", "yes", "no"}).Draw(t, "arguments")
 			q := &Queue{spec: QueueSpec{Name: key}}
-			bound[key] = newBinding(bindingKey{"x", key, args}, q, false)
-			r = r.with(topology, bound[key], nil)
+			bound[key] = newBinding(bindingKey{"x", key, args}, q, false, Pattern)
+			r = r.with(topology, bound[key], unbound)
 		}
 		topology.addresses = topology.addresses.with(seed, "x", r)
 		key := plain.Draw(t, "key")
@@ -115,8 +120,11 @@ func TestPatternsAreTheirDefinition(t *testing.T) {
 func TestPatternBound(t *testing.T) {
 	t.Parallel()
 	var p *pattern
-	p = p.with(strings.Repeat("#.a.", 60)+"b", func([]*Queue) []*Queue { return []*Queue{{}} })
-	if got := p.match(nil, strings.Repeat("a.", 100)+"a"); len(got) != 0 {
+	seed := maphash.MakeSeed()
+	p = p.with(seed, strings.Repeat("#.a.", 60)+"b", func(l crowd) crowd {
+		return l.with(seed, &Queue{})
+	})
+	if got := p.match(seed, nil, strings.Repeat("a.", 100)+"a"); len(got) != 0 {
 		t.Fatal("matched")
 	}
 }
@@ -126,8 +134,8 @@ func TestRouteDoesNotAllocate(t *testing.T) {
 	q := &Queue{}
 	topology.queues = topology.queues.with(topology.seed, "q", q)
 	for name, kind := range map[string]AddressKind{"d": Direct, "f": Fanout, "p": Pattern} {
-		b := newBinding(bindingKey{name, "a.b", "args"}, q, false)
-		r := (&route{address: Address{Name: name, Kind: kind}}).with(topology, b, nil)
+		b := newBinding(bindingKey{name, "a.b", "args"}, q, false, kind)
+		r := (&route{address: Address{Name: name, Kind: kind}}).with(topology, b, unbound)
 		topology.addresses = topology.addresses.with(topology.seed, name, r)
 	}
 	dst := make([]*Queue, 0, 4)

@@ -16,7 +16,7 @@ func (t *Topology) RouteMatch(
 	}
 	from := len(dst)
 	if r.address.Kind == Matched {
-		dst = append(dst, r.fanout...)
+		dst = r.fanout.appendTo(dst)
 	} else if dst, _ = t.Route(dst, address, key); !r.asks {
 		return dst, true
 	}
@@ -85,8 +85,8 @@ func patternFits(bound, key string) bool {
 	}
 }
 
-// ask notes that q is bound by b, after the bindings in old.
-func (r *route) ask(t *Topology, b *binding, old []*binding) {
+// ask notes that q is bound by b, after the bindings that old gives.
+func (r *route) ask(t *Topology, b *binding, old func() []*binding) {
 	name := b.queue.spec.Name
 	list, ok := r.choosy.get(t.seed, name)
 	switch {
@@ -95,7 +95,7 @@ func (r *route) ask(t *Topology, b *binding, old []*binding) {
 	case b.key.args == "" && r.address.Kind != Matched:
 		return
 	default:
-		list = append(slices.Clone(old), b)
+		list = append(slices.Clone(old()), b)
 	}
 	r.asks = true
 	r.choosy = r.choosy.with(t.seed, name, list)

@@ -47,41 +47,40 @@ func (t *Topology) Route(dst []*Queue, address, key string) ([]*Queue, bool) {
 	switch r.address.Kind {
 	case Direct:
 		queues, _ := r.direct.get(t.seed, key)
-		return append(dst, queues...), true
+		return queues.appendTo(dst), true
 	case Fanout:
-		return append(dst, r.fanout...), true
+		return r.fanout.appendTo(dst), true
 	case Matched:
 		return dst, true
 	}
-	return r.pattern.match(dst, key), true
+	return r.pattern.match(t.seed, dst, key), true
 }
 
 // route is an address with its bindings, in the form in which they are matched.
-// Lists hold a queue once.
 type route struct {
 	address  Address
 	bindings int
-	direct   table[[]*Queue]
-	fanout   []*Queue
+	direct   table[crowd]
+	fanout   crowd
 	pattern  *pattern
 	choosy   table[[]*binding] // by name, all of queues with a binding to be asked about
 	asks     bool              // choosy was not always empty
 }
 
-// with gives the route with one more binding; old are those of its queue to the
+// with gives the route with one more binding; old gives those of its queue to the
 // same address.
-func (r route) with(t *Topology, b *binding, old []*binding) *route {
+func (r route) with(t *Topology, b *binding, old func() []*binding) *route {
 	seed, key, q := t.seed, b.key.key, b.queue
 	r.bindings++
 	r.ask(t, b, old)
 	switch r.address.Kind {
 	case Direct:
 		old, _ := r.direct.get(seed, key)
-		r.direct = r.direct.with(seed, key, include(old, q))
+		r.direct = r.direct.with(seed, key, old.with(seed, q))
 	case Fanout, Matched:
-		r.fanout = include(r.fanout, q)
+		r.fanout = r.fanout.with(seed, q)
 	case Pattern:
-		r.pattern = r.pattern.with(key, func(l []*Queue) []*Queue { return include(l, q) })
+		r.pattern = r.pattern.with(seed, key, func(c crowd) crowd { return c.with(seed, q) })
 	}
 	return &r
 }
@@ -98,90 +97,15 @@ func (r route) without(t *Topology, b *binding, last bool) *route {
 	switch r.address.Kind {
 	case Direct:
 		old, _ := r.direct.get(seed, key)
-		if left := exclude(old, q); len(left) > 0 {
+		if left := old.without(seed, q); left.n > 0 {
 			r.direct = r.direct.with(seed, key, left)
 		} else {
 			r.direct = r.direct.without(seed, key)
 		}
 	case Fanout, Matched:
-		r.fanout = exclude(r.fanout, q)
+		r.fanout = r.fanout.without(seed, q)
 	case Pattern:
-		r.pattern = r.pattern.with(key, func(l []*Queue) []*Queue { return exclude(l, q) })
+		r.pattern = r.pattern.with(seed, key, func(c crowd) crowd { return c.without(seed, q) })
 	}
 	return &r
-}
-
-// include and exclude give a new list, because snapshots share the old one.
-func include(list []*Queue, q *Queue) []*Queue {
-	for _, x := range list {
-		if x == q {
-			return list
-		}
-	}
-	return append(list[:len(list):len(list)], q)
-}
-
-func exclude(list []*Queue, q *Queue) []*Queue {
-	left := make([]*Queue, 0, len(list))
-	for _, x := range list {
-		if x != q {
-			left = append(left, x)
-		}
-	}
-	return left
-}
-
-// table is an immutable map by name. A change copies one of its buckets, so
-// that declaring ten thousand queues does not copy ten thousand maps of them.
-// The zero value is empty.
-type table[V any] struct{ buckets *[tableBuckets]map[string]V }
-
-const tableBuckets = 128
-
-func bucketOf(seed maphash.Seed, name string) int {
-	return int(maphash.String(seed, name) % tableBuckets)
-}
-
-func (t table[V]) get(seed maphash.Seed, name string) (v V, ok bool) {
-	if t.buckets == nil {
-		return v, false
-	}
-	v, ok = t.buckets[bucketOf(seed, name)][name]
-	return v, ok
-}
-
-func (t table[V]) each(fn func(V) bool) {
-	if t.buckets == nil {
-		return
-	}
-	for _, b := range t.buckets {
-		for _, v := range b {
-			if !fn(v) {
-				return
-			}
-		}
-	}
-}
-
-func (t table[V]) with(seed maphash.Seed, name string, v V) table[V] {
-	return t.change(seed, name, func(b map[string]V) { b[name] = v })
-}
-
-func (t table[V]) without(seed maphash.Seed, name string) table[V] {
-	return t.change(seed, name, func(b map[string]V) { delete(b, name) })
-}
-
-func (t table[V]) change(seed maphash.Seed, name string, fn func(map[string]V)) table[V] {
-	var buckets [tableBuckets]map[string]V
-	if t.buckets != nil {
-		buckets = *t.buckets
-	}
-	i := bucketOf(seed, name)
-	b := make(map[string]V, len(buckets[i])+1)
-	for k, old := range buckets[i] {
-		b[k] = old
-	}
-	fn(b)
-	buckets[i] = b
-	return table[V]{&buckets}
 }
