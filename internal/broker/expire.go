@@ -84,7 +84,9 @@ func (e *entry) fresh(now int64) bool { return e.enqueued == now && !e.redeliver
 // over reports whether e, which waits, must not be delivered.
 func (sh *shard) over(e *entry) bool {
 	q := e.lane.queue
-	return q.state.limits.doom(e, q.namespace.clock.now(sh.time)) != 0
+	now := q.namespace.clock.now(sh.time)
+	why := q.state.limits.doom(e, now)
+	return why != 0 && (why != Expired || !e.fresh(now))
 }
 
 func (sh *shard) killHead(l *lane, why Reason) bool { return sh.killAt(l, 0, why) }

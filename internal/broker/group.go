@@ -13,7 +13,9 @@ type group struct {
 	held   int    // in flight
 	loose  ring[*entry]
 	parked ring[*entry]
-	mine   int // index among the groups of the holder, from 1; 0: not there
+	// refused is the first of parked when the holder does not want it.
+	refused *entry
+	mine    int // index among the groups of the holder, from 1; 0: not there
 }
 
 // MaxParked bounds the messages of one queue that are set aside because their
@@ -155,7 +157,7 @@ func (sh *shard) unhand(g *group, e *entry) {
 		return
 	}
 	g.unlist()
-	g.holder = nil
+	g.holder, g.refused = nil, nil
 	switch {
 	case g.parkedFirst():
 		sh.unpark(g)
@@ -168,6 +170,11 @@ func (sh *shard) unhand(g *group, e *entry) {
 func (g *group) parkedFirst() bool {
 	return g.parked.len() > 0 &&
 		(g.loose.len() == 0 || (*g.parked.at(0)).precedes(*g.loose.at(0)))
+}
+
+// offers reports whether there is something parked for the holder.
+func (g *group) offers() bool {
+	return g.parkedFirst() && *g.parked.at(0) != g.refused
 }
 
 // loosen notes that e waits in ready, or is about to, before others of its group.
@@ -234,6 +241,9 @@ func (l *lane) unparkSeq(seq uint64) {
 func (g *group) takeParked(i int) *entry {
 	e := *g.parked.at(i)
 	g.parked.remove(i)
+	if g.refused == e {
+		g.refused = nil
+	}
 	l := e.lane
 	if e.prev != nil {
 		e.prev.next = e.next
@@ -269,7 +279,7 @@ func (sh *shard) slim(e *entry) {
 
 // enlist lets the holder of g have what is parked of it.
 func (g *group) enlist() {
-	if g.held > 0 && g.mine == 0 && g.parkedFirst() {
+	if g.held > 0 && g.mine == 0 && g.offers() {
 		g.holder.groups = append(g.holder.groups, g)
 		g.mine = len(g.holder.groups)
 	}
@@ -287,21 +297,50 @@ func (g *group) unlist() {
 }
 
 // pickParked takes the first message that is parked in a group that t holds, if t
-// wants it; else it lies in ready for those who follow.
-func (sh *shard) pickParked(t *taker) *entry {
-	for len(t.groups) > 0 {
-		g := t.groups[len(t.groups)-1]
-		if !g.parkedFirst() {
+// wants it. Records that are missing are read where they are: a message that went
+// to ready for that would be met, and parked again, by others.
+func (sh *shard) pickParked(t *taker) (e *entry, wait bool) {
+	for i := len(t.groups) - 1; i >= 0; i-- {
+		g := t.groups[i]
+		if !g.offers() {
 			g.unlist()
 			continue
 		}
 		e := *g.parked.at(0)
-		if e.record == nil || sh.over(e) || sh.likes(t, e) != yes {
+		if sh.over(e) { // it goes when it is met
 			sh.unpark(g)
 			continue
 		}
-		g.takeParked(0)
-		return e
+		if e.record == nil {
+			e.lane.fetch, wait = g.name, true
+			continue
+		}
+		switch sh.likes(t, e) {
+		case yes:
+			g.takeParked(0)
+			return e, false
+		case no:
+			g.refused = e
+			g.unlist()
+		case unknown:
+			return nil, true
+		}
 	}
-	return nil
+	return nil, wait
+}
+
+// missingParked gives the parked messages that somebody waits for, and that must be
+// read.
+func (l *lane) missingParked(bytes int) (list []*entry) {
+	g := l.queue.state.groups[l.fetch]
+	if l.fetch == "" || g == nil {
+		return nil
+	}
+	for i := 0; i < g.parked.len() && bytes > 0 && len(list) < maxPage; i++ {
+		if e := *g.parked.at(i); e.lane == l && e.record == nil {
+			list = append(list, e)
+			bytes -= e.size
+		}
+	}
+	return list
 }

@@ -28,6 +28,7 @@ type lane struct {
 	flights int
 	parked  *entry // list of those that are set aside by groups, in no order
 	parks   int
+	fetch   string // group of which somebody looked for a parked record
 	missing uint64 // sequence of the first record that somebody looked for
 	more    bool   // somebody looked for what is behind ready
 	top     uint64 // in flight ones are below

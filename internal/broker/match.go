@@ -116,6 +116,10 @@ func (sh *shard) reconsider(q *Queue) {
 	for _, c := range st.consumers {
 		clear(c.state.seen)
 	}
+	for _, g := range st.groups {
+		g.refused = nil
+		g.enlist()
+	}
 }
 
 // lookBack makes the consumers look at what was released.

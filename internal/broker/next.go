@@ -30,13 +30,15 @@ func (sh *shard) pick(q *Queue, t *taker) (e *entry, wait bool) {
 		}
 		return l.ready.popFront(), false
 	}
-	if e = sh.pickParked(t); e == nil {
+	var fetching bool
+	if e, fetching = sh.pickParked(t); e == nil {
 		for _, l := range st.lanes {
 			if e, wait = sh.choose(l, t); e != nil || wait {
 				break
 			}
 		}
 	}
+	wait = e == nil && (wait || fetching)
 	if e != nil {
 		sh.seize(e, t)
 		e.refused = 0

@@ -17,7 +17,7 @@ func (l *lane) short() bool {
 	if l.queue.state.choosers > 0 { // what is at the head may be for nobody
 		missing = l.missing != noneMissing || l.more
 	}
-	return missing || l.gap.count > 0 && l.ready.len() < max(1, l.page/2)
+	return missing || l.fetch != "" || l.gap.count > 0 && l.ready.len() < max(1, l.page/2)
 }
 
 // readAhead wants the reader for l when its queue is consumed and what comes
@@ -68,6 +68,10 @@ func (sh *shard) newRead(l *lane) *readJob {
 	}
 	j := &readJob{lane: l, gen: l.gen, bytes: sh.pageBytes()}
 	left := j.want(&l.doomed, 0, j.bytes)
+	for _, e := range l.missingParked(left) {
+		j.add(e)
+		left -= e.size
+	}
 	from := 0
 	if st.choosers > 0 {
 		from = l.search(l.missing)
@@ -85,6 +89,12 @@ func (sh *shard) newRead(l *lane) *readJob {
 	return j
 }
 
+// add asks for the record of e.
+func (j *readJob) add(e *entry) {
+	j.entries = append(j.entries, e)
+	j.wanted = append(j.wanted, position{e.class(), e.seq})
+}
+
 // want adds the entries without a record that list has from one such on, as many
 // as fit.
 func (j *readJob) want(list *ring[*entry], from, left int) (rest int) {
@@ -93,8 +103,7 @@ func (j *readJob) want(list *ring[*entry], from, left int) (rest int) {
 	}
 	for i := from; i < list.len() && left > 0 && len(j.entries) < maxPage; i++ {
 		if e := *list.at(i); e.record == nil {
-			j.entries = append(j.entries, e)
-			j.wanted = append(j.wanted, position{e.class(), e.seq})
+			j.add(e)
 			left -= e.size
 		}
 	}

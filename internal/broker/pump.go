@@ -16,7 +16,7 @@ func (sh *shard) pump(q *Queue) {
 	sh.lapse(q)
 	for _, l := range st.lanes {
 		l.reinsert()
-		l.missing, l.more = noneMissing, false
+		l.fetch, l.missing, l.more = "", noneMissing, false
 	}
 	sh.rest(q)
 	st.slice = maxSlice
