@@ -14,7 +14,7 @@ import (
 // BenchmarkPropose1KiB writes messages of 1 KiB, and deletes each some time
 // later, as a queue does, in batches of one or many.
 func BenchmarkPropose1KiB(b *testing.B) {
-	for _, messages := range []int{1, 64, 512} {
+	for _, messages := range []int{1, 64, 512, 1024} {
 		b.Run(fmt.Sprint("messages=", messages), func(b *testing.B) { bench(b, messages) })
 	}
 }

@@ -192,11 +192,22 @@ func (o *owner) settle(pb *pebble.Batch, pos store.Position) (store.Position, er
 	return pos, nil
 }
 
+// Pebble keeps buffers of batches for later ones, by default up to 1 MiB, which the
+// broker's exceed just under load. Rounded sizes make them fit each other.
+const (
+	keepBatch  = 4 << 20
+	roundBatch = 1 << 18
+)
+
 // encode gives a batch of Pebble: first the position, by which the log can be
 // checked, then the effects.
 func (p *place) encode(b *store.Batch, pos store.Position) *pebble.Batch {
 	const perOp = 1 + prefixLen + 2*5 // kind, prefix, lengths
-	pb := p.engine.db.NewBatchWithSize(64 + b.Size() + perOp*b.Len())
+	size := 64 + b.Size() + perOp*b.Len()
+	if size > roundBatch {
+		size += -size & (roundBatch - 1)
+	}
+	pb := p.engine.db.NewBatchWithSize(size, pebble.WithMaxRetainedSizeBytes(keepBatch))
 	op := pb.SetDeferred(prefixLen, 16)
 	putPrefix(op.Key, p.id, kindPosition)
 	appendPosition(op.Value[:0], pos)
