@@ -12,7 +12,7 @@ import (
 const (
 	parcelBytes = 64 << 10
 	parcelCount = 256
-	fewEvents   = 16
+	fewEvents   = 4
 	manyEvents  = 1024
 	keepArena   = parcelBytes
 )

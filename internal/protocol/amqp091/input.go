@@ -9,7 +9,7 @@ import (
 // Bounds of the read buffer in octets. It grows to hold a frame, or when a
 // client fills it, and shrinks when it turns out larger than needed.
 const (
-	smallInput = 8 << 10
+	smallInput = 4 << 10
 	quietReads = 256 // reads in a row that would have fitted the small one
 )
 
