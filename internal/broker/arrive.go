@@ -14,6 +14,7 @@ type arrival struct {
 	from    store.ShardID
 	parcels []parcel
 	next    int // the one to go on with
+	fan     fan // of that
 }
 
 // arrive inserts parcels, and answers when all are durable. It returns false when
@@ -31,10 +32,17 @@ func (sh *shard) arrive(r *request) (done bool) {
 	for a.next < len(a.parcels) && (a.next == 0 || !sh.full()) {
 		p := &a.parcels[a.next]
 		if p.sequence > now.sequence {
+			if !sh.insertParts(a, &p.message) {
+				break
+			}
 			if now.partly = sh.insertParcel(p, now.partly); now.partly != 0 {
 				break
 			}
 			now.sequence = p.sequence
+			if a.fan.body != nil {
+				sh.unpin(a.fan.body)
+			}
+			a.fan = fan{}
 		}
 		a.next++
 	}
@@ -72,9 +80,17 @@ func (sh *shard) insertParcel(p *parcel, after queueID) (partly queueID) {
 		sh.counters.lost.Add(1)
 	}
 	slices.SortFunc(targets, func(a, b *Queue) int { return cmp.Compare(a.id, b.id) })
+	b := burial{message: p.message, targets: targets}
+	if p.history != nil {
+		b.history = *p.history
+	}
 	for i, q := range targets {
 		q.state.lastBatch = sh.batch.index // a delivery waits for the note, too
-		sh.enqueue(q, &p.message, p.history)
+		if p.queue == 0 {
+			sh.forwardOne(&b)
+		} else {
+			sh.enqueue(q, &p.message, p.history)
+		}
 		if i+1 < len(targets) && sh.batch.Size() >= maxFan && sh.err == nil {
 			return q.id
 		}

@@ -231,6 +231,11 @@ func (sh *shard) refer(e *entry, key []byte) {
 		return
 	}
 	e.referred = true
+	sh.referAt(a, key)
+}
+
+// referAt notes that what is stored at key needs a.
+func (sh *shard) referAt(a *apart, key []byte) {
 	sh.batch.Set(refKey(sh.keys(), a.id, key), nil)
 	if c := &sh.bodies.check; c.busy {
 		c.fresh[a.id] = struct{}{}

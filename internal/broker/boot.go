@@ -65,7 +65,7 @@ func Open(ctx context.Context, cfg Config) (*Core, error) {
 	}
 	c := &Core{
 		cfg: cfg, db: cfg.Control,
-		namespaces: map[NamespaceID]*Namespace{}, existing: map[NamespaceID]bool{},
+		namespaces: map[NamespaceID]*Namespace{}, existing: map[NamespaceID]*shard{},
 		records: map[queueID]queueRecord{},
 	}
 	c.carrying, c.dismiss = context.WithCancel(context.Background())

@@ -91,7 +91,7 @@ type Core struct {
 	opening    sync.Mutex // one OpenNamespace at a time
 	mu         sync.Mutex
 	namespaces map[NamespaceID]*Namespace
-	existing   map[NamespaceID]bool    // open or not
+	existing   map[NamespaceID]*shard  // where it lies, open or not
 	records    map[queueID]queueRecord // of queues that are not open yet
 	temporary  uint32                  // temporary queues so far in this start
 	closed     bool

@@ -11,8 +11,7 @@ import (
 type Transaction struct {
 	// Publishings are in their queues in this order, at the time of the commit. Their
 	// Tag and Confirm are not used. Targets may be queues of other namespaces with the
-	// same domain: those of another shard get the message later, once, in order; it must
-	// be in one record (Chunks is empty).
+	// same domain: those of another shard get the message later, once, in order.
 	Publishings []Publishing
 	Settlements []Settlement // of deliveries of the session
 }
@@ -195,9 +194,6 @@ func (sh *shard) refuseCommit(s *Session, pubs []publishing, targets []*Queue) e
 // shard is looked at when the message arrives there.
 func (sh *shard) reachable(n *Namespace, q *Queue, m *Message) error {
 	if to := q.namespace.shard; to != sh {
-		if len(m.Chunks) > 0 {
-			return fault.New(fault.Invalid, "message of %d bytes to another shard", m.Size)
-		}
 		if sh.courierTo(to).backlog() >= maxParcels {
 			return fault.New(fault.Exhausted, "too many messages on their way to another shard")
 		}

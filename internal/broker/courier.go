@@ -53,9 +53,17 @@ func (c *courier) backlog() uint64 {
 func (sh *shard) send(to *shard, p *parcel) {
 	c := sh.courierTo(to)
 	p.sequence = c.next
+	if a := p.message.apart; a != nil { // the record stands in the parcel
+		if p.message.apart = nil; a.parts > 0 {
+			p.message.apart = &apart{id: a.id, parts: a.parts, bytes: a.bytes}
+		}
+	}
 	plain, err := p.append(sh.plain[:0])
 	sh.plain = plain
 	key := parcelKey(sh.keybuf[:0], to.id, p.sequence)
+	if p.message.apart != nil {
+		sh.referAt(p.message.apart, key)
+	}
 	v := append(sh.scratch[:0], 0, 0, 0, 0)
 	if err == nil {
 		v, err = sh.place.seal(v, key, plain)
@@ -163,6 +171,11 @@ func (c *courier) run(ctx context.Context) error {
 		c.mu.Lock()
 		c.taken = list[len(list)-1].sequence
 		done := request{kind: reqTaken, courier: c, tag: from, n: len(list)}
+		for i := range list {
+			if a := list[i].message.apart; a != nil {
+				done.parts = append(done.parts, carried{list[i].sequence, a})
+			}
+		}
 		c.mu.Unlock()
 		if err := c.from.mail.post(done); err != nil {
 			return err
@@ -177,7 +190,7 @@ func (c *courier) known(list []parcel) []parcel {
 	defer c.core.mu.Unlock()
 	for i := range list {
 		id := list[i].namespace
-		if c.core.namespaces[id] == nil && c.core.existing[id] {
+		if c.core.namespaces[id] == nil && c.core.existing[id] != nil {
 			return list[:i]
 		}
 	}
@@ -191,11 +204,17 @@ func (c *courier) read(from, to uint64) (list []parcel, err error) {
 	defer func() { err = errors.Join(err, it.Close(), snap.Close()) }()
 	bytes := 0
 	for len(list) < courierCount && it.Next() {
-		if bytes += len(it.Value()); len(list) > 0 && bytes > courierBytes {
-			return list, nil
-		}
 		p, err := c.open(it.Key(), it.Value())
 		if err != nil {
+			return nil, err
+		}
+		if bytes += len(it.Value()); p.message.apart != nil {
+			bytes += int(p.message.apart.bytes)
+		}
+		if len(list) > 0 && bytes > courierBytes {
+			return list, nil
+		}
+		if err := p.message.readParts(snap); err != nil {
 			return nil, err
 		}
 		if p.sequence != from+uint64(len(list)) {
@@ -289,19 +308,24 @@ func (sh *shard) parcels() (first, last []uint64, err error) {
 // delivered deletes the parcels that the target has.
 func (sh *shard) delivered(r *request) {
 	to := r.courier.to.id
+	for _, p := range r.parts {
+		sh.unreferAt(p.apart, parcelKey(sh.keybuf[:0], to, p.sequence))
+	}
 	lower, upper := parcelKey(nil, to, r.tag), parcelKey(nil, to, r.tag+uint64(r.n))
 	sh.batch.DeleteRange(lower, upper)
 }
 
-// loadExisting reads which namespaces exist.
+// loadExisting reads which namespaces exist, and where.
 func (c *Core) loadExisting(ctx context.Context) error {
 	return c.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
-		return tx.Scan(control.TableBrokerMeta, []byte("n"), func(row, _ []byte) error {
+		return tx.Scan(control.TableBrokerMeta, []byte("n"), func(row, v []byte) error {
 			if len(row) != len(namespaceRow(NamespaceID{})) {
 				return fmt.Errorf("%w: key of namespace %x", store.ErrDamaged, row)
 			}
-			c.existing[NamespaceID(row[1:])] = true
-			return nil
+			id := NamespaceID(row[1:])
+			sh, err := c.parseShard(id, v)
+			c.existing[id] = sh
+			return err
 		})
 	})
 }

@@ -62,6 +62,9 @@ type burial struct {
 	history History
 	targets []*Queue
 	next    int // the target to go on with
+	// With away, a parcel goes there instead, to the namespace.
+	away      *shard
+	namespace NamespaceID
 }
 
 // burial prepares the way of a message that dies in q.
@@ -88,6 +91,10 @@ func (q *Queue) burial(m *Message, h *History, why Reason, now int64) burial {
 	if !to.Set || !known && why != Rejected {
 		return b // a circle might hide in what was forgotten
 	}
+	if n := to.Namespace; n != (NamespaceID{}) && n != q.namespace.id {
+		q.buryElsewhere(&b, n)
+		return b
+	}
 	b.targets, _ = q.namespace.Topology().Route(nil, to.Address, b.message.Key)
 	return b
 }
@@ -112,6 +119,7 @@ func (sh *shard) burialOf(e *entry) burial {
 // forward puts a dead message into its targets until the batch is full; it
 // returns false when some are left.
 func (sh *shard) forward(b *burial) (done bool) {
+	sh.sendAway(b)
 	for b.next < len(b.targets) {
 		if b.next > 0 && sh.batch.Size() >= maxFan && sh.err == nil {
 			return false
@@ -124,6 +132,7 @@ func (sh *shard) forward(b *burial) (done bool) {
 // forwardAll is forward for a message that is in no queue and cannot wait. What
 // the batch has no room for is dropped.
 func (sh *shard) forwardAll(b *burial) {
+	sh.sendAway(b)
 	for b.next < len(b.targets) && sh.batch.Size() < maxFan {
 		sh.forwardOne(b)
 	}

@@ -46,7 +46,7 @@ func (n *Namespace) DeclareAddress(ctx context.Context, a Address) (
 // the two are equivalent, and s may use it, is for the caller to judge. s is
 // needed for an exclusive queue only. A queue that is created gets the bindings,
 // whose Queue does not matter, in the same change; one that exists is left as it
-// is. Errors: fault.Invalid; fault.NotFound for the address of a binding;
+// is. Errors: those of SetLimits; fault.Invalid; fault.NotFound for the address of a binding;
 // fault.Exhausted over Quota.MaxQueues.
 func (n *Namespace) DeclareQueue(
 	ctx context.Context, s *Session, spec QueueSpec, bindings ...Binding,
@@ -54,7 +54,7 @@ func (n *Namespace) DeclareQueue(
 	if err := checkName("queue", spec.Name, spec.Arguments); err != nil {
 		return nil, false, err
 	}
-	if err := spec.Limits.settable(); err != nil {
+	if err := spec.Limits.check(); err != nil {
 		return nil, false, err
 	}
 	if spec.Exclusive && s == nil {
@@ -72,6 +72,9 @@ func (n *Namespace) DeclareQueue(
 	}
 	if most := n.quota.Load().MaxQueues; over(most, int64(n.Topology().count), 1) {
 		return nil, false, fault.New(fault.Exhausted, "quota of %d queues", most.N)
+	}
+	if err := n.settable(&spec.Limits); err != nil {
+		return nil, false, err
 	}
 	spec.Arguments = bytes.Clone(spec.Arguments)
 	q = newQueue(n, spec)

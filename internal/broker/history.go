@@ -3,6 +3,7 @@ package broker
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"coffer/internal/seal"
@@ -28,6 +29,8 @@ type Death struct {
 	Address  string        // to which it had been published then
 	Key      string        // and with which key
 	Lifetime time.Duration // which the message had been given; negative: none
+	// Namespace of the queue; zero: the one in which the message is now.
+	Namespace NamespaceID
 }
 
 // History is the deaths of a message, the latest first. FirstQueue and the
@@ -62,7 +65,7 @@ func (h *History) with(d Death) (next History, whole bool) {
 	}
 	d.Count = 1
 	for _, old := range h.Deaths {
-		if old.Queue == d.Queue && old.Reason == d.Reason {
+		if old.same(&d) {
 			old.Count++
 			d = old
 		}
@@ -70,7 +73,7 @@ func (h *History) with(d Death) (next History, whole bool) {
 	next.Deaths = append(make([]Death, 0, min(len(h.Deaths)+1, maxDeaths)), d)
 	size := historyFixed + len(next.FirstQueue) + len(next.FirstAddress) + d.size()
 	for _, old := range h.Deaths {
-		if old.Queue == d.Queue && old.Reason == d.Reason {
+		if old.same(&d) {
 			continue
 		}
 		size += old.size()
@@ -85,8 +88,32 @@ func (h *History) with(d Death) (next History, whole bool) {
 // Stored sizes in bytes, without texts.
 const (
 	historyFixed = 1 + 2 + 2 + 1
-	deathFixed   = 1 + 8 + 8 + 8 + 2 + 2 + 2
+	deathFixed   = 1 + 8 + 8 + 8 + 2 + 2 + 2 + 16
+	// deathElsewhere is added to the reason of a death with a namespace.
+	deathElsewhere = 0x80
 )
+
+func (d *Death) same(x *Death) bool {
+	return d.Queue == x.Queue && d.Reason == x.Reason && d.Namespace == x.Namespace
+}
+
+// across gives the history of a message that goes from one namespace to another.
+func (h *History) across(from, to NamespaceID) History {
+	next := *h
+	if from == to {
+		return next
+	}
+	next.Deaths = slices.Clone(h.Deaths)
+	for i := range next.Deaths {
+		switch d := &next.Deaths[i]; d.Namespace {
+		case NamespaceID{}:
+			d.Namespace = from
+		case to:
+			d.Namespace = NamespaceID{}
+		}
+	}
+	return next
+}
 
 func (d *Death) size() int { return deathFixed + len(d.Queue) + len(d.Address) + len(d.Key) }
 
@@ -97,7 +124,7 @@ func (h History) Cycles(queue string) bool {
 		if d.Reason == Rejected {
 			return false
 		}
-		if d.Queue == queue {
+		if d.Queue == queue && d.Namespace == (NamespaceID{}) {
 			return true
 		}
 	}
@@ -106,17 +133,25 @@ func (h History) Cycles(queue string) bool {
 
 // append writes first reason (1), first queue, first address, number of deaths
 // (1), and of each: reason (1), count (8), time (8), lifetime in milliseconds
-// (8), queue, address, key. Texts are length (2) and bytes.
+// (8), queue, address, key; with 0x80 in the reason the namespace (16). Texts are
+// length (2) and bytes.
 func (h *History) append(dst []byte) []byte {
 	dst = append(dst, byte(h.FirstReason))
 	dst = appendShort(appendShort(dst, h.FirstQueue), h.FirstAddress)
 	dst = append(dst, byte(len(h.Deaths)))
 	for i := range h.Deaths {
 		d := &h.Deaths[i]
-		dst = binary.BigEndian.AppendUint64(append(dst, byte(d.Reason)), d.Count)
+		reason := byte(d.Reason)
+		if d.Namespace != (NamespaceID{}) {
+			reason |= deathElsewhere
+		}
+		dst = binary.BigEndian.AppendUint64(append(dst, reason), d.Count)
 		dst = binary.BigEndian.AppendUint64(dst, uint64(d.Time.UnixMilli()))
 		dst = binary.BigEndian.AppendUint64(dst, uint64(d.Lifetime.Milliseconds()))
 		dst = appendShort(appendShort(appendShort(dst, d.Queue), d.Address), d.Key)
+		if reason&deathElsewhere != 0 {
+			dst = append(dst, d.Namespace[:]...)
+		}
 	}
 	return dst
 }
@@ -129,7 +164,8 @@ func parseHistory(r *rowParser) (h History, err error) {
 		return h, fmt.Errorf("history of %d deaths: %w", n, seal.ErrFormat)
 	}
 	for range n {
-		d := Death{Reason: Reason(r.byte()), Count: r.uint64()}
+		reason := r.byte()
+		d := Death{Reason: Reason(reason &^ deathElsewhere), Count: r.uint64()}
 		d.Time = time.UnixMilli(int64(r.uint64()))
 		lifetime := int64(r.uint64())
 		if lifetime < -1 || lifetime > maxMilliseconds {
@@ -137,6 +173,10 @@ func parseHistory(r *rowParser) (h History, err error) {
 		}
 		d.Lifetime = time.Duration(lifetime) * time.Millisecond
 		d.Queue, d.Address, d.Key = r.short(), r.short(), r.short()
+		if reason&deathElsewhere != 0 {
+			copy(d.Namespace[:], r.take(16))
+			r.failed = r.failed || d.Namespace == NamespaceID{}
+		}
 		h.Deaths = append(h.Deaths, d)
 	}
 	return h, nil

@@ -82,18 +82,29 @@ func (l *Limits) check() error {
 }
 
 // settable reports limits that cannot be kept.
-func (l *Limits) settable() error {
-	if l.Dead.Namespace != (NamespaceID{}) {
-		return fault.New(fault.NotImplemented, "dead letters to another namespace")
+func (n *Namespace) settable(l *Limits) error {
+	if err := l.check(); err != nil || l.Dead.Namespace == (NamespaceID{}) {
+		return err
 	}
-	return l.check()
+	n.core.mu.Lock()
+	to, exists := n.core.namespaces[l.Dead.Namespace], n.core.existing[l.Dead.Namespace]
+	n.core.mu.Unlock()
+	switch {
+	case exists == nil:
+		return namespaceGone()
+	case to == nil:
+		return fault.New(fault.Unavailable, "the namespace of the dead letters is not open")
+	}
+	return sameDomain(n, to)
 }
 
 // SetLimits changes the rules of a queue. It is durable, as far as the queue is,
 // when it returns; messages that are there follow the new rules but where Limits
-// says otherwise. Errors: fault.Invalid; fault.NotFound when the queue is gone.
+// says otherwise. Errors: fault.Invalid, also when dead letters would go to a
+// namespace with another domain; fault.NotFound when the queue or that namespace is
+// gone; fault.Unavailable when that is not open yet.
 func (n *Namespace) SetLimits(ctx context.Context, q *Queue, l Limits) error {
-	if err := l.settable(); err != nil {
+	if err := n.settable(&l); err != nil {
 		return err
 	}
 	if err := n.enter(ctx); err != nil {

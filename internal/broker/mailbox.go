@@ -55,6 +55,7 @@ type request struct {
 	fans     []fan    // of those with something apart; nil: none
 	arrival  *arrival // of parcels
 	courier  *courier // Taken: n of its parcels from tag on
+	parts    []carried
 	s        *Session
 	q        *Queue
 	c        *Consumer

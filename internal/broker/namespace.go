@@ -80,7 +80,7 @@ func (c *Core) CreateNamespace(ctx context.Context, id NamespaceID) error {
 		tx.After(func() {
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			c.existing[id] = true
+			c.existing[id] = sh
 		})
 		return nil
 	})
@@ -92,6 +92,11 @@ func (c *Core) shardOf(tx *control.Tx, id NamespaceID) (*shard, error) {
 	if err != nil || !ok {
 		return nil, err
 	}
+	return c.parseShard(id, v)
+}
+
+// parseShard reads the row of a namespace.
+func (c *Core) parseShard(id NamespaceID, v []byte) (*shard, error) {
 	if len(v) == 3 && v[0] == rowVersion {
 		if i := int(binary.BigEndian.Uint16(v[1:])); i >= 1 && i <= len(c.shards) {
 			return c.shards[i-1], nil

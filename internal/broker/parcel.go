@@ -15,9 +15,9 @@ import (
 type parcel struct {
 	sequence  uint64 // in the outbox from its source to its target, from 1
 	namespace NamespaceID
-	queue     queueID // 0: the message's address and key tell the queues
+	queue     queueID // 0: a dead letter, whose address and key tell the queues
 	name      string  // of the queue
-	message   Message // without Dedup
+	message   Message // without Dedup; apart is nil unless it has parts
 	history   *History
 }
 
@@ -29,12 +29,14 @@ const (
 	parcelExpires = 1 << 2
 	parcelHistory = 1 << 3
 	parcelDelay   = 1 << 4
-	parcelFlags   = 1<<5 - 1
+	parcelParts   = 1 << 5
+	parcelFlags   = 1<<6 - 1
 )
 
 // append writes version (1), flags (1), priority (1), namespace (16), id (16) and
 // tag (16) of the record, bytes of the body (4); by flags the id (8) and name of the
-// queue, the time to live (8), the delay (8) and the history; group, address, key.
+// queue, the time to live (8), the delay (8), the history, the number of parts (4)
+// and their bytes (8); group, address, key.
 // Texts are length (2) and bytes.
 func (p *parcel) append(dst []byte) ([]byte, error) {
 	m := &p.message
@@ -49,6 +51,7 @@ func (p *parcel) append(dst []byte) ([]byte, error) {
 	}{
 		{m.Durable, parcelDurable}, {p.queue != 0, parcelQueue}, {m.Expiry.Set, parcelExpires},
 		{p.history != nil, parcelHistory}, {m.Delay.Set, parcelDelay},
+		{m.apart != nil, parcelParts},
 	} {
 		if f.set {
 			flags |= f.flag
@@ -69,6 +72,10 @@ func (p *parcel) append(dst []byte) ([]byte, error) {
 	}
 	if p.history != nil {
 		dst = p.history.append(dst)
+	}
+	if m.apart != nil {
+		dst = binary.BigEndian.AppendUint32(dst, m.apart.parts)
+		dst = binary.BigEndian.AppendUint64(dst, uint64(m.apart.bytes))
 	}
 	return appendShort(appendShort(appendShort(dst, m.Group), m.Address), m.Key), nil
 }
@@ -106,11 +113,16 @@ func parseParcel(plain, record []byte) (p parcel, err error) {
 		}
 		p.history = &h
 	}
+	if flags&parcelParts != 0 {
+		m.apart = &apart{id: e.id, parts: r.uint32(), bytes: int64(r.uint64())}
+		e.extra = &extra{apart: m.apart}
+		r.failed = r.failed || m.apart.bad()
+	}
 	m.Group, m.Address, m.Key = r.short(), r.short(), r.short()
 	if version != parcelVersion || flags > parcelFlags || r.failed || len(r.rest) > 0 {
 		return bad()
 	}
-	m.Record, m.Size = record, plainSize(len(record), nil)
+	m.Record, m.Size = record, plainSize(len(record), m.apart)
 	return p, e.names(record)
 }
 

@@ -19,7 +19,9 @@ func FuzzParcel(f *testing.F) {
 	full := parcel{namespace: NamespaceID{1}, queue: 9, name: "q", message: m, history: &h}
 	var bare Message
 	bare.Record = record
-	for _, p := range []parcel{full, {message: bare}} {
+	large := bare
+	large.apart = &apart{parts: 2, bytes: partBytes + 300}
+	for _, p := range []parcel{full, {message: bare}, {message: large}} {
 		plain, err := p.append(nil)
 		if err != nil {
 			f.Fatal(err)

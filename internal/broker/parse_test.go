@@ -209,7 +209,8 @@ func TestPlaces(t *testing.T) {
 func testHistory() History {
 	at := time.UnixMilli(1_700_000_000_123)
 	return History{}.With(Death{Queue: "q", Reason: Expired, Time: at, Key: "k", Lifetime: -1}).
-		With(Death{Queue: "r", Reason: Rejected, Time: at, Address: "x", Lifetime: time.Second})
+		With(Death{Queue: "r", Reason: Rejected, Time: at, Address: "x", Lifetime: time.Second,
+			Namespace: NamespaceID{9}})
 }
 
 func FuzzClock(f *testing.F) {

@@ -91,10 +91,11 @@ const (
 // DeadLetter is where dead messages go.
 type DeadLetter struct {
 	Set     bool
-	Address string // of the namespace
+	Address string // of Namespace
 	Key     string // if OwnKey
 	OwnKey  bool   // false: messages keep their keys
-	// Namespace is another one; zero: the queue's own.
+	// Namespace is another one, of the same domain; zero: the queue's own. What is on
+	// its way when that namespace is deleted is dropped and counted (Stats.Lost).
 	Namespace NamespaceID
 }
 

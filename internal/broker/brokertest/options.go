@@ -75,11 +75,8 @@ func limit(l *broker.Limits, name, value string) error {
 		"inflight": &l.MaxInFlight,
 	}
 	switch name {
-	case "dead": // address or address/key
-		address, key, own := strings.Cut(value, "/")
-		l.Dead = broker.DeadLetter{
-			Set: true, Address: strings.Trim(address, "-"), Key: key, OwnKey: own,
-		}
+	case "dead":
+		l.Dead = deadLetter(value)
 		return nil
 	case "overflow":
 		ways := map[string]broker.Overflow{
@@ -103,6 +100,18 @@ func limit(l *broker.Limits, name, value string) error {
 		return fmt.Errorf("unknown limit %s", name)
 	}
 	return nil
+}
+
+// deadLetter reads address or address/key, in another namespace with its name and a
+// colon before.
+func deadLetter(value string) (d broker.DeadLetter) {
+	if name, rest, ok := strings.Cut(value, ":"); ok {
+		d.Namespace, value = namespaces()[name], rest
+	}
+	d.Set = true
+	d.Address, d.Key, d.OwnKey = strings.Cut(value, "/")
+	d.Address = strings.Trim(d.Address, "-")
+	return d
 }
 
 // describe sets fields of a message.

@@ -8,20 +8,44 @@ import (
 	"coffer/internal/broker"
 )
 
-// elsewhere plays a command in the second namespace, which lies in another shard;
-// sessions have names of their own there. "other open" comes first, and after each
-// restart; "other delete" deletes it.
-func (p *player) elsewhere(args []string) (string, error) {
+// namespaces are the names of namespaces in scripts.
+func namespaces() map[string]broker.NamespaceID {
+	return map[string]broker.NamespaceID{"first": {7}, "other": {0x70}, "near": {0x71}}
+}
+
+// elsewhere plays a command in the other namespace, which lies in another shard, or in
+// the near one, which lies in the shard of the first; sessions have names of their own
+// there. "other open" comes first, and after each restart; "other delete" deletes it.
+func (p *player) elsewhere(where string, args []string) (string, error) {
+	ctx, core := p.t.Context(), p.world.Core
 	switch args[0] {
 	case "open":
-		return "", p.world.OpenOther()
+		if where == "other" {
+			return "", p.world.OpenOther()
+		}
+		if err := core.CreateNamespace(ctx, namespaces()[where]); err != nil {
+			return "", err
+		}
+		_, err := p.world.open(where)
+		return "", err
 	case "delete":
-		return "", p.world.Core.DeleteNamespace(p.t.Context(), p.world.other)
+		return "", core.DeleteNamespace(ctx, namespaces()[where])
+	}
+	n, err := p.world.open(where)
+	if err != nil {
+		return "", err
 	}
 	first := p.world
-	p.world = first.In()
+	x := *first
+	x.Namespace = n
+	p.world = &x
 	defer func() { p.world = first }()
 	return p.do(args[0], args[1:])
+}
+
+// open gives a namespace that exists.
+func (w *World) open(name string) (*broker.Namespace, error) {
+	return w.Core.OpenNamespace(namespaces()[name], w.Domain)
 }
 
 // named gives the queue of that name, of the second namespace if it begins with
@@ -43,7 +67,9 @@ func (p *player) crossed(what, want string) error {
 	return p.until(func() bool {
 		n := int(p.world.Core.Stats().Lost)
 		if what == "parcels" {
-			n, _ = p.world.Rows(0x28)
+			n, _ = rows(p.world.Shard, 0x28)
+			m, _ := rows(p.world.second, 0x28)
+			n += m
 		}
 		return strconv.Itoa(n) == want
 	})

@@ -121,8 +121,8 @@ func (p *player) do(command string, args []string) (string, error) {
 		return "", p.bodies(args)
 	case "parcels", "lost": // a number, which it waits for
 		return "", p.crossed(command, args[0])
-	case "other":
-		return p.elsewhere(args)
+	case "other", "near":
+		return p.elsewhere(command, args)
 	case "quota", "usage":
 		return p.quota(command, args)
 	case "lock":

@@ -46,6 +46,7 @@ type World struct {
 	Other *broker.Namespace
 
 	id, other broker.NamespaceID
+	second    store.Shard // of the queues of Other
 }
 
 // Start opens a core over the engine, with a namespace that it creates if
@@ -69,15 +70,14 @@ func open(t testing.TB, e store.Engine, d *Domain, cfg broker.Config) (*World, e
 	if w.Shard, err = e.Open(ctx, 1); err != nil {
 		return nil, err
 	}
-	second, err := e.Open(ctx, 2)
-	if err != nil {
+	if w.second, err = e.Open(ctx, 2); err != nil {
 		return nil, err
 	}
 	w.Control, err = control.Open(ctx, zero, make([]byte, seal.KeySize), control.Config{})
 	if err != nil {
 		return nil, err
 	}
-	cfg.Shards, cfg.Control = []store.Shard{w.Shard, second}, w.Control
+	cfg.Shards, cfg.Control = []store.Shard{w.Shard, w.second}, w.Control
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
@@ -300,8 +300,10 @@ func (c *Client) Confirms(like broker.Message, texts ...string) ([]broker.Event,
 }
 
 // Rows gives the number of stored keys of a class.
-func (w *World) Rows(class byte) (n int, err error) {
-	snap := w.Shard.Snapshot()
+func (w *World) Rows(class byte) (n int, err error) { return rows(w.Shard, class) }
+
+func rows(sh store.Shard, class byte) (n int, err error) {
+	snap := sh.Snapshot()
 	it := snap.Iter([]byte{class}, []byte{class + 1})
 	for it.Next() {
 		n++
