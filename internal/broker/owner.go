@@ -56,6 +56,7 @@ type shard struct {
 	under       int    // batches under way
 	durable     uint64 // index of the last durable one
 	err         error  // the store failed
+	abandoned   bool   // those who wait have heard of it
 	stopping    chan reply
 	freeBatches []*batch
 	freeEntries *entry
@@ -232,6 +233,7 @@ func (sh *shard) flush() {
 		sh.close()
 	}
 	if sh.err != nil {
+		sh.abandon()
 		sh.run(sh.batch.releases, sh.err)
 		clear(sh.batch.releases)
 		sh.batch.releases = sh.batch.releases[:0]

@@ -11,6 +11,9 @@ func (sh *shard) pump(q *Queue) {
 		for _, l := range st.lanes {
 			l.reinsert()
 		}
+		if sh.err != nil {
+			sh.refuse(q)
+		}
 		return
 	}
 	sh.lapse(q)
@@ -55,7 +58,10 @@ func (st *queueState) first() *lane {
 // the consumers of one that cannot be read at all.
 func (sh *shard) refuse(q *Queue) {
 	st := &q.state
-	err := st.damaged
+	err := sh.err
+	if err == nil {
+		err = st.damaged
+	}
 	if err == nil {
 		err = q.namespace.domain.Locked()
 	}

@@ -3,7 +3,9 @@ package brokertest
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
+	"time"
 
 	"coffer/internal/broker"
 	"coffer/internal/store"
@@ -95,12 +97,16 @@ func TestFailedStore(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect0(t, c)
+		waiting := receiveLong(t, w)
 		e.FailBatch(1, 1, failure)
 		if err := c.Send("", "q", true, "2"); !errors.Is(err, failure) {
 			t.Fatalf("confirm with error %v", err)
 		}
 		if got := c.Pending(); len(got) > 0 {
 			t.Fatalf("%d messages of a failed batch came", len(got))
+		}
+		if err := <-waiting; !errors.Is(err, failure) {
+			t.Fatalf("receive that waited: %v", err)
 		}
 		if err := c.Send("", "q", true, "3"); !errors.Is(err, failure) {
 			t.Fatalf("publish after the failure: %v", err)
@@ -122,4 +128,21 @@ func expect0(t *testing.T, c *Client) {
 	if _, err := c.Wait(broker.Delivered); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// receiveLong begins a receive that nothing ends, and gives its error.
+func receiveLong(t *testing.T, w *World) <-chan error {
+	t.Helper()
+	q := w.Declare(nil, broker.QueueSpec{Name: "empty", Durable: true})
+	c := w.Client(broker.SessionConfig{})
+	done := make(chan error, 1)
+	go func() {
+		spec := broker.ReceiveSpec{Queue: q, Max: 1, Lease: time.Hour, Wait: time.Hour}
+		_, err := c.Receive(t.Context(), spec)
+		done <- err
+	}()
+	for q.Receiving() == 0 {
+		runtime.Gosched()
+	}
+	return done
 }
