@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
 
@@ -39,10 +40,13 @@ type child struct {
 	domain  *brokertest.Domain // its secret is the same in every process
 	here    *broker.Namespace
 	other   *broker.Namespace
+	ended   chan struct{} // closed when a load in this process must end
+	actors  sync.WaitGroup
 
-	mu     sync.Mutex
-	queues map[string]*broker.Queue // of the load; one is declared again at times
-	pubs   uint32
+	mu       sync.Mutex
+	queues   map[string]*broker.Queue // of the load; one is declared again at times
+	pubs     uint32
+	sessions []*broker.Session
 }
 
 // Child plays the part that the environment asks for, and ends the process; it
@@ -73,37 +77,48 @@ func runChild(role string) error {
 	if err != nil {
 		return err
 	}
-	c := &child{
-		plan: NewPlan(seedOf, number), life: life, noise: noise(),
-		journal: &journal{file: os.NewFile(3, "journal")},
-		domain:  brokertest.NewDomain(), queues: map[string]*broker.Queue{},
-	}
+	c := newChild(NewPlan(seedOf, number), life, toPipe(os.NewFile(3, "journal")))
 	ctx := context.Background()
-	if err := c.open(ctx, os.Getenv(envData)); err != nil {
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	err = c.open(ctx, embedded.Config{
+		Dir: os.Getenv(envData), CacheBytes: 8 << 20, MemTableBytes: 1 << 20, Logger: log,
+	})
+	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
-	c.journal.note(Record{Kind: Opened})
 	if role == "load" {
 		return c.load(ctx)
 	}
 	if err := c.drain(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(c.core.Close(ctx), c.engine.Close()); err != nil {
+	if err := c.close(ctx); err != nil {
 		return fmt.Errorf("close: %w", err)
 	}
 	c.journal.note(Record{Kind: Drained})
 	return nil
 }
 
+// newChild gives one that has nothing open.
+func newChild(p *Plan, life int, write func(Record)) *child {
+	return &child{
+		plan: p, life: life, noise: noise(), journal: &journal{write: write},
+		domain: brokertest.NewDomain(), queues: map[string]*broker.Queue{},
+		ended: make(chan struct{}),
+	}
+}
+
+func (c *child) close(ctx context.Context) error {
+	return errors.Join(c.core.Close(ctx), c.engine.Close())
+}
+
 // Shards of a child's directory: control, two of queues, events.
 const childShards = 4
 
-func (c *child) open(ctx context.Context, dir string) (err error) {
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	c.engine, err = embedded.Open(embedded.Config{
-		Dir: dir, Shards: childShards, CacheBytes: 8 << 20, MemTableBytes: 1 << 20, Logger: log,
-	})
+// open opens the engine and the core, with both namespaces.
+func (c *child) open(ctx context.Context, where embedded.Config) (err error) {
+	where.Shards = childShards
+	c.engine, err = embedded.Open(where)
 	if err != nil {
 		return err
 	}
@@ -129,12 +144,15 @@ func (c *child) open(ctx context.Context, dir string) (err error) {
 	case 2:
 		cfg = broker.Config{WindowBytes: 256 << 10, PageBytes: 16 << 10, BatchBytes: 64 << 10}
 	}
-	cfg.Shards, cfg.Control, cfg.Logger = c.shards, c.db, log
+	cfg.Shards, cfg.Control, cfg.Logger = c.shards, c.db, where.Logger
 	if c.core, err = broker.Open(ctx, cfg); err != nil {
 		return err
 	}
 	if c.here, err = c.namespace(ctx, 7); err == nil {
 		c.other, err = c.namespace(ctx, 8)
+	}
+	if err == nil {
+		c.journal.note(Record{Kind: Opened})
 	}
 	return err
 }
@@ -204,7 +222,7 @@ func (c *child) seal(n *broker.Namespace, id ID, size int, f Facts) (broker.Mess
 		if n.Locked() == nil && !locked(err) {
 			return m, err
 		}
-		pause(1)
+		c.pause(1)
 	}
 }
 
@@ -225,17 +243,24 @@ func (c *child) client(n *broker.Namespace) *client {
 		default:
 		}
 	}})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sessions = append(c.sessions, s.Session)
 	return s
 }
 
-// next waits for events.
+// next waits for events. At the end of the load it ends the goroutine.
 func (s *client) next() []broker.Event {
 	for {
 		s.events = s.Next(s.events[:0])
 		if len(s.events) > 0 {
 			return s.events
 		}
-		<-s.wake
+		select {
+		case <-s.wake:
+		case <-s.child.ended:
+			runtime.Goexit()
+		}
 	}
 }
 

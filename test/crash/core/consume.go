@@ -89,6 +89,9 @@ func (x *consumer) handle(events []broker.Event) error {
 		case broker.Delivered:
 			list = append(list, e.Delivery)
 		case broker.Synced:
+			if e.Err != nil {
+				return fmt.Errorf("sync: %w", e.Err)
+			}
 			for k, ids := range x.answer[e.Tag] {
 				x.note(k, ids)
 			}
@@ -185,11 +188,11 @@ func (c *child) get(ctx context.Context, rng *rand.Rand, q *Queue) error {
 			return err
 		}
 		if !ok {
-			pause(1)
+			c.pause(1)
 			continue
 		}
 		if rng.IntN(3) == 0 {
-			pause(rng.Int64N(3)) // others ask meanwhile
+			c.pause(rng.Int64N(3)) // others ask meanwhile
 		}
 		x.settle()
 		if err := x.settled(); err != nil {

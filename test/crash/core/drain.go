@@ -102,7 +102,7 @@ func (c *child) settled() error {
 				c.journal.found("messages stay on their way to another shard")
 				return nil
 			}
-			pause(1)
+			c.pause(1)
 		}
 	}
 	return nil
@@ -164,7 +164,7 @@ func (x *consumer) patient(step func() (bool, error)) error {
 				x.queue.Name, ready, unacked, q.Delayed())
 			return nil
 		default:
-			pause(1)
+			x.child.pause(1)
 		}
 	}
 }

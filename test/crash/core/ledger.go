@@ -7,8 +7,10 @@
 // The ledger and its rules are the checker; ledger_test.go shows each rule find
 // what it is for. It sees only what a caller of the core sees: every record is
 // written to a pipe before something is asked for, and after it was answered.
-// What was asked and not answered may have happened or not. A kill keeps what
-// the kernel has: power cuts and torn writes are for brokertest and storetest.
+// What was asked and not answered may have happened or not.
+//
+// A kill keeps what the kernel has. disk_test.go plays the same load on a disk in
+// memory, which loses power or fails at any of its changes.
 package core
 
 import (

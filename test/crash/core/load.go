@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 
 	"coffer/internal/broker"
 	"coffer/internal/fault"
 )
 
-// load plays until the process is killed.
+// load plays until the process is killed, or the load ended.
 func (c *child) load(ctx context.Context) error {
 	for _, q := range c.plan.Queues {
 		if err := c.declare(ctx, q); err != nil {
@@ -17,10 +18,10 @@ func (c *child) load(ctx context.Context) error {
 		}
 	}
 	rng := rand.New(rand.NewPCG(c.plan.Seed, 0))
-	errs := make(chan error)
+	errs := make(chan error, mostActors)
 	run := func(what string, fn func(*rand.Rand) error) {
 		own := rand.New(rand.NewPCG(rng.Uint64(), 0))
-		go func() { errs <- fmt.Errorf("%s: %w", what, fn(own)) }()
+		c.actors.Go(func() { errs <- fmt.Errorf("%s: %w", what, fn(own)) })
 	}
 	for range 2 + rng.IntN(2) {
 		run("publish", func(r *rand.Rand) error { return c.publish(ctx, r, c.routes(r)) })
@@ -53,8 +54,16 @@ func (c *child) load(ctx context.Context) error {
 	if c.plan.Locks {
 		run("lock", func(r *rand.Rand) error { return c.lock(ctx, r) })
 	}
-	return <-errs
+	select {
+	case err := <-errs:
+		return err
+	case <-c.ended:
+		return nil
+	}
 }
+
+// mostActors is more than a load has goroutines.
+const mostActors = 100
 
 // route is one way to publish.
 type route struct {
@@ -254,7 +263,8 @@ func (c *child) purge(ctx context.Context, rng *rand.Rand, q *Queue) error {
 		}
 		c.journal.note(Record{Kind: Purged, Queue: q.Name})
 		if round > mostSent/30 {
-			<-ctx.Done()
+			<-c.ended
+			runtime.Goexit()
 		}
 	}
 }
@@ -271,10 +281,10 @@ func (c *child) lock(ctx context.Context, rng *rand.Rand) error {
 		probes = append(probes, x)
 	}
 	for {
-		pause(rng.Int64N(50))
+		c.pause(rng.Int64N(50))
 		c.journal.note(Record{Kind: Locking})
 		c.domain.Lock()
-		pause(rng.Int64N(10))
+		c.pause(rng.Int64N(10))
 		c.domain.Unlock()
 		for _, x := range probes {
 			if err := x.awake(ctx); err != nil {
@@ -300,7 +310,7 @@ func (s *client) awake(ctx context.Context) error {
 		if !locked(err) {
 			return err
 		}
-		pause(1)
+		s.child.pause(1)
 	}
 	s.Sync(0)
 	s.next()

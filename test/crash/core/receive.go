@@ -27,7 +27,7 @@ func (c *child) receive(ctx context.Context, rng *rand.Rand, q *Queue) error {
 			return err
 		}
 		if rng.IntN(8) == 0 {
-			pause(rng.Int64N(60))
+			c.pause(rng.Int64N(60))
 		}
 		if rng.IntN(4) == 0 {
 			if err := x.extend(ctx, rng.Int64N(150)); err != nil {
@@ -59,7 +59,7 @@ func (x *receiver) call(ctx context.Context, n int, lease, wait int64, drains bo
 		Wait:  time.Duration(wait) * time.Millisecond,
 	})
 	if locked(err) {
-		pause(1)
+		x.child.pause(1)
 	} else if err != nil {
 		return err
 	}

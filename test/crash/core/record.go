@@ -90,34 +90,40 @@ type Record struct {
 // maxRecord bounds the bytes of a record: a pipe takes so much as a whole.
 const maxRecord = 4096
 
-// journal writes records to the pipe that leads to the parent. What is written
-// there survives the process.
+// journal takes the records of one life, in order.
 type journal struct {
 	mu    sync.Mutex
-	file  *os.File
+	write func(Record)
 	count int
 	taker int
 }
 
-// note writes a record and gives its number in this life. It ends the process
-// when the parent has gone.
+// note writes a record and gives its number in this life.
 func (j *journal) note(r Record) int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	r.At = time.Now().UnixMilli()
-	line, err := json.Marshal(&r)
-	if err == nil && len(line) >= maxRecord {
-		err = fmt.Errorf("record of %d bytes", len(line))
-	}
-	if err == nil {
-		_, err = j.file.Write(append(line, '\n'))
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "journal:", err)
-		os.Exit(3)
-	}
+	j.write(r)
 	j.count++
 	return j.count
+}
+
+// toPipe writes records to the pipe that leads to the parent. What is written
+// there survives the process. Without a parent it ends the process.
+func toPipe(file *os.File) func(Record) {
+	return func(r Record) {
+		line, err := json.Marshal(&r)
+		if err == nil && len(line) >= maxRecord {
+			err = fmt.Errorf("record of %d bytes", len(line))
+		}
+		if err == nil {
+			_, err = file.Write(append(line, '\n'))
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "journal:", err)
+			os.Exit(3)
+		}
+	}
 }
 
 // found writes a finding.
