@@ -20,9 +20,9 @@ func (cfg *Config) defaults() {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if cfg.After == nil {
-		cfg.After = func(d time.Duration, fn func()) func() {
-			t := time.AfterFunc(d, fn)
+	if cfg.At == nil {
+		cfg.At = func(at time.Time, fn func()) func() {
+			t := time.AfterFunc(time.Until(at), fn)
 			return func() { t.Stop() }
 		}
 	}

@@ -49,9 +49,9 @@ type Config struct {
 
 	Logger *slog.Logger     // default slog.Default
 	Now    func() time.Time // default time.Now
-	// After calls fn once that much time of Now has passed, unless stop is called
-	// before; default time.AfterFunc. fn never blocks.
-	After func(d time.Duration, fn func()) (stop func())
+	// At calls fn once Now has come to a time, unless stop is called before;
+	// default with time.AfterFunc. fn never blocks.
+	At func(at time.Time, fn func()) (stop func())
 
 	// Room is nil, or gives the reason why new messages must be refused now, of
 	// kind fault.Exhausted; default: there always is room. Every Seal asks it.

@@ -150,8 +150,8 @@ func (sh *shard) setTimer() {
 		sh.timer()
 	}
 	sh.timerAt = sh.alarms[0].at
-	wait := time.Duration(min(max(sh.timerAt-sh.time, 0), maxWait)) * time.Millisecond
-	sh.timer = sh.core.cfg.After(wait, func() { sh.mail.urgent(request{kind: reqTick}) })
+	at := time.UnixMilli(min(sh.timerAt, sh.time+maxWait))
+	sh.timer = sh.core.cfg.At(at, func() { sh.mail.urgent(request{kind: reqTick}) })
 }
 
 // maxWait bounds one wait, in milliseconds: clocks are set.

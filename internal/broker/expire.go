@@ -38,7 +38,7 @@ func (l *lane) deadline() (at int64, known bool) {
 		return limits.deadline(e.enqueued, e.expires), true
 	case l.gap.count == 0, !l.expires && !limits.Retention.Set:
 		return 0, true
-	case l.gap.from == l.peeked.seq:
+	case l.peeked.seq != 0 && l.gap.from == l.peeked.seq: // a gap may begin at 0
 		return limits.deadline(l.peeked.enqueued, l.peeked.expires), true
 	}
 	return 0, false

@@ -26,7 +26,7 @@ func NewClock() *Clock { return &Clock{now: time.Unix(1_800_000_000, 0)} }
 
 // Use lets a core run on the clock.
 func (c *Clock) Use(cfg broker.Config) broker.Config {
-	cfg.Now, cfg.After = c.Now, c.After
+	cfg.Now, cfg.At = c.Now, c.At
 	return cfg
 }
 
@@ -37,11 +37,15 @@ func (c *Clock) Now() time.Time {
 	return c.now
 }
 
-// After is broker.Config.After.
-func (c *Clock) After(d time.Duration, fn func()) (stop func()) {
+// At is broker.Config.At.
+func (c *Clock) At(at time.Time, fn func()) (stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := &timer{c.now.Add(d), fn}
+	if !at.After(c.now) {
+		go fn()
+		return func() {}
+	}
+	t := &timer{at, fn}
 	c.timers = append(c.timers, t)
 	return func() {
 		c.mu.Lock()

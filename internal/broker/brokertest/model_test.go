@@ -52,11 +52,13 @@ type machine struct {
 	byRef     map[uint64]*modelConsumer
 	count     int
 	locked    bool
+	lockedAt  time.Time
+	lockedFor time.Duration // in all
 }
 
 var (
 	modelSessions = []string{"s1", "s2", "s3"}
-	modelQueues   = []string{"durable1", "durable2", "temporary"}
+	modelQueues   = []string{"durable1", "durable2", "temporary", "durable work", "graves"}
 )
 
 // TestModel plays random histories against the model: COFFER_MODEL_STEPS steps,
@@ -116,14 +118,21 @@ func (m *machine) start(d *Domain) {
 }
 
 func (m *machine) declare(name string) {
-	durable := strings.HasPrefix(name, "durable")
-	spec := broker.QueueSpec{Name: name, Durable: durable}
-	if name != "durable1" {
+	spec := broker.QueueSpec{Name: name, Durable: name != "temporary"}
+	switch name {
+	case "durable2", "temporary":
 		spec.MaxPriority = 2
+	case "durable work":
+		spec.Limits = broker.Limits{
+			Expiry: broker.AtMost(25_000), MaxLength: broker.AtMost(15),
+			Deliveries: broker.AtMost(2),
+			Dead:       broker.DeadLetter{Set: true, OwnKey: true, Key: "graves"},
+		}
 	}
 	m.world.Declare(nil, spec)
 	m.queues[name] = &modelQueue{
-		durable: durable, maxPriority: spec.MaxPriority, marks: map[uint8]int{},
+		durable: spec.Durable, maxPriority: spec.MaxPriority, marks: map[uint8]int{},
+		limits: spec.Limits, limited: spec.Limits.Deliveries.Set, loose: name == "graves",
 	}
 }
 
@@ -156,6 +165,14 @@ func (m *machine) publish(rt *rapid.T) {
 		Key: name, Durable: rapid.Bool().Draw(rt, "persistent"),
 		Priority: uint8(rapid.IntRange(0, 3).Draw(rt, "priority")),
 	}
+	switch rapid.IntRange(0, 5).Draw(rt, "time") {
+	case 0:
+		like.Expiry = broker.AtMost(int64(rapid.IntRange(1, 30).Draw(rt, "expiry")) * 1000)
+	case 1:
+		if !q.limits.Expiry.Set {
+			like.Delay = broker.AtMost(int64(rapid.IntRange(1, 30).Draw(rt, "delay")) * 1000)
+		}
+	}
 	var texts []string
 	for range rapid.IntRange(1, 40).Draw(rt, "messages") {
 		m.count++
@@ -172,10 +189,22 @@ func (m *machine) publish(rt *rapid.T) {
 		rt.Fatal(err)
 	}
 	for i, text := range texts {
-		q.add(&modelMessage{
+		x := &modelMessage{
 			text: text, number: m.count - len(texts) + i + 1, priority: like.Priority,
 			durable: like.Durable && q.durable,
-		})
+		}
+		life := q.limits.Expiry
+		if like.Expiry.Set && (!life.Set || like.Expiry.N < life.N) {
+			life = like.Expiry
+		}
+		if life.Set {
+			x.expires = m.now() + life.N
+		}
+		if x.due = m.now() + like.Delay.N; like.Delay.Set {
+			q.delay(x)
+		} else {
+			q.add(x)
+		}
 	}
 }
 
@@ -236,10 +265,11 @@ func (m *machine) settled(h modelHeld, way broker.Outcome) {
 	}
 	switch way {
 	case broker.Release:
-		h.message.redelivered = true
-		h.message.holder = ""
+		m.back(h.queue, h.message)
 	case 0:
 		h.message.holder = ""
+	case broker.Reject:
+		m.die(h.queue, h.message)
 	default:
 		h.queue.remove(h.message)
 	}
@@ -292,7 +322,8 @@ func (m *machine) close(rt *rapid.T, s string) {
 func (m *machine) purge(rt *rapid.T) {
 	name, q := m.queue(rt)
 	n, err := m.world.Namespace.PurgeQueue(m.tt.Context(), m.world.Queue(name))
-	want := 0
+	want := len(q.delayed)
+	q.delayed = nil
 	q.messages = slices.DeleteFunc(q.messages, func(x *modelMessage) bool {
 		if x.holder == "" { // ready or leased
 			want++
@@ -338,8 +369,10 @@ func (m *machine) redeclare(rt *rapid.T) {
 
 func (m *machine) lock(*rapid.T) {
 	if m.locked = !m.locked; m.locked {
+		m.lockedAt = m.clock.Now()
 		m.world.Domain.Lock()
 	} else {
+		m.lockedFor += m.clock.Now().Sub(m.lockedAt)
 		m.world.Domain.Unlock()
 	}
 }
@@ -349,7 +382,7 @@ func (m *machine) delivered(
 	rt *rapid.T, s string, mc *modelConsumer, q *modelQueue, x *modelMessage, d broker.Delivery,
 ) {
 	text, err := m.world.Text(&d)
-	if err != nil || text != x.text || d.Redelivered != x.redelivered {
+	if err != nil || text != x.text || d.Redelivered != x.redelivered && !q.loose {
 		rt.Fatalf("delivery of %q marked %v (%v), want %q marked %v",
 			text, d.Redelivered, err, x.text, x.redelivered)
 	}
@@ -376,8 +409,10 @@ func (m *machine) delivered(
 // check waits until every queue has given out what its consumers' credit allows,
 // and checks that it was the first messages and nothing more.
 func (m *machine) check(rt *rapid.T) {
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(3 * time.Second)
 	for !m.locked {
+		for m.pruneAll() {
+		}
 		moved := false
 		for s, c := range m.sessions {
 			for _, d := range c.Pending() {
@@ -387,12 +422,12 @@ func (m *machine) check(rt *rapid.T) {
 		}
 		due := 0
 		for name, q := range m.queues {
-			due += min(len(q.ready()), m.open(name))
+			due += min(len(m.alive(q)), m.open(name))
 		}
-		if due == 0 {
+		if due == 0 && !m.pruneAll() {
 			break
 		}
-		if !moved {
+		if due > 0 && !moved {
 			m.await(rt, deadline)
 		}
 	}
@@ -409,13 +444,26 @@ func (m *machine) check(rt *rapid.T) {
 	}
 }
 
+// pruneAll lets the queues whose consumers have all they can take do the rest.
+func (m *machine) pruneAll() (changed bool) {
+	for _, name := range modelQueues {
+		q := m.queues[name]
+		if min(len(m.alive(q)), m.open(name)) == 0 {
+			changed = m.prune(q) || changed
+		}
+	}
+	return changed
+}
+
 // counts waits until a queue has as many messages as the model: what only the
 // time does, nobody tells.
 func (m *machine) counts(rt *rapid.T, name string, q *modelQueue, deadline time.Time) {
 	want := len(q.ready())
 	for {
 		ready, unacked, _ := m.world.Queue(name).Counts()
-		if int(ready) == want && int(unacked) == len(q.messages)-want {
+		delayed := m.world.Queue(name).Delayed()
+		if int(ready) == want && int(unacked) == len(q.messages)-want &&
+			int(delayed) == len(q.delayed) {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -452,12 +500,12 @@ func (m *machine) receive(rt *rapid.T, s string, d broker.Delivery) {
 	if err != nil {
 		rt.Fatal(err)
 	}
-	ready := q.ready()
+	ready := m.alive(q)
 	i := slices.IndexFunc(ready, func(x *modelMessage) bool { return x.text == text })
 	if i < 0 {
 		rt.Fatalf("%q came from %s, which has it not ready", text, mc.queue)
 	}
-	if alone := m.alone(mc); alone && i > 0 {
+	if alone := m.alone(mc); alone && i > 0 && !q.loose {
 		rt.Fatalf("%q came before %q", text, ready[0].text)
 	}
 	m.delivered(rt, s, mc, q, ready[i], d)
@@ -508,7 +556,9 @@ func (m *machine) again(rt *rapid.T, crash bool) {
 // forgetTransient leaves what survives. All up to the mark is redelivered.
 func (m *machine) forgetTransient() {
 	for _, q := range m.queues {
-		q.messages = slices.DeleteFunc(q.messages, func(x *modelMessage) bool { return !x.durable })
+		transient := func(x *modelMessage) bool { return !x.durable }
+		q.messages = slices.DeleteFunc(q.messages, transient)
+		q.delayed = slices.DeleteFunc(q.delayed, transient)
 		for _, x := range q.messages {
 			x.redelivered = q.seen(x)
 			x.holder = ""

@@ -15,24 +15,6 @@ type modelLease struct {
 	deadline time.Time
 }
 
-// advance moves the time: leases run out.
-func (m *machine) advance(rt *rapid.T) {
-	d := time.Duration(rapid.IntRange(0, 20).Draw(rt, "seconds")) * time.Second
-	m.clock.Advance(d)
-	m.lapse()
-}
-
-func (m *machine) lapse() {
-	now := m.clock.Now()
-	for _, q := range m.queues {
-		for _, x := range q.messages {
-			if x.lease != nil && !now.Before(x.lease.deadline) {
-				x.lease, x.redelivered = nil, true
-			}
-		}
-	}
-}
-
 // receive takes some of the first messages under leases.
 func (m *machine) receiveSome(rt *rapid.T) {
 	_, c := m.session(rt)
@@ -42,7 +24,7 @@ func (m *machine) receiveSome(rt *rapid.T) {
 	got, err := c.Receive(m.tt.Context(), broker.ReceiveSpec{
 		Queue: m.world.Queue(name), Max: most, Lease: lease,
 	})
-	ready := q.ready()
+	ready := m.alive(q)
 	switch {
 	case m.locked:
 		if fault.KindOf(err) != fault.KeyUnavailable {
@@ -91,11 +73,11 @@ func (m *machine) leases(rt *rapid.T) {
 		case 0:
 			x.lease.deadline = m.clock.Now().Add(by)
 		case broker.Release:
-			x.lease, x.redelivered = nil, true
+			m.back(q, x)
 		}
 	}
 	if way == broker.Accept || way == broker.Reject {
-		q.removeLeased(refs)
+		m.removeLeased(q, refs, way == broker.Reject)
 	}
 	var results []broker.LeaseResult
 	var err error

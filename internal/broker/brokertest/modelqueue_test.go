@@ -14,11 +14,18 @@ type modelMessage struct {
 	redelivered bool
 	holder      string // session; "" while ready
 	lease       *modelLease
+	count       int64 // how often it came back
+	expires     int64 // domain time; 0: never
+	due         int64 // the same
 }
 
 type modelQueue struct {
 	durable     bool
 	maxPriority uint8
+	limits      broker.Limits
+	limited     bool            // counts how often messages come back
+	loose       bool            // keeps no order that the model knows
+	delayed     []*modelMessage // in the order in which they are due
 	messages    []*modelMessage // in order, whether held or not
 	// By priority, the number of the last durable one that was ever delivered.
 	marks map[uint8]int
@@ -59,8 +66,14 @@ func (q *modelQueue) noteDelivered(m *modelMessage) {
 }
 
 // removeLeased removes the messages under these leases.
-func (q *modelQueue) removeLeased(refs []broker.LeaseRef) {
-	q.messages = slices.DeleteFunc(q.messages, func(m *modelMessage) bool {
-		return m.lease != nil && slices.Contains(refs, m.lease.ref)
-	})
+func (m *machine) removeLeased(q *modelQueue, refs []broker.LeaseRef, dead bool) {
+	for _, x := range slices.Clone(q.messages) {
+		switch {
+		case x.lease == nil || !slices.Contains(refs, x.lease.ref):
+		case dead:
+			m.die(q, x)
+		default:
+			q.remove(x)
+		}
+	}
 }

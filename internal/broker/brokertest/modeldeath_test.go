@@ -1,0 +1,99 @@
+package brokertest
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// now gives the domain time in milliseconds.
+func (m *machine) now() int64 {
+	at := m.clock.Now()
+	if m.locked {
+		at = m.lockedAt
+	}
+	return at.Add(-m.lockedFor).UnixMilli()
+}
+
+// over reports whether a message must not be delivered any more.
+func (m *machine) over(x *modelMessage) bool { return x.expires != 0 && x.expires <= m.now() }
+
+// alive gives the messages that may be delivered.
+func (m *machine) alive(q *modelQueue) []*modelMessage {
+	return slices.DeleteFunc(q.ready(), m.over)
+}
+
+// back puts a message to its place that somebody had.
+func (m *machine) back(q *modelQueue, x *modelMessage) {
+	x.holder, x.lease, x.redelivered = "", nil, true
+	if x.count++; q.limited && x.count > q.limits.Deliveries.N {
+		m.die(q, x)
+	}
+}
+
+// die takes a message out of its queue, to the graves if it has any.
+func (m *machine) die(q *modelQueue, x *modelMessage) {
+	q.remove(x)
+	if q.limits.Dead.Set {
+		m.count++
+		m.queues["graves"].add(&modelMessage{text: x.text, number: m.count, durable: x.durable})
+	}
+}
+
+// prune does what a queue does by itself once its consumers have what they can
+// take: what is due comes, heads that are over go, and what is too many. It
+// reports whether there was any of it.
+func (m *machine) prune(q *modelQueue) (changed bool) {
+	for len(q.delayed) > 0 && q.delayed[0].due <= m.now() {
+		x := q.delayed[0]
+		q.delayed = q.delayed[1:]
+		m.count++
+		x.number = m.count
+		q.add(x)
+		changed = true
+	}
+	if changed {
+		return true // consumers first
+	}
+	seen := map[uint8]bool{}
+	for _, x := range q.ready() {
+		if !seen[x.priority] && m.over(x) {
+			m.die(q, x)
+			changed = true
+			continue
+		}
+		seen[x.priority] = true
+	}
+	for bound := q.limits.MaxLength; bound.Set && int64(len(q.ready())) > bound.N; changed = true {
+		m.die(q, q.ready()[0])
+	}
+	return changed
+}
+
+// delay keeps messages back that were just published.
+func (q *modelQueue) delay(x *modelMessage) {
+	q.delayed = append(q.delayed, x)
+	slices.SortStableFunc(q.delayed, func(a, b *modelMessage) int {
+		return cmp.Compare(a.due, b.due)
+	})
+}
+
+// advance moves the time: leases run out, delayed messages come, others expire.
+func (m *machine) advance(rt *rapid.T) {
+	d := time.Duration(rapid.IntRange(0, 20).Draw(rt, "seconds")) * time.Second
+	m.clock.Advance(d)
+	m.lapse()
+}
+
+func (m *machine) lapse() {
+	now := m.clock.Now()
+	for _, q := range m.queues {
+		for _, x := range slices.Clone(q.messages) {
+			if x.lease != nil && !now.Before(x.lease.deadline) {
+				m.back(q, x)
+			}
+		}
+	}
+}
