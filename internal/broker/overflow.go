@@ -17,14 +17,16 @@ func (q *Queue) exceeds(count, body int64) bool {
 		l.MaxBytes.Set && q.state.body+body > l.MaxBytes.N
 }
 
-// trim drops the first messages of a queue that has too many.
-func (sh *shard) trim(q *Queue) {
-	for q.over() {
+// trim drops the first messages of a queue that has too many, and reports
+// whether there were any.
+func (sh *shard) trim(q *Queue) (some bool) {
+	for ; q.over(); some = true {
 		l := q.state.first()
 		if l == nil || l.ready.len() == 0 || !sh.killHead(l, TooMany) {
-			return
+			break
 		}
 	}
+	return some
 }
 
 // keepUp lets a queue drop what is too much while messages pour in, so that what

@@ -147,7 +147,6 @@ func (sh *shard) idle() bool {
 // round works off what is there and closes the batch if one more may be under
 // way.
 func (sh *shard) round() {
-	sh.tick()
 	sh.signals()
 	sh.takeUp()
 	sh.ringAlarms()
@@ -177,7 +176,6 @@ func (sh *shard) next() bool {
 	sh.in.reset()
 	sh.in, sh.at = sh.mail.swap(sh.in), cursor{}
 	sh.signals() // an urgent letter that came before one of these comes first
-	sh.tick()    // a letter is never worked on at a time before it was sent
 	return len(sh.in.requests) > 0
 }
 
@@ -188,6 +186,7 @@ func (sh *shard) full() bool {
 // signals handles finished batches and urgent letters.
 func (sh *shard) signals() {
 	sh.done, sh.hurry = sh.mail.signals(sh.done[:0], sh.hurry[:0])
+	sh.tick() // no letter in hand is worked on at a time before it was sent
 	for _, b := range sh.done {
 		sh.under--
 		sh.durable = b.index

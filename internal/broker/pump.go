@@ -35,7 +35,9 @@ func (sh *shard) pump(q *Queue) {
 		sh.offer(q)
 		sh.endFailed()
 		sh.expire(q)
-		sh.trim(q)
+		if sh.trim(q) {
+			sh.expire(q) // others are the first now
+		}
 	}
 	if st.damaged == nil {
 		for _, l := range st.lanes {

@@ -72,3 +72,13 @@ func (c *Clock) Advance(d time.Duration) {
 		t.fn()
 	}
 }
+
+// Timers gives the times that are waited for, for diagnosis.
+func (c *Clock) Timers() (list []time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range c.timers {
+		list = append(list, t.at)
+	}
+	return append(list, c.now)
+}

@@ -77,3 +77,8 @@ func (m *machine) removeLeased(q *modelQueue, refs []broker.LeaseRef, dead bool)
 		}
 	}
 }
+
+// has reports whether a message of that text is ready.
+func (q *modelQueue) has(text string) bool {
+	return slices.ContainsFunc(q.ready(), func(m *modelMessage) bool { return m.text == text })
+}

@@ -126,11 +126,11 @@ func (p *player) do(command string, args []string) (string, error) {
 	case "quota", "usage":
 		return p.quota(command, args)
 	case "lock":
-		p.world.Domain.Lock()
+		p.world.Lock(true)
 		return "", nil
 	case "unlock":
 		p.asked.reset()
-		p.world.Domain.Unlock()
+		p.world.Lock(false)
 		return "", nil
 	case "details":
 		p.details = args[0] == "on"

@@ -114,6 +114,23 @@ func (w *World) Stop() error {
 	return w.Core.Close(ctx)
 }
 
+// Lock locks or opens the domain and returns when the owner knows, so that what
+// follows is at a later time for it, too.
+func (w *World) Lock(locked bool) {
+	w.T.Helper()
+	if locked {
+		w.Domain.Lock()
+	} else {
+		w.Domain.Unlock()
+	}
+	w.Namespace.Topology().Queues(func(q *broker.Queue) bool {
+		if _, err := q.Consumers(w.T.Context()); err != nil {
+			w.T.Fatal(err)
+		}
+		return false // one asks the owner of all
+	})
+}
+
 // Queue gives the queue of that name, which must exist.
 func (w *World) Queue(name string) *broker.Queue {
 	w.T.Helper()
