@@ -120,6 +120,16 @@ func (sh *shard) beginRipe() {
 	sh.ripe = later
 }
 
+// whole reports whether the reader brought what was recorded when it was asked.
+// With fresh, messages came since: it may have seen the first of them as the next.
+func (j *dueJob) whole(fresh bool) bool {
+	n := int64(len(j.found))
+	if j.next == maxTime {
+		return n == j.count
+	}
+	return n < j.count || n == j.count && fresh
+}
+
 // finishRipe moves what the reader brought to the ends of its lanes, in one batch.
 func (sh *shard) finishRipe(j *dueJob, err error) {
 	q := j.queue
@@ -131,7 +141,7 @@ func (sh *shard) finishRipe(j *dueJob, err error) {
 		sh.touch(q)
 		return
 	}
-	if err == nil && (int64(len(j.found)) == j.count) != (j.next == maxTime) {
+	if err == nil && !j.whole(d.fresh != maxTime) {
 		err = fmt.Errorf("%w: not as many delayed messages as recorded", store.ErrDamaged)
 	}
 	if err != nil {
