@@ -148,8 +148,8 @@ func (c *child) open(ctx context.Context, where embedded.Config) (err error) {
 	if c.core, err = broker.Open(ctx, cfg); err != nil {
 		return err
 	}
-	if c.here, err = c.namespace(ctx, 7); err == nil {
-		c.other, err = c.namespace(ctx, 8)
+	if c.here, err = c.namespace(ctx, hereID); err == nil {
+		c.other, err = c.namespace(ctx, otherID)
 	}
 	if err == nil {
 		c.journal.note(Record{Kind: Opened})

@@ -43,7 +43,7 @@ func (c *child) drain(ctx context.Context) error {
 		return err
 	}
 	for _, list := range [][]*Queue{alive, graves} {
-		if err := c.drainAll(ctx, list); err != nil {
+		if err := errors.Join(c.drainAll(ctx, list), c.settled()); err != nil {
 			return err
 		}
 	}

@@ -66,6 +66,9 @@ func NewPlan(seed uint64, number int) *Plan {
 		q.Spec.Name = q.Name
 		if d := &q.Spec.Limits.Dead; q.Dead != "" {
 			*d = broker.DeadLetter{Set: true, OwnKey: true, Key: q.Dead}
+			if p.named(q.Dead).Other {
+				d.Namespace = broker.NamespaceID{otherID}
+			}
 		}
 	}
 	return p
@@ -84,6 +87,12 @@ func (p *Plan) grave(q *Queue) {
 	q.Dead = q.Name + ".dead"
 	name := strings.TrimPrefix(q.Dead, p.Prefix)
 	p.add(name, Queue{Cold: true, Loose: true, DeadOf: q.Name})
+}
+
+// farGrave is grave in the second namespace, in another shard.
+func (p *Plan) farGrave(q *Queue) {
+	p.grave(q)
+	p.Queues[len(p.Queues)-1].Other = true
 }
 
 // plain adds queues without limits.
@@ -116,7 +125,11 @@ func (p *Plan) limited(rng *rand.Rand) {
 	limits := func(l broker.Limits) broker.QueueSpec { return broker.QueueSpec{Limits: l} }
 	with := func(name string, q Queue) {
 		made := p.add(name, q)
-		if rng.IntN(3) > 0 {
+		switch rng.IntN(4) {
+		case 0:
+		case 1:
+			p.farGrave(made)
+		default:
 			p.grave(made)
 		}
 	}
@@ -137,13 +150,23 @@ func (p *Plan) limited(rng *rand.Rand) {
 
 // queue gives the queue with that name, without the prefix.
 func (p *Plan) queue(name string) *Queue {
+	return p.named(p.Prefix + name)
+}
+
+func (p *Plan) named(name string) *Queue {
 	for _, q := range p.Queues {
-		if q.Name == p.Prefix+name {
+		if q.Name == name {
 			return q
 		}
 	}
 	return nil
 }
+
+// The ids of the two namespaces.
+const (
+	hereID  = 7
+	otherID = 8
+)
 
 func (p *Plan) String() string {
 	return fmt.Sprintf("kill after %d confirms and %d µs, again after %v, locks %v, windows %d",

@@ -51,7 +51,8 @@ func (l *Ledger) admissible(q *queue, m *message, r *Record) {
 		l.find("%s: %v was refused to its publisher", q.Name, r.ID)
 	case m.verdict == repeated:
 		l.find("%s: %v was a repetition to its publisher", q.Name, r.ID)
-	case (!m.Durable || !q.Spec.Durable) && m.life < l.life:
+	case (!m.Durable && !q.Other || !q.Spec.Durable) && m.life < l.life:
+		// On the way to another shard all are stored, and may arrive in the next life.
 		l.find("%s: transient %v outlived a kill", q.Name, r.ID)
 	}
 	if m.Dedup != "" {
