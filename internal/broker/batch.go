@@ -23,6 +23,8 @@ type release struct {
 	bytes int64
 	reply chan reply
 	r     reply
+
+	progress *progress // of a move; nil: none
 }
 
 // run says what was held back, or that it failed.
@@ -34,6 +36,10 @@ func (sh *shard) run(list []release, err error) {
 		freedBytes += r.bytes
 		if r.count > 0 {
 			r.s.window.release(r.count, r.bytes)
+		}
+		if r.progress != nil {
+			r.progress.say(err)
+			continue
 		}
 		if r.reply != nil {
 			if err != nil {

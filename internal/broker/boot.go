@@ -247,6 +247,7 @@ func (c *Core) Stats() Stats {
 		s.Refused += k.refused.Load()
 		s.DeadLettered += k.deadLettered.Load()
 		s.Lost += k.lost.Load()
+		s.Moved += k.moved.Load()
 		s.Batches += k.batches.Load()
 		s.BatchBytes += k.batchBytes.Load()
 		s.Pages += k.pages.Load()

@@ -111,6 +111,7 @@ type Stats struct {
 	Refused      int64 // not taken by a full queue; each queue counts
 	DeadLettered int64 // of all these and the rejected, sent to a dead letter address
 
+	Moved      int64 // by MoveMessages
 	Lost       int64 // dropped between shards: where they went to was gone
 	Batches    int64 // durable ones
 	BatchBytes int64 // in them

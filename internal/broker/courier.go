@@ -313,6 +313,10 @@ func (sh *shard) delivered(r *request) {
 	}
 	lower, upper := parcelKey(nil, to, r.tag), parcelKey(nil, to, r.tag+uint64(r.n))
 	sh.batch.DeleteRange(lower, upper)
+	for _, q := range sh.blocked {
+		sh.touch(q)
+	}
+	sh.blocked = sh.blocked[:0]
 }
 
 // loadExisting reads which namespaces exist, and where.

@@ -99,9 +99,9 @@ func (q *Queue) burial(m *Message, h *History, why Reason, now int64) burial {
 	return b
 }
 
-// burialOf is burial for a message that was in its queue.
-func (sh *shard) burialOf(e *entry) burial {
-	m := Message{
+// message gives what e was published as, as far as that is known.
+func (e *entry) message() Message {
+	return Message{
 		Sealed: Sealed{
 			Record: e.record, Size: plainSize(e.size, e.apart()), Body: e.body,
 			apart: e.apart(),
@@ -109,6 +109,11 @@ func (sh *shard) burialOf(e *entry) burial {
 		Durable: e.lasting, Priority: e.lane.priority, Address: e.address,
 		Key: e.key, Group: e.group(), Expiry: e.lifetime(),
 	}
+}
+
+// burialOf is burial for a message that was in its queue.
+func (sh *shard) burialOf(e *entry) burial {
+	m := e.message()
 	var h *History
 	if e.extra != nil {
 		h = &e.extra.history

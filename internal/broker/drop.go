@@ -43,6 +43,7 @@ func (sh *shard) drop(q *Queue) int {
 		r.reply <- reply{err: queueGone(q)}
 	}
 	sh.refuseReceives(q, queueGone(q))
+	sh.endMoves(q, queueGone(q))
 	sh.unlease(q, false)
 	sh.unparkAll(q)
 	sh.dropDelayed(q, false)

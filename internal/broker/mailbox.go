@@ -35,6 +35,8 @@ const (
 	reqLeases
 	reqCommit
 	reqArrive
+	reqMove
+	reqMoveEnd
 	reqTaken
 	reqTick
 	reqUse
@@ -56,6 +58,7 @@ type request struct {
 	arrival  *arrival // of parcels
 	courier  *courier // Taken: n of its parcels from tag on
 	parts    []carried
+	move     *Move
 	s        *Session
 	q        *Queue
 	c        *Consumer

@@ -47,6 +47,8 @@ type Message struct {
 	// Dedup is from Namespace.DedupID; a queue with Limits.Dedup keeps one message
 	// of an id within the window. Zero: none.
 	Dedup [16]byte
+
+	kept *kept // of one that is moved
 }
 
 // The plaintext of a record: format (1), length of header (4), header, body.

@@ -77,6 +77,8 @@ type shard struct {
 
 	bodies   bodies
 	couriers []*courier // to each shard
+	moves    map[*Move]struct{}
+	blocked  []*Queue // with moves that wait for a courier
 	taken    map[store.ShardID]taken
 	calls    uint64 // numbers of takers that are no consumers
 
@@ -89,7 +91,7 @@ type cursor struct{ request, pub, target, settle int }
 
 // counters are read by Stats at any time.
 type counters struct {
-	lost                                              atomic.Int64
+	lost, moved                                       atomic.Int64
 	published, unrouted, delivered, settled, released atomic.Int64
 	expired, dropped, refused, limited, deadLettered  atomic.Int64
 	batches, batchBytes, pages, spilled, memory       atomic.Int64
@@ -99,7 +101,7 @@ func newShard(c *Core, id store.ShardID, st store.Shard) *shard {
 	sh := &shard{
 		core: c, log: c.cfg.Logger, id: id, store: st, stopped: make(chan struct{}),
 		place: place{platform: c.db.Platform(), shard: id},
-		taken: map[store.ShardID]taken{},
+		taken: map[store.ShardID]taken{}, moves: map[*Move]struct{}{},
 	}
 	var seed [32]byte
 	crand.Read(seed[:])
@@ -126,6 +128,7 @@ func (sh *shard) own() {
 		sh.round()
 		if sh.stopping != nil && sh.idle() {
 			sh.failure = closedError()
+			sh.abandonMoves(sh.failure)
 			sh.mail.close(sh.failure)
 			sh.publishing.close(sh.failure)
 			sh.mail.end()
@@ -208,6 +211,7 @@ func (sh *shard) fail(err error) {
 	sh.log.Error("queue shard failed", "shard", sh.id, "err", err)
 	sh.mail.close(sh.err)
 	sh.publishing.close(sh.err)
+	sh.abandonMoves(sh.err)
 }
 
 // pumpAll lets the touched queues deliver.

@@ -8,7 +8,8 @@ import (
 
 // wanted reports whether somebody waits for messages of the queue.
 func (st *queueState) wanted() bool {
-	return len(st.consumers) > 0 || st.gets.len() > 0 || st.receivers.len() > 0
+	return len(st.consumers) > 0 || st.gets.len() > 0 || st.receivers.len() > 0 ||
+		len(st.moves) > 0
 }
 
 // short reports whether what comes next of l is short in memory.

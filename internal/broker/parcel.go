@@ -30,13 +30,14 @@ const (
 	parcelHistory = 1 << 3
 	parcelDelay   = 1 << 4
 	parcelParts   = 1 << 5
-	parcelFlags   = 1<<6 - 1
+	parcelMoved   = 1 << 6
+	parcelFlags   = 1<<7 - 1
 )
 
 // append writes version (1), flags (1), priority (1), namespace (16), id (16) and
 // tag (16) of the record, bytes of the body (4); by flags the id (8) and name of the
 // queue, the time to live (8), the delay (8), the history, the number of parts (4)
-// and their bytes (8); group, address, key.
+// and their bytes (8), times of publishing and of expiry (8 each); group, address, key.
 // Texts are length (2) and bytes.
 func (p *parcel) append(dst []byte) ([]byte, error) {
 	m := &p.message
@@ -51,7 +52,7 @@ func (p *parcel) append(dst []byte) ([]byte, error) {
 	}{
 		{m.Durable, parcelDurable}, {p.queue != 0, parcelQueue}, {m.Expiry.Set, parcelExpires},
 		{p.history != nil, parcelHistory}, {m.Delay.Set, parcelDelay},
-		{m.apart != nil, parcelParts},
+		{m.apart != nil, parcelParts}, {m.kept != nil, parcelMoved},
 	} {
 		if f.set {
 			flags |= f.flag
@@ -76,6 +77,10 @@ func (p *parcel) append(dst []byte) ([]byte, error) {
 	if m.apart != nil {
 		dst = binary.BigEndian.AppendUint32(dst, m.apart.parts)
 		dst = binary.BigEndian.AppendUint64(dst, uint64(m.apart.bytes))
+	}
+	if m.kept != nil {
+		dst = binary.BigEndian.AppendUint64(dst, uint64(m.kept.enqueued))
+		dst = binary.BigEndian.AppendUint64(dst, uint64(m.kept.expires))
 	}
 	return appendShort(appendShort(appendShort(dst, m.Group), m.Address), m.Key), nil
 }
@@ -117,6 +122,10 @@ func parseParcel(plain, record []byte) (p parcel, err error) {
 		m.apart = &apart{id: e.id, parts: r.uint32(), bytes: int64(r.uint64())}
 		e.extra = &extra{apart: m.apart}
 		r.failed = r.failed || m.apart.bad()
+	}
+	if flags&parcelMoved != 0 {
+		m.kept = &kept{int64(r.uint64()), int64(r.uint64())}
+		r.failed = r.failed || m.kept.enqueued < 0 || m.kept.expires < 0
 	}
 	m.Group, m.Address, m.Key = r.short(), r.short(), r.short()
 	if version != parcelVersion || flags > parcelFlags || r.failed || len(r.rest) > 0 {

@@ -166,6 +166,10 @@ func (sh *shard) enqueue(q *Queue, m *Message, h *History) (durable bool) {
 	if m.Expiry.Set {
 		e.own = min(m.Expiry.N, maxTime) + 1
 	}
+	if m.kept != nil {
+		e.expires = q.state.limits.expires(now, Bound{})
+		m.kept.give(e)
+	}
 	durable = e.durable
 	if m.apart != nil {
 		sh.attach(e, m.apart)

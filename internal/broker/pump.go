@@ -33,6 +33,7 @@ func (sh *shard) pump(q *Queue) {
 		sh.serve(q)
 		sh.handOut(q)
 		sh.offer(q)
+		sh.carryOn(q)
 		sh.endFailed()
 		sh.expire(q)
 		if sh.trim(q) {
@@ -81,6 +82,7 @@ func (sh *shard) refuse(q *Queue) {
 		sh.refuseReceives(q, err)
 	}
 	if st.damaged != nil {
+		sh.endMoves(q, st.damaged)
 		sh.endConsumers(q, st.damaged)
 	}
 }

@@ -26,6 +26,7 @@ type queueState struct {
 	sole      *Consumer     // exclusive
 	consumed  bool          // it had a consumer once
 
+	moves     []*Move
 	receivers ring[*receiver]
 	waitsEnd  int64 // shard time at which the wait of a receiver ends, or earlier
 	leases    leases

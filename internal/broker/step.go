@@ -1,5 +1,7 @@
 package broker
 
+import "context"
+
 // step works on one letter. It comes again with the same one while the batch
 // becomes full in between.
 func (sh *shard) step(r *request) {
@@ -84,6 +86,8 @@ func (sh *shard) control(r *request) {
 	case reqSync:
 		sh.pumpAll() // what came before has delivered when Synced comes
 		sh.say(sh.busy(), release{s: r.s, event: Event{Kind: Synced, Tag: r.tag}})
+	case reqMove:
+		sh.beginMove(r)
 	case reqLimits:
 		sh.setLimits(r)
 	case reqTaken:
@@ -114,6 +118,8 @@ func (sh *shard) urgent(r *request) {
 		sh.finishRead(r.read)
 	case reqLock:
 		sh.lock(r.ns)
+	case reqMoveEnd:
+		sh.endMove(r.move, 0, context.Canceled)
 	case reqWithdraw:
 		sh.withdraw(r.receive)
 	case reqForget:

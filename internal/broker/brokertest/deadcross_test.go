@@ -179,3 +179,33 @@ func TestDeadLetterCrash(t *testing.T) {
 		})
 	}
 }
+
+// TestMoveCrash moves messages to another shard and takes the disk at every second
+// change; the next process moves on.
+func TestMoveCrash(t *testing.T) {
+	t.Parallel()
+	x := crossing{total: 30, twice: true, sealed: func(i int) string {
+		return Big(strconv.Itoa(i), 40)
+	}}
+	move := func(w *World, from *broker.Queue, limit int64) *broker.Move {
+		spec := broker.MoveSpec{From: from, To: w.In().Queue("done"), Max: limit}
+		m, err := w.Namespace.MoveMessages(t.Context(), spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-m.Done()
+		if err := m.Err(); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	x.send = func(w *World, known func(int)) {
+		n := 0
+		for n < x.total {
+			n += int(move(w, w.Queue("work"), 3).Moved())
+			known(n)
+		}
+	}
+	x.resume = func(w *World) { move(w, w.Queue("work"), 5) }
+	x.prove(t)
+}

@@ -33,6 +33,7 @@ type player struct {
 	details   bool                    // deliveries are shown with count and history
 	ids       map[uint64][16]byte     // of messages, by sequence
 	gathered  map[string]*transaction // by session
+	moves     map[string]*broker.Move
 }
 
 func play(t testing.TB, s Subject, cfg broker.Config, script string) {
@@ -43,7 +44,7 @@ func play(t testing.TB, s Subject, cfg broker.Config, script string) {
 		held: map[string][]broker.Delivery{}, leases: map[string][]broker.LeaseRef{},
 		waits:    map[string]*waiting{},
 		ids:      map[uint64][16]byte{},
-		gathered: map[string]*transaction{},
+		gathered: map[string]*transaction{}, moves: map[string]*broker.Move{},
 	}
 	p.asked.reset()
 	p.cfg = p.clock.Use(cfg)
@@ -123,6 +124,8 @@ func (p *player) do(command string, args []string) (string, error) {
 		return "", p.crossed(command, args[0])
 	case "other", "near":
 		return p.elsewhere(command, args)
+	case "move", "moved", "moving", "cancel-move":
+		return p.move(command, args[0], args[1:])
 	case "quota", "usage":
 		return p.quota(command, args)
 	case "lock":
