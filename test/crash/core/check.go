@@ -131,7 +131,7 @@ func (l *Ledger) heads(q *queue) {
 		return
 	}
 	n := int64(0)
-	first := map[line]ID{}
+	first, later := map[line]ID{}, map[ID]ID{} // later: dropped, although the other is there
 	l.routed(q, func(id ID, m *message) {
 		at := line{id.Publisher(), m.Priority}
 		if t := q.trails[id]; t != nil && t.seen > 0 {
@@ -139,9 +139,14 @@ func (l *Ledger) heads(q *queue) {
 				first[at] = id
 			}
 		} else if m.verdict == confirmed && first[at] != 0 {
-			l.find("%s: %v was dropped, but not %v before it", q.Name, id, first[at])
+			later[id] = first[at]
 		}
 	})
+	if n <= limits.MaxLength.N { // else the first ones were taken before it dropped others
+		for id, other := range later {
+			l.find("%s: %v was dropped, but not %v before it", q.Name, id, other)
+		}
+	}
 	if n > limits.MaxLength.N+overshoot {
 		l.find("%s: %d messages, at most %d may wait", q.Name, n, limits.MaxLength.N)
 	}
