@@ -105,6 +105,7 @@ func history(t *testing.T, rt *rapid.T, steps *atomic.Int64) {
 
 func (m *machine) start(d *Domain) {
 	m.world = Start(m.tt, m.engine, d, m.cfg)
+	m.world.Settle() // it knows whether the domain is locked, before time moves
 	m.sessions, m.held = map[string]*Client{}, map[string][]modelHeld{}
 	m.consumers, m.byRef = nil, map[uint64]*modelConsumer{}
 	old := m.queues
@@ -516,6 +517,8 @@ func (m *machine) again(rt *rapid.T, crash bool) {
 		m.engine = image()
 	} else {
 		m.stop(rt)
+		for !m.locked && m.pruneAll() {
+		}
 		m.forgetTransient()
 		m.engine = m.engine.Image()()
 	}
@@ -537,16 +540,18 @@ func (m *machine) forgetTransient() {
 }
 
 // needsNothing reports whether a delivery rests on what was durable before: its
-// message is transient, or was delivered once already.
+// message is transient, in whatever queue it has died, or was delivered once
+// already.
 func (m *machine) needsNothing(d broker.Delivery) bool {
 	text, err := m.world.Text(&d)
 	if err != nil {
 		return false
 	}
-	q := m.queues[m.byRef[d.Consumer].queue]
-	for _, x := range q.messages {
-		if x.text == text {
-			return !x.durable || q.seen(x)
+	for _, q := range m.queues {
+		for _, x := range q.messages {
+			if x.text == text {
+				return !x.durable || q.seen(x)
+			}
 		}
 	}
 	return false

@@ -114,8 +114,8 @@ func (w *World) Stop() error {
 	return w.Core.Close(ctx)
 }
 
-// Lock locks or opens the domain and returns when the owner knows, so that what
-// follows is at a later time for it, too.
+// Lock locks or opens the domain and returns when that is durable, so that what
+// follows is at a later time for the owner, too.
 func (w *World) Lock(locked bool) {
 	w.T.Helper()
 	if locked {
@@ -123,12 +123,16 @@ func (w *World) Lock(locked bool) {
 	} else {
 		w.Domain.Unlock()
 	}
-	w.Namespace.Topology().Queues(func(q *broker.Queue) bool {
-		if _, err := q.Consumers(w.T.Context()); err != nil {
-			w.T.Fatal(err)
-		}
-		return false // one asks the owner of all
-	})
+	w.Settle()
+}
+
+// Settle returns when the owner has worked off what came before, durably.
+func (w *World) Settle() {
+	w.T.Helper()
+	c := w.Client(broker.SessionConfig{})
+	if err := errors.Join(c.Flush(), c.Close(context.Background())); err != nil {
+		w.T.Fatal(err)
+	}
 }
 
 // Queue gives the queue of that name, which must exist.
