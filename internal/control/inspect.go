@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"coffer/internal/seal"
@@ -63,6 +64,20 @@ func (i *Inspection) Get(t Table, id []byte) (value []byte, ok bool, err error) 
 	}
 	value, err = i.open(key, box)
 	return value, err == nil, err
+}
+
+// Scan calls fn for every row of a table in the order of the ids, which are valid
+// during the call; value is nil of a row that is not what was written.
+func (i *Inspection) Scan(t Table, fn func(id, value []byte)) error {
+	it := i.snap.Iter(t.key(nil), t.end())
+	for it.Next() {
+		value, err := i.open(it.Key(), it.Value())
+		if err != nil {
+			value = nil
+		}
+		fn(it.Key()[1:], value)
+	}
+	return errors.Join(it.Err(), it.Close())
 }
 
 // Check authenticates every row of the shard. Each that is not what was written

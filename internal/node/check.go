@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"coffer/internal/audit"
+	"coffer/internal/broker"
 	"coffer/internal/control"
 	"coffer/internal/fault"
 	"coffer/internal/seal"
@@ -52,6 +53,9 @@ type ShardReport struct {
 	Shard int    `json:"shard"`
 	Holds string `json:"holds"`
 	Rows  int64  `json:"rows"`
+	// What a crash or a deletion left of queues, which is no damage: a process deletes it.
+	Leftover int64 `json:"leftover,omitempty"` // rows of queues that are gone
+	Orphans  int64 `json:"orphans,omitempty"`  // bodies that no message needs
 }
 
 // Check reads the whole data directory of a stopped process and changes nothing.
@@ -179,8 +183,12 @@ func (c *checking) shard(
 		if c.state != nil {
 			r.Rows, err = audit.Check(ctx, c.state, snap, id, damaged)
 		}
+	case c.state != nil:
+		var sum broker.Checked
+		sum, err = broker.Check(ctx, c.state, snap, id, damaged)
+		r.Rows, r.Leftover, r.Orphans = sum.Rows, sum.Leftover, sum.Orphans
 	}
-	if c.state == nil || r.Holds == "queues" {
+	if c.state == nil {
 		r.Rows, _, err = embedded.Walk(ctx, snap, nil)
 	}
 	if err != nil && ctx.Err() == nil {

@@ -65,6 +65,7 @@ func play(t testing.TB, s Subject, cfg broker.Config, script string) {
 	if err := p.world.Stop(); err != nil {
 		t.Fatal(err)
 	}
+	healthy(t, p.subject.Engine)
 }
 
 // answer does a command; with "until" before it again and again, as long as the
@@ -172,6 +173,7 @@ func (p *player) restart(crash bool) error {
 	if !crash {
 		next = p.subject.Reopen(p.t)
 	}
+	healthy(p.t, next)
 	p.subject.Engine = next
 	p.world = Start(p.t, next, p.world.Domain, p.cfg)
 	return nil
