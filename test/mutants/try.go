@@ -29,7 +29,8 @@ func Try(ctx context.Context, m *Mutant, scratch string, number int) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*limit)
 	defer cancel()
 	args := append([]string{
-		"test", "-count=1", "-short", "-overlay", overlay, "-timeout", limit.String(),
+		"test", "-count=1", "-short", "-failfast", "-vet=off", "-ldflags=-s -w",
+		"-overlay", overlay, "-timeout", limit.String(),
 	}, m.Test...)
 	c := exec.CommandContext(ctx, "go", args...)
 	var out bytes.Buffer
