@@ -2,6 +2,7 @@ package brokertest
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"slices"
 	"strings"
@@ -147,6 +148,43 @@ func needed(key []byte) bool {
 		return key[9] <= 2
 	}
 	return false
+}
+
+// TestCheckMarks puts dead marks beside messages that no death is recorded of, and
+// beside nothing.
+func TestCheckMarks(t *testing.T) {
+	t.Parallel()
+	e, w := filled(t)
+	p := stored(t, w, 0x10)[0]
+	for _, x := range []struct {
+		sequence byte // added
+		body     byte
+		want     string
+	}{
+		{0, 1, "its record does not know"}, {0, 9, "9 of the body; its message has"},
+		{100, 1, "its message is not there"},
+	} {
+		key := bytes.Clone(p.key)
+		key[9] = 5
+		key[len(key)-1] += x.sequence
+		_, record := halves(p.value)
+		plain := binary.BigEndian.AppendUint32([]byte{1, 1}, uint32(len(record)))
+		plain = append(plain, 0, 0, 0, x.body)
+		box, err := w.Control.Platform().SealBox(nil, append([]byte{0, 1}, key...), plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &store.Batch{}
+		b.Set(key, box)
+		propose(t, e, b)
+		_, names := checked(t, e, 1)
+		if !strings.Contains(strings.Join(names, "\n"), x.want) {
+			t.Errorf("%q do not tell that %s", names, x.want)
+		}
+		b = &store.Batch{}
+		b.Delete(key)
+		propose(t, e, b)
+	}
 }
 
 // spoil makes one change, checks, and takes it back.

@@ -47,6 +47,10 @@ func TestLeftovers(t *testing.T) {
 		t.Fatal("the crash left nothing to clear")
 	}
 	forget(t, crashed, 2) // ids are counted from 1
+	sum, names := checked(t, crashed, 1)
+	if sum.Leftover < int64(len(texts)) || len(names) > 0 {
+		t.Errorf("a check finds %+v, damaged %q", sum, names)
+	}
 	w = Start(t, crashed, w.Domain, Tiny())
 	if err := w.Stop(); err != nil {
 		t.Fatal(err)
