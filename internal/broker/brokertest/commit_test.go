@@ -90,7 +90,16 @@ func TestCommitIsOneBatch(t *testing.T) {
 	w := Start(t, e, NewDomain(), broker.Config{BatchBytes: 4 << 10})
 	q := w.Declare(nil, broker.QueueSpec{Name: "q", Durable: true})
 	c := w.Client(broker.SessionConfig{})
-	var tx broker.Transaction
+	if err := c.Send("", "q", true, "first"); err != nil {
+		t.Fatal(err)
+	}
+	d, _, ok, err := c.Get(t.Context(), q, false)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	tx := broker.Transaction{
+		Settlements: []broker.Settlement{{Ref: d.Ref, Outcome: broker.Accept}},
+	}
 	for i := range 500 {
 		text := strconv.Itoa(i) + strings.Repeat(" ", 1000)
 		tx.Publishings = append(tx.Publishings, publishing(t, w, "q", text, true))
