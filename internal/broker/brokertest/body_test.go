@@ -185,6 +185,7 @@ func surviveShelf(t *testing.T, d *Domain, disk *storetest.Disk, before, after s
 	if err != nil {
 		return err
 	}
+	healthy(t, e)
 	w := Start(t, e, d, Tiny())
 	c := w.Client(broker.SessionConfig{})
 	got := shelf{"p": {}, "q": {}}

@@ -220,6 +220,7 @@ func passed(t *testing.T, d *Domain, disk *storetest.Disk) error {
 	if err != nil {
 		return err
 	}
+	healthy(t, e)
 	w := Start(t, e, d, Tiny())
 	a, b := w.Queue("a"), w.Queue("b")
 	inA, _, _ := a.Counts()

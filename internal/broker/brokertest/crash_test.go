@@ -119,6 +119,7 @@ func survive(t *testing.T, d *Domain, disk *storetest.Disk, k progress, total in
 	if err != nil {
 		return err
 	}
+	healthy(t, e)
 	w := Start(t, e, d, Tiny())
 	c := w.Client(broker.SessionConfig{})
 	var got []int

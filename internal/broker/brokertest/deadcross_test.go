@@ -77,6 +77,7 @@ func (x *crossing) check(t *testing.T, d *Domain, y image, again bool) error {
 	if err != nil {
 		return err
 	}
+	healthy(t, e)
 	var more *images
 	if again {
 		more = newImages(y.disk, 1)

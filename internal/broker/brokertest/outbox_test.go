@@ -120,6 +120,7 @@ func arrived(t *testing.T, d *Domain, x image, total int, again bool) error {
 	if err != nil {
 		return err
 	}
+	healthy(t, e)
 	var more *images
 	if again {
 		more = newImages(x.disk, 1)
