@@ -17,7 +17,7 @@ import (
 )
 
 // limit is how long the tests of one fault may take; one that hangs is caught.
-const limit = 4 * time.Minute
+const limit = 2 * time.Minute
 
 func main() {
 	dir := flag.String("list", "test/mutants/testdata", "folder of the list")
