@@ -14,7 +14,7 @@ type window struct {
 	bytes     int64
 	maxCount  int64
 	maxBytes  int64
-	large     bool // one that fits alone waits, and nobody overtakes it
+	firm      int // those who wait and must not be overtaken
 	closedErr error
 }
 
@@ -24,39 +24,18 @@ func (w *window) open(maxCount, maxBytes int64) {
 }
 
 // acquire waits until the first of pubs fits and takes as many as fit. One that
-// is larger than the window fits when nothing else is in it.
+// is larger than the window fits when nothing else is in it, and is not overtaken.
 func (w *window) acquire(ctx context.Context, pubs []Publishing) (n int, bytes int64, err error) {
 	first := pubs[0].Message.Weight()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if large := first > w.maxBytes; !w.fits(first) {
-		stop := context.AfterFunc(ctx, func() {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.room.Broadcast()
-		})
-		defer stop()
-		mine := false
-		for (w.large && !mine || !w.mayEnter(first)) && w.closedErr == nil && ctx.Err() == nil {
-			if large && !w.large {
-				w.large, mine = true, true
-			}
-			w.room.Wait()
-		}
-		if mine {
-			w.large = false
-			w.room.Broadcast()
-		}
-	}
-	if w.closedErr != nil {
-		return 0, 0, w.closedErr
-	}
-	if err := ctx.Err(); err != nil {
+	err = w.wait(ctx, first > w.maxBytes, func() bool { return w.fits(first) })
+	if err != nil {
 		return 0, 0, err
 	}
 	for n < len(pubs) {
 		size := pubs[n].Message.Weight()
-		if !w.fits(size) {
+		if n > 0 && w.firm > 0 || !w.fits(size) {
 			break
 		}
 		w.count++
@@ -67,11 +46,50 @@ func (w *window) acquire(ctx context.Context, pubs []Publishing) (n int, bytes i
 	return n, bytes, nil
 }
 
-// fits reports whether a message may enter; one that waits to be alone goes
-// first.
-func (w *window) fits(size int64) bool { return !w.large && w.mayEnter(size) }
+// acquireAll waits until so much fits, and takes it; nobody overtakes it. What is
+// larger than the window fits when nothing else is in it.
+func (w *window) acquireAll(ctx context.Context, count, bytes int64) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	err := w.wait(ctx, true, func() bool {
+		return w.count == 0 || w.count+count <= w.maxCount && w.bytes+bytes <= w.maxBytes
+	})
+	if err == nil {
+		w.count += count
+		w.bytes += bytes
+	}
+	return err
+}
 
-func (w *window) mayEnter(size int64) bool {
+// wait holds mu, but for the time that it waits until enters. Who is not firm
+// lets all go first who are.
+func (w *window) wait(ctx context.Context, firm bool, enters func() bool) error {
+	may := func() bool { return (firm || w.firm == 0) && enters() }
+	if !may() && w.closedErr == nil {
+		if firm {
+			w.firm++
+			defer func() {
+				w.firm--
+				w.room.Broadcast()
+			}()
+		}
+		stop := context.AfterFunc(ctx, func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.room.Broadcast()
+		})
+		defer stop()
+		for !may() && w.closedErr == nil && ctx.Err() == nil {
+			w.room.Wait()
+		}
+	}
+	if w.closedErr != nil {
+		return w.closedErr
+	}
+	return ctx.Err()
+}
+
+func (w *window) fits(size int64) bool {
 	return w.count == 0 || w.count < w.maxCount && w.bytes+size <= w.maxBytes
 }
 
@@ -91,40 +109,4 @@ func (w *window) close(err error) {
 	}
 	w.mu.Unlock()
 	w.room.Broadcast()
-}
-
-// acquireAll waits until so much fits, and takes it; nobody overtakes it. What is
-// larger than the window fits when nothing else is in it.
-func (w *window) acquireAll(ctx context.Context, count, bytes int64) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	stop := context.AfterFunc(ctx, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.room.Broadcast()
-	})
-	defer stop()
-	mine := false
-	enters := func() bool {
-		return w.count == 0 || w.count+count <= w.maxCount && w.bytes+bytes <= w.maxBytes
-	}
-	for (w.large && !mine || !enters()) && w.closedErr == nil && ctx.Err() == nil {
-		if !w.large {
-			w.large, mine = true, true
-		}
-		w.room.Wait()
-	}
-	if mine {
-		w.large = false
-		w.room.Broadcast()
-	}
-	if w.closedErr != nil {
-		return w.closedErr
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	w.count += count
-	w.bytes += bytes
-	return nil
 }
