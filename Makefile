@@ -35,7 +35,7 @@ test: ## vet, house rules, all tests, and those of the generators
 	for dir in $(TOOLS); do $(GO) -C $$dir vet ./... && $(GO) -C $$dir test $(TESTFLAGS) ./...; done
 
 race: ## the core's tests under the race detector
-	COFFER_MODEL_STEPS=20000 $(GO) test -race $(TESTFLAGS) $(CORE:%=./internal/%/...)
+	COFFER_MODEL_STEPS=20000 $(GO) test -race -short $(TESTFLAGS) $(CORE:%=./internal/%/...)
 
 fuzz: ## every fuzz target, one after another; FUZZTIME=2m
 	@$(GO) test -list '^Fuzz' ./internal/... ./cmd/... | awk \

@@ -153,6 +153,9 @@ func TestDeadLetterCrash(t *testing.T) {
 	for name, size := range map[string]int{"small": 10, "large": 300_000} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if name == "large" && testing.Short() {
+				t.Skip("takes long")
+			}
 			x := crossing{total: 8, twice: true, sealed: func(i int) string {
 				return Big(strconv.Itoa(i), size)
 			}}
