@@ -245,15 +245,7 @@ func (g *group) takeParked(i int) *entry {
 		g.refused = nil
 	}
 	l := e.lane
-	if e.prev != nil {
-		e.prev.next = e.next
-	} else {
-		l.parked = e.next
-	}
-	if e.next != nil {
-		e.next.prev = e.prev
-	}
-	e.prev, e.next = nil, nil
+	cut(&l.parked, e)
 	l.parks--
 	l.queue.state.parked--
 	return e

@@ -105,16 +105,21 @@ func (l *lane) link(e *entry) {
 }
 
 func (l *lane) unlink(e *entry) {
+	cut(&l.flight, e)
+	l.flights--
+}
+
+// cut takes e out of the list that begins at head.
+func cut(head **entry, e *entry) {
 	if e.prev != nil {
 		e.prev.next = e.next
 	} else {
-		l.flight = e.next
+		*head = e.next
 	}
 	if e.next != nil {
 		e.next.prev = e.prev
 	}
 	e.prev, e.next = nil, nil
-	l.flights--
 }
 
 // reinsert puts the released entries to their places in the order of sequences.
