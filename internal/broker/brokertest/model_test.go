@@ -359,7 +359,23 @@ func (m *machine) get(rt *rapid.T) {
 	if left != len(ready)-1 {
 		rt.Fatalf("get says %d remain, want %d", left, len(ready)-1)
 	}
-	m.delivered(rt, s, nil, q, ready[0], d)
+	m.delivered(rt, s, nil, q, m.meant(q, ready, 0, &d), d)
+}
+
+// meant gives the message of the list that the i-th delivery brings: that one, or,
+// of a queue that keeps no order that the model knows, any.
+func (m *machine) meant(
+	q *modelQueue, list []*modelMessage, i int, d *broker.Delivery,
+) *modelMessage {
+	if q.loose {
+		text, _ := m.world.Text(d) // whoever compares it meets the error again
+		for _, x := range list {
+			if x.text == text {
+				return x
+			}
+		}
+	}
+	return list[i]
 }
 
 func (m *machine) redeclare(rt *rapid.T) {
@@ -369,6 +385,7 @@ func (m *machine) redeclare(rt *rapid.T) {
 		rt.Fatalf("delete: %d %v, want %d", n, err, len(q.ready()))
 	}
 	m.forget(func(x *modelConsumer) bool { return x.queue == name })
+	q.limits = broker.Limits{} // what is still held of it has no dead letters
 	m.declare(name)
 }
 
@@ -447,6 +464,7 @@ func (m *machine) check(rt *rapid.T) {
 func (m *machine) pruneAll() (changed bool) {
 	for _, name := range modelQueues {
 		q := m.queues[name]
+		changed = m.ripen(q) || changed
 		if min(len(m.alive(q)), m.open(name)) == 0 {
 			changed = m.prune(q) || changed
 		}

@@ -42,10 +42,9 @@ func (m *machine) die(q *modelQueue, x *modelMessage) {
 	}
 }
 
-// prune does what a queue does by itself once its consumers have what they can
-// take: what is due comes, heads that are over go, and what is too many. It
-// reports whether there was any of it.
-func (m *machine) prune(q *modelQueue) (changed bool) {
+// ripen puts what is due to the ends of its queue. Consumers may have it already,
+// with what came back at the same time.
+func (m *machine) ripen(q *modelQueue) (changed bool) {
 	for len(q.delayed) > 0 && q.delayed[0].due <= m.now() {
 		x := q.delayed[0]
 		q.delayed = q.delayed[1:]
@@ -54,9 +53,13 @@ func (m *machine) prune(q *modelQueue) (changed bool) {
 		q.add(x)
 		changed = true
 	}
-	if changed {
-		return true // consumers first
-	}
+	return changed
+}
+
+// prune does what a queue does by itself once its consumers have what they can
+// take: heads that are over go, and what is too many. It reports whether there
+// was any of it.
+func (m *machine) prune(q *modelQueue) (changed bool) {
 	seen := map[uint8]bool{}
 	for _, x := range q.ready() {
 		if !seen[x.priority] && m.over(x) {
