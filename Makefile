@@ -14,6 +14,10 @@ STEPS ?= 20000000
 ONLY ?=
 LENGTH ?= 1000000
 
+ifndef SEED # of make soak
+SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+endif
+
 TOOLS := internal/tools/awsgen internal/tools/amqpgen
 CORE := store seal control keyring audit broker protocol/amqp091
 
@@ -31,11 +35,12 @@ build: ## build bin/coffer
 test: ## vet, house rules, all tests, and those of the generators
 	$(GO) vet ./...
 	$(GO) test $(TESTFLAGS) ./internal/tidy
-	COFFER_MODEL_STEPS=200000 $(GO) test $(TESTFLAGS) ./...
+	RAPID_SEED=1 COFFER_MODEL_STEPS=200000 $(GO) test -timeout 1h $(TESTFLAGS) ./...
 	for dir in $(TOOLS); do $(GO) -C $$dir vet ./... && $(GO) -C $$dir test $(TESTFLAGS) ./...; done
 
 race: ## the core's tests under the race detector
-	COFFER_MODEL_STEPS=20000 $(GO) test -race -short $(TESTFLAGS) $(CORE:%=./internal/%/...)
+	RAPID_SEED=1 COFFER_MODEL_STEPS=20000 $(GO) test -race -short -timeout 1h \
+		$(TESTFLAGS) $(CORE:%=./internal/%/...)
 
 fuzz: ## every fuzz target, one after another; FUZZTIME=2m
 	@$(GO) test -list '^Fuzz' ./internal/... ./cmd/... | awk \
@@ -51,9 +56,10 @@ bench: ## every benchmark; BENCH=Start BENCHTIME=10x
 crash: ## load, kill, restart, drain; nothing confirmed is lost; ROUNDS=50
 	COFFER_CRASH_ROUNDS=$(ROUNDS) $(GO) test -count=1 -timeout 12h -v ./test/crash/...
 
-soak: ## random histories of the queue core against its model; STEPS=1000000
-	COFFER_MODEL_STEPS=$(STEPS) $(GO) test -count=1 -timeout 24h -v -run '^TestModel$$' \
-		./internal/broker/brokertest | grep -v 'OK, passed'
+soak: ## random histories of the queue core against its model; STEPS=1000000 SEED=7
+	@echo 'the same again: make soak STEPS=$(STEPS) SEED=$(SEED)'
+	RAPID_SEED=$(SEED) COFFER_MODEL_STEPS=$(STEPS) $(GO) test -count=1 -timeout 24h -v \
+		-run '^TestModel$$' ./internal/broker/brokertest | grep -v 'OK, passed'
 
 scale: ## long queues, many queues and connections, as tables; LENGTH=10000000
 	COFFER_SCALE=$(LENGTH) $(GO) test -count=1 -timeout 2h -v ./test/scale | sed 's/^ *|/|/'

@@ -2,13 +2,9 @@ package brokertest
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
-	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,6 +37,7 @@ type modelHeld struct {
 
 type machine struct {
 	tt        *testing.T
+	plan      *plan
 	engine    *memory.Engine
 	clock     *Clock
 	cfg       broker.Config
@@ -63,32 +60,46 @@ var (
 )
 
 // TestModel plays random histories against the model: COFFER_MODEL_STEPS steps,
-// which make test and make soak set, or a few.
+// which make test and make soak set, or a few. It is not parallel to other tests:
+// each hundred histories have a seed of their own, and the first is the flag's.
 func TestModel(t *testing.T) {
-	t.Parallel()
-	want, err := strconv.ParseInt(os.Getenv("COFFER_MODEL_STEPS"), 10, 64)
+	want, err := strconv.Atoi(os.Getenv("COFFER_MODEL_STEPS"))
 	if err != nil {
 		if want = 20_000; testing.Short() {
 			want = 5_000
 		}
 	}
-	var steps atomic.Int64
-	for steps.Load() < want && !t.Failed() {
-		rapid.Check(t, func(rt *rapid.T) { history(t, rt, &steps) })
+	first := seed()
+	defer reseed(first)
+	t.Logf("RAPID_SEED=%d", first)
+	p := plan{patience: patience}
+	for round := uint64(0); p.steps < want; round++ {
+		reseed(first + round<<16)
+		rapid.Check(t, func(rt *rapid.T) { p.history(t, rt) })
 	}
-	t.Logf("%d steps", steps.Load())
+	t.Logf("%d steps", p.steps)
 }
 
+// plan is what histories have in common.
+type plan struct {
+	steps    int
+	patience time.Duration // with what must come
+}
+
+// impatient is the patience from the first time on that something did not come:
+// smaller histories are tried then, and most of them would wait.
+const impatient = 2 * time.Second
+
 // history plays one history.
-func history(t *testing.T, rt *rapid.T, steps *atomic.Int64) {
+func (p *plan) history(t *testing.T, rt *rapid.T) {
 	cfg := broker.Config{}
 	if rapid.Bool().Draw(rt, "tiny") {
 		cfg = Tiny()
 	}
-	clock := NewClock()
 	m := &machine{
-		tt: t, engine: memory.New(memory.Config{Shards: 3}), clock: clock, cfg: clock.Use(cfg),
+		tt: t, plan: p, engine: memory.New(memory.Config{Shards: 3}), clock: NewClock(),
 	}
+	m.cfg = m.clock.Use(cfg)
 	m.start(NewDomain())
 	rt.Repeat(map[string]func(*rapid.T){
 		"publish": m.publish, "consume": m.consume, "settle": m.settle, "cancel": m.cancel,
@@ -97,9 +108,10 @@ func history(t *testing.T, rt *rapid.T, steps *atomic.Int64) {
 		"restart": m.restart, "receive": m.receiveSome, "leases": m.leases, "advance": m.advance,
 		"": func(rt *rapid.T) {
 			m.check(rt)
-			steps.Add(1)
+			p.steps++
 		},
 	})
+	m.end(rt)
 	m.stop(rt)
 }
 
@@ -138,9 +150,22 @@ func (m *machine) declare(name string) {
 	}
 }
 
+// end ends the sessions one by one: what one had others get, and give back again.
+func (m *machine) end(rt *rapid.T) {
+	for _, name := range modelSessions {
+		if m.sessions[name] != nil {
+			m.close(rt, name)
+			m.check(rt)
+		}
+	}
+}
+
+// stop ends the process, and what sessions it has.
 func (m *machine) stop(rt *rapid.T) {
-	for name := range m.sessions {
-		m.close(rt, name)
+	for name, c := range m.sessions {
+		if err := c.Close(context.Background()); err != nil {
+			rt.Fatalf("close of session %s: %v", name, err)
+		}
 	}
 	if err := m.world.Stop(); err != nil {
 		rt.Fatal(err)
@@ -158,56 +183,6 @@ func (m *machine) session(rt *rapid.T) (string, *Client) {
 func (m *machine) queue(rt *rapid.T) (string, *modelQueue) {
 	name := rapid.SampledFrom(modelQueues).Draw(rt, "queue")
 	return name, m.queues[name]
-}
-
-func (m *machine) publish(rt *rapid.T) {
-	_, c := m.session(rt)
-	name, q := m.queue(rt)
-	like := broker.Message{
-		Key: name, Durable: rapid.Bool().Draw(rt, "persistent"),
-		Priority: uint8(rapid.IntRange(0, 3).Draw(rt, "priority")),
-	}
-	switch rapid.IntRange(0, 5).Draw(rt, "time") {
-	case 0:
-		like.Expiry = broker.AtMost(int64(rapid.IntRange(1, 30).Draw(rt, "expiry")) * 1000)
-	case 1:
-		if !q.limits.Expiry.Set {
-			like.Delay = broker.AtMost(int64(rapid.IntRange(1, 30).Draw(rt, "delay")) * 1000)
-		}
-	}
-	var texts []string
-	for range rapid.IntRange(1, 40).Draw(rt, "messages") {
-		m.count++
-		texts = append(texts, fmt.Sprint(m.count, strings.Repeat(".", m.count%7*30)))
-	}
-	err := c.SendLike(like, texts...)
-	if m.locked {
-		if fault.KindOf(err) != fault.KeyUnavailable {
-			rt.Fatalf("publish while locked: %v", err)
-		}
-		return
-	}
-	if err != nil {
-		rt.Fatal(err)
-	}
-	for i, text := range texts {
-		x := &modelMessage{
-			text: text, number: m.count - len(texts) + i + 1, priority: like.Priority,
-			durable: like.Durable && q.durable,
-		}
-		life := q.limits.Expiry
-		if like.Expiry.Set && (!life.Set || like.Expiry.N < life.N) {
-			life = like.Expiry
-		}
-		if life.Set {
-			x.expires = m.now() + life.N
-		}
-		if x.due = m.now() + like.Delay.N; like.Delay.Set {
-			q.delay(x)
-		} else {
-			q.add(x)
-		}
-	}
 }
 
 func (m *machine) consume(rt *rapid.T) {
@@ -426,151 +401,4 @@ func (m *machine) delivered(
 	} else {
 		m.held[s] = append(m.held[s], h)
 	}
-}
-
-// check waits until every queue has given out what its consumers' credit allows,
-// and checks that it was the first messages and nothing more.
-func (m *machine) check(rt *rapid.T) {
-	deadline := time.Now().Add(2 * time.Second)
-	for !m.locked {
-		for m.pruneAll() {
-		}
-		moved := m.receiveAll(rt)
-		due := 0
-		for name, q := range m.queues {
-			due += min(len(m.alive(q)), m.open(name))
-		}
-		if due == 0 && !m.pruneAll() {
-			break
-		}
-		if due > 0 && !moved {
-			m.await(rt, deadline)
-		}
-	}
-	for s, c := range m.sessions {
-		if err := c.Flush(); err != nil {
-			rt.Fatal(err)
-		}
-		if extra := c.Pending(); len(extra)+len(m.early) > 0 {
-			rt.Fatalf("session %s got %d messages too many", s, len(extra)+len(m.early))
-		}
-	}
-	for name, q := range m.queues {
-		m.counts(rt, name, q, deadline)
-	}
-}
-
-// pruneAll lets the queues whose consumers have all they can take do the rest.
-func (m *machine) pruneAll() (changed bool) {
-	for _, name := range modelQueues {
-		q := m.queues[name]
-		changed = m.ripen(q) || changed
-		if min(len(m.alive(q)), m.open(name)) == 0 {
-			changed = m.prune(q) || changed
-		}
-	}
-	return changed
-}
-
-// counts waits until a queue has as many messages as the model: what only the
-// time does, nobody tells.
-func (m *machine) counts(rt *rapid.T, name string, q *modelQueue, deadline time.Time) {
-	want := len(q.ready())
-	for {
-		ready, unacked, _ := m.world.Queue(name).Counts()
-		delayed := m.world.Queue(name).Delayed()
-		if int(ready) == want && int(unacked) == len(q.messages)-want &&
-			int(delayed) == len(q.delayed) {
-			return
-		}
-		if time.Now().After(deadline) {
-			rt.Fatalf("%s: %d ready %d unacked %d delayed, want %d %d %d, at %d (%v)", name,
-				ready, unacked, delayed, want, len(q.messages)-want, len(q.delayed), m.now(),
-				m.clock.Timers())
-		}
-		runtime.Gosched()
-	}
-}
-
-// open is how many messages the consumers of a queue would take.
-func (m *machine) open(queue string) int {
-	n := 0
-	for _, mc := range m.consumers {
-		if mc.queue == queue {
-			if mc.credit < 0 {
-				return 1 << 30
-			}
-			n += mc.credit
-		}
-	}
-	return n
-}
-
-// await waits for news of any session.
-func (m *machine) await(rt *rapid.T, deadline time.Time) {
-	for time.Now().Before(deadline) {
-		for _, c := range m.sessions {
-			select {
-			case <-c.wake:
-				return
-			default:
-			}
-		}
-		tick := time.NewTimer(50 * time.Microsecond)
-		<-tick.C
-	}
-	rt.Fatal("deliveries that are due do not come")
-}
-
-func (m *machine) restart(rt *rapid.T) { m.again(rt, false) }
-func (m *machine) crash(rt *rapid.T)   { m.again(rt, true) }
-
-// again ends the process in an orderly way or not; what is durable stays. Held
-// messages come back marked: all sessions are gone.
-func (m *machine) again(rt *rapid.T, crash bool) {
-	if crash {
-		image := m.engine.Image()
-		m.forgetTransient()
-		m.stop(rt)
-		m.engine = image()
-	} else {
-		m.stop(rt)
-		for !m.locked && m.pruneAll() {
-		}
-		m.forgetTransient()
-		m.engine = m.engine.Image()()
-	}
-	m.start(m.world.Domain)
-}
-
-// forgetTransient leaves what survives. All up to the mark is redelivered.
-func (m *machine) forgetTransient() {
-	for _, q := range m.queues {
-		transient := func(x *modelMessage) bool { return !x.durable }
-		q.messages = slices.DeleteFunc(q.messages, transient)
-		q.delayed = slices.DeleteFunc(q.delayed, transient)
-		for _, x := range q.messages {
-			x.redelivered = q.seen(x)
-			x.holder = ""
-		}
-	}
-	clear(m.held)
-}
-
-// needsNothing reports whether a delivery rests on what was durable before: its
-// message is transient, in whatever queue it has died, or was delivered once
-// already.
-func (m *machine) needsNothing(d broker.Delivery) bool {
-	text, err := m.world.Text(&d)
-	if err != nil {
-		return false
-	}
-	for _, q := range m.queues {
-		for _, x := range q.messages {
-			if x.text == text {
-				return !x.durable || q.seen(x)
-			}
-		}
-	}
-	return false
 }

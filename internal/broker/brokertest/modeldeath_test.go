@@ -92,7 +92,8 @@ func (m *machine) advance(rt *rapid.T) {
 
 func (m *machine) lapse() {
 	now := m.clock.Now()
-	for _, q := range m.queues {
+	for _, name := range modelQueues {
+		q := m.queues[name]
 		for _, x := range slices.Clone(q.messages) {
 			if x.lease != nil && !now.Before(x.lease.deadline) {
 				m.back(q, x)

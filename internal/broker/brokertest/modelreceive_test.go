@@ -11,7 +11,11 @@ import (
 // receiveAll takes what has been pushed. What comes from a loose queue may be
 // there before the model knows, because others have not told yet why.
 func (m *machine) receiveAll(rt *rapid.T) (moved bool) {
-	for s, c := range m.sessions {
+	for _, s := range modelSessions {
+		c := m.sessions[s]
+		if c == nil {
+			continue
+		}
 		for _, d := range c.Pending() {
 			if m.queues[m.byRef[d.Consumer].queue].loose {
 				m.early = append(m.early, early{s, d})
@@ -78,57 +82,4 @@ func (m *machine) alone(mc *modelConsumer) bool {
 		}
 	}
 	return true
-}
-
-// torn crashes while nothing becomes durable: what was published or settled
-// meanwhile never happened, and nobody was told or given anything of it.
-func (m *machine) torn(rt *rapid.T) {
-	if m.locked {
-		return
-	}
-	s, c := m.session(rt)
-	name, q := m.queue(rt)
-	if !q.durable {
-		return
-	}
-	release := m.engine.Hold()
-	defer release()
-	x, err := m.world.Message("", name, "never", true)
-	if err != nil {
-		rt.Fatal(err)
-	}
-	targets := []*broker.Queue{m.world.Queue(name)}
-	err = c.Publish(m.tt.Context(), []broker.Publishing{
-		{Message: x, Targets: targets, Tag: 1, Confirm: true},
-	})
-	if err != nil {
-		rt.Fatal(err)
-	}
-	for _, h := range m.held[s] {
-		c.Settle([]broker.Settlement{{Ref: h.delivery.Ref, Outcome: broker.Accept}})
-	}
-	// A transient answer of the owner shows that it has seen all this.
-	if _, err := c.Consume(m.tt.Context(), broker.ConsumerSpec{
-		Queue: m.world.Queue("temporary"),
-	}); err != nil {
-		rt.Fatal(err)
-	}
-	for other, oc := range m.sessions {
-		oc.poll()
-		for _, e := range oc.events {
-			if e.Kind == broker.Cancelled {
-				continue
-			}
-			if e.Kind == broker.Delivered && m.needsNothing(e.Delivery) {
-				continue
-			}
-			rt.Fatalf("session %s got event %d of what is not durable", other, e.Kind)
-		}
-	}
-	image := m.engine.Image()
-	release()
-	m.forgetTransient()
-	m.stop(rt)
-	m.engine = image()
-	m.start(m.world.Domain)
 }

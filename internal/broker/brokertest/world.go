@@ -22,8 +22,9 @@ import (
 	"coffer/internal/store"
 )
 
-// patience is how long a test waits for something that must come.
-const patience = 20 * time.Second
+// patience is how long a test waits for something that must come, on a machine
+// that others load.
+const patience = 2 * time.Minute
 
 // Subject is an engine under test. Shards 0 to 2 are used.
 type Subject struct {
