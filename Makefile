@@ -35,7 +35,8 @@ build: ## build bin/coffer
 test: ## vet, house rules, all tests, and those of the generators
 	$(GO) vet ./...
 	$(GO) test $(TESTFLAGS) ./internal/tidy
-	RAPID_SEED=1 COFFER_MODEL_STEPS=200000 $(GO) test -timeout 1h $(TESTFLAGS) ./...
+	RAPID_SEED=1 COFFER_CRASH_SEED=1 COFFER_MODEL_STEPS=200000 \
+		$(GO) test -timeout 1h $(TESTFLAGS) ./...
 	for dir in $(TOOLS); do $(GO) -C $$dir vet ./... && $(GO) -C $$dir test $(TESTFLAGS) ./...; done
 
 race: ## the core's tests under the race detector

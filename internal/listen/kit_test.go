@@ -57,14 +57,14 @@ func start(t *testing.T, cfg Config, handle Handler) *Listener {
 // dial opens a connection that ends with the test; TLS unless config is nil.
 func dial(t *testing.T, l *Listener, config *tls.Config) (net.Conn, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", l.Addresses()[0].String())
 	if err != nil {
 		return nil, err
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	if config == nil {
 		return conn, nil
 	}
@@ -121,7 +121,7 @@ func wait[E any](t *testing.T, events <-chan E) E {
 	select {
 	case e := <-events:
 		return e
-	case <-time.After(10 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("no event")
 		panic("unreachable")
 	}

@@ -3,7 +3,6 @@ package policy
 import (
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 )
 
@@ -31,19 +30,16 @@ func TestGlob(t *testing.T) {
 	}
 }
 
-// TestGlobIsQuick gives a pattern on which trying every split would not end.
+// TestGlobIsQuick gives a pattern on which trying every split would not end before
+// the tests' time is over.
 func TestGlobIsQuick(t *testing.T) {
 	t.Parallel()
 	p, err := compile(strings.Repeat("*a?", 1000)+"b", syntax{wildcards: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	begin := time.Now()
 	if matchTokens(p.tokens, strings.Repeat("a", maxString)) {
 		t.Error("matches")
-	}
-	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("took %v", took)
 	}
 }
 

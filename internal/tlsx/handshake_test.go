@@ -64,7 +64,7 @@ func handshake(t testing.TB, server, client *tls.Config) (tls.ConnectionState, e
 		tls.Server(raw, server).HandshakeContext(t.Context())
 	}()
 	dialer := tls.Dialer{Config: client}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	c, err := dialer.DialContext(ctx, "tcp", l.Addr().String())
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 )
 
 // patience is how long one round may take.
-const patience = time.Minute
+const patience = 4 * time.Minute
 
 // series is rounds on one data directory.
 type series struct {

@@ -43,7 +43,7 @@ func (l *told) String() string {
 // await waits until the log says something.
 func (l *told) await(t *testing.T, text string) {
 	t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(2 * time.Minute)
 	for !strings.Contains(l.String(), text) {
 		select {
 		case <-l.wrote:

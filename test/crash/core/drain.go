@@ -14,8 +14,8 @@ import (
 // Bounds of a drain.
 const (
 	drainWindow = 300
-	drainLease  = 400              // milliseconds
-	patience    = 20 * time.Second // without progress
+	drainLease  = 400         // milliseconds
+	patience    = time.Minute // without progress
 )
 
 // drain empties the durable queues side by side, then those of dead letters,

@@ -6,7 +6,7 @@ import (
 )
 
 // Patience is how long a wait for something that is to come lasts at most.
-const Patience = 30 * time.Second
+const Patience = 2 * time.Minute
 
 // Wait asks again and again until fn says yes, and fails the test after
 // Patience.
