@@ -49,6 +49,7 @@ type machine struct {
 	byRef     map[uint64]*modelConsumer
 	count     int
 	early     []early
+	gone      *broker.Queue // one that was deleted
 	locked    bool
 	lockedAt  time.Time
 	lockedFor time.Duration // in all
@@ -56,7 +57,9 @@ type machine struct {
 
 var (
 	modelSessions = []string{"s1", "s2", "s3"}
-	modelQueues   = []string{"durable1", "durable2", "temporary", "durable work", "graves"}
+	modelQueues   = []string{
+		"durable1", "durable2", "temporary", "narrow", "durable work", "graves",
+	}
 )
 
 // TestModel plays random histories against the model: COFFER_MODEL_STEPS steps,
@@ -95,6 +98,7 @@ func (p *plan) history(t *testing.T, rt *rapid.T) {
 	cfg := broker.Config{}
 	if rapid.Bool().Draw(rt, "tiny") {
 		cfg = Tiny()
+		cfg.MaxDedup = 0 // enough
 	}
 	m := &machine{
 		tt: t, plan: p, engine: memory.New(memory.Config{Shards: 3}), clock: NewClock(),
@@ -106,6 +110,7 @@ func (p *plan) history(t *testing.T, rt *rapid.T) {
 		"credit": m.credit, "close": m.closeOne, "purge": m.purge, "get": m.get,
 		"redeclare": m.redeclare, "lock": m.lock, "crash": m.crash, "torn": m.torn,
 		"restart": m.restart, "receive": m.receiveSome, "leases": m.leases, "advance": m.advance,
+		"transact": m.transact,
 		"": func(rt *rapid.T) {
 			m.check(rt)
 			p.steps++
@@ -119,6 +124,7 @@ func (m *machine) start(d *Domain) {
 	m.world = Start(m.tt, m.engine, d, m.cfg)
 	m.world.Settle() // it knows whether the domain is locked, before time moves
 	m.sessions, m.held = map[string]*Client{}, map[string][]modelHeld{}
+	m.gone = nil
 	m.consumers, m.byRef = nil, map[uint64]*modelConsumer{}
 	old := m.queues
 	m.queues = map[string]*modelQueue{}
@@ -132,21 +138,12 @@ func (m *machine) start(d *Domain) {
 }
 
 func (m *machine) declare(name string) {
-	spec := broker.QueueSpec{Name: name, Durable: name != "temporary"}
-	switch name {
-	case "durable2", "temporary":
-		spec.MaxPriority = 2
-	case "durable work":
-		spec.Limits = broker.Limits{
-			Expiry: broker.AtMost(25_000), MaxLength: broker.AtMost(15),
-			Deliveries: broker.AtMost(2),
-			Dead:       broker.DeadLetter{Set: true, OwnKey: true, Key: "graves"},
-		}
-	}
+	spec := modelSpec(name)
 	m.world.Declare(nil, spec)
 	m.queues[name] = &modelQueue{
 		durable: spec.Durable, maxPriority: spec.MaxPriority, marks: map[uint8]int{},
 		limits: spec.Limits, limited: spec.Limits.Deliveries.Set, loose: name == "graves",
+		ids: map[string]*sighting{},
 	}
 }
 
@@ -212,31 +209,55 @@ func (m *machine) consume(rt *rapid.T) {
 	m.byRef[ref] = mc
 }
 
-// settle ends some of what a session holds, in one of the four ways.
-func (m *machine) settle(rt *rapid.T) {
-	s, c := m.session(rt)
-	way := rapid.SampledFrom([]broker.Outcome{
+// portion is a part of what a session holds, and what is to be done with it.
+type portion struct {
+	way        broker.Outcome // 0: it is returned
+	list, left []modelHeld
+}
+
+func (m *machine) portion(rt *rapid.T, s string) (p portion) {
+	p.way = rapid.SampledFrom([]broker.Outcome{
 		broker.Accept, broker.Release, broker.Reject, 0,
 	}).Draw(rt, "outcome")
 	keep := rapid.IntRange(0, 3).Draw(rt, "keep every")
-	var left []modelHeld
-	var refs []broker.DeliveryRef
-	var list []broker.Settlement
 	for i, h := range m.held[s] {
 		if keep > 0 && i%keep == 0 {
-			left = append(left, h)
-			continue
+			p.left = append(p.left, h)
+		} else {
+			p.list = append(p.list, h)
 		}
+	}
+	return p
+}
+
+func (p *portion) settlements() (list []broker.Settlement) {
+	for _, h := range p.list {
+		list = append(list, broker.Settlement{Ref: h.delivery.Ref, Outcome: p.way})
+	}
+	return list
+}
+
+// settle ends some of what a session holds, in one of the four ways.
+func (m *machine) settle(rt *rapid.T) {
+	s, c := m.session(rt)
+	p := m.portion(rt, s)
+	m.settleAll(s, p)
+	if p.way != 0 {
+		c.Settle(p.settlements())
+		return
+	}
+	var refs []broker.DeliveryRef
+	for _, h := range p.list {
 		refs = append(refs, h.delivery.Ref)
-		list = append(list, broker.Settlement{Ref: h.delivery.Ref, Outcome: way})
-		m.settled(h, way)
 	}
-	m.held[s] = left
-	if way == 0 {
-		c.Return(refs)
-	} else {
-		c.Settle(list)
+	c.Return(refs)
+}
+
+func (m *machine) settleAll(s string, p portion) {
+	for _, h := range p.list {
+		m.settled(h, p.way)
 	}
+	m.held[s] = p.left
 }
 
 func (m *machine) settled(h modelHeld, way broker.Outcome) {
@@ -355,11 +376,13 @@ func (m *machine) meant(
 
 func (m *machine) redeclare(rt *rapid.T) {
 	name, q := m.queue(rt)
-	n, err := m.world.Namespace.DeleteQueue(m.tt.Context(), m.world.Queue(name), false, false)
+	old := m.world.Queue(name)
+	n, err := m.world.Namespace.DeleteQueue(m.tt.Context(), old, false, false)
 	if err != nil || n != len(q.ready()) {
 		rt.Fatalf("delete: %d %v, want %d", n, err, len(q.ready()))
 	}
 	m.forget(func(x *modelConsumer) bool { return x.queue == name })
+	m.gone = old
 	q.limits = broker.Limits{} // what is still held of it has no dead letters
 	m.declare(name)
 }

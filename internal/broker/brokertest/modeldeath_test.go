@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"coffer/internal/broker"
 )
 
 // now gives the domain time in milliseconds.
@@ -38,7 +40,10 @@ func (m *machine) die(q *modelQueue, x *modelMessage) {
 	q.remove(x)
 	if q.limits.Dead.Set {
 		m.count++
-		m.queues["graves"].add(&modelMessage{text: x.text, number: m.count, durable: x.durable})
+		m.queues["graves"].add(&modelMessage{
+			text: x.text, number: m.count, priority: x.priority, lasting: x.lasting,
+			durable: x.lasting,
+		})
 	}
 }
 
@@ -68,6 +73,9 @@ func (m *machine) prune(q *modelQueue) (changed bool) {
 			continue
 		}
 		seen[x.priority] = true
+	}
+	if q.limits.Overflow == broker.RefusePublish {
+		return changed
 	}
 	for bound := q.limits.MaxLength; bound.Set && int64(len(q.ready())) > bound.N; changed = true {
 		m.die(q, q.ready()[0])

@@ -10,7 +10,8 @@ type modelMessage struct {
 	text        string
 	number      int // its place among those of its priority
 	priority    uint8
-	durable     bool
+	lasting     bool // published as durable
+	durable     bool // the queue is it, too
 	redelivered bool
 	holder      string // session; "" while ready
 	lease       *modelLease
@@ -23,12 +24,32 @@ type modelQueue struct {
 	durable     bool
 	maxPriority uint8
 	limits      broker.Limits
+	ids         map[string]*sighting
 	limited     bool            // counts how often messages come back
 	loose       bool            // keeps no order that the model knows
 	delayed     []*modelMessage // in the order in which they are due
 	messages    []*modelMessage // in order, whether held or not
 	// By priority, the number of the last durable one that was ever delivered.
 	marks map[uint8]int
+}
+
+// modelSpec gives the rules of a queue.
+func modelSpec(name string) broker.QueueSpec {
+	spec := broker.QueueSpec{Name: name, Durable: name != "temporary"}
+	switch name {
+	case "durable2", "temporary":
+		spec.MaxPriority = 2
+		spec.Limits.Dedup = 20_000
+	case "narrow":
+		spec.Limits.MaxLength, spec.Limits.Overflow = broker.AtMost(12), broker.RefusePublish
+	case "durable work":
+		spec.Limits = broker.Limits{
+			Expiry: broker.AtMost(25_000), MaxLength: broker.AtMost(15),
+			Deliveries: broker.AtMost(2),
+			Dead:       broker.DeadLetter{Set: true, OwnKey: true, Key: "graves"},
+		}
+	}
+	return spec
 }
 
 // add puts a message behind all of its priority and above.

@@ -1,6 +1,7 @@
 package brokertest
 
 import (
+	"maps"
 	"slices"
 
 	"pgregory.net/rapid"
@@ -29,31 +30,39 @@ func (m *machine) again(rt *rapid.T, crash bool) {
 }
 
 // torn crashes while nothing becomes durable: what was published or settled
-// meanwhile never happened, and nobody was told or given anything of it.
+// meanwhile, as one or not, never happened, and nobody was told or given anything
+// of it.
 func (m *machine) torn(rt *rapid.T) {
 	if m.locked {
 		return
 	}
 	s, c := m.session(rt)
 	name, q := m.queue(rt)
+	whole := rapid.Bool().Draw(rt, "transaction")
 	if !q.durable {
 		return
 	}
+	x := sending{queue: name, text: "never", like: broker.Message{Key: name, Durable: true}}
+	if q.limits.Dedup > 0 && m.first(q, sending{id: "id0"}) == nil {
+		x.like.Dedup = m.world.Namespace.DedupID("", "id0")
+	}
+	pubs, err := m.publishings([]sending{x})
+	if err != nil {
+		rt.Fatal(err)
+	}
+	pubs[0].Tag, pubs[0].Confirm = 1, true
+	p := portion{way: broker.Accept, list: m.held[s]}
 	release := m.engine.Hold()
 	defer release()
-	x, err := m.world.Message("", name, "never", true)
+	if whole {
+		t := broker.Transaction{Publishings: pubs, Settlements: p.settlements()}
+		err = c.Commit(m.tt.Context(), t, 1)
+	} else {
+		err = c.Publish(m.tt.Context(), pubs)
+		c.Settle(p.settlements())
+	}
 	if err != nil {
 		rt.Fatal(err)
-	}
-	targets := []*broker.Queue{m.world.Queue(name)}
-	err = c.Publish(m.tt.Context(), []broker.Publishing{
-		{Message: x, Targets: targets, Tag: 1, Confirm: true},
-	})
-	if err != nil {
-		rt.Fatal(err)
-	}
-	for _, h := range m.held[s] {
-		c.Settle([]broker.Settlement{{Ref: h.delivery.Ref, Outcome: broker.Accept}})
 	}
 	// A transient answer of the owner shows that it has seen all this.
 	if _, err := c.Consume(m.tt.Context(), broker.ConsumerSpec{
@@ -61,18 +70,7 @@ func (m *machine) torn(rt *rapid.T) {
 	}); err != nil {
 		rt.Fatal(err)
 	}
-	for other, oc := range m.sessions {
-		oc.poll()
-		for _, e := range oc.events {
-			if e.Kind == broker.Cancelled {
-				continue
-			}
-			if e.Kind == broker.Delivered && m.needsNothing(e.Delivery) {
-				continue
-			}
-			rt.Fatalf("session %s got event %d of what is not durable", other, e.Kind)
-		}
-	}
+	m.untold(rt, whole)
 	image := m.engine.Image()
 	release()
 	m.forgetTransient()
@@ -81,12 +79,29 @@ func (m *machine) torn(rt *rapid.T) {
 	m.start(m.world.Domain)
 }
 
+// untold checks that no session was told what is not durable. All that a transaction
+// causes waits for it.
+func (m *machine) untold(rt *rapid.T, transaction bool) {
+	for name, c := range m.sessions {
+		c.poll()
+		for _, e := range c.events {
+			switch {
+			case e.Kind == broker.Cancelled, e.Err != nil: // nothing came of it
+			case e.Kind == broker.Delivered && !transaction && m.needsNothing(e.Delivery):
+			default:
+				rt.Fatalf("session %s got event %d of what is not durable", name, e.Kind)
+			}
+		}
+	}
+}
+
 // forgetTransient leaves what survives. All up to the mark is redelivered.
 func (m *machine) forgetTransient() {
 	for _, q := range m.queues {
 		transient := func(x *modelMessage) bool { return !x.durable }
 		q.messages = slices.DeleteFunc(q.messages, transient)
 		q.delayed = slices.DeleteFunc(q.delayed, transient)
+		maps.DeleteFunc(q.ids, func(_ string, x *sighting) bool { return !x.durable })
 		for _, x := range q.messages {
 			x.redelivered = q.seen(x)
 			x.holder = ""

@@ -296,16 +296,27 @@ func (c *Client) Confirms(like broker.Message, texts ...string) ([]broker.Event,
 		targets, _ := topology.RouteMatch(nil, m.Address, m.Key, func(b broker.Binding) bool {
 			return strings.HasPrefix(text, string(b.Arguments))
 		})
+		pubs = append(pubs, broker.Publishing{Message: m, Targets: targets})
+	}
+	events, err := c.Confirm(pubs)
+	for i := range events {
+		if err == nil {
+			err = events[i].Err
+		}
+	}
+	return events, err
+}
+
+// Confirm publishes pubs, whose tags it sets, and gives the confirms, which may
+// tell of refusals.
+func (c *Client) Confirm(pubs []broker.Publishing) (events []broker.Event, err error) {
+	for i := range pubs {
 		c.tag++
-		pubs = append(pubs, broker.Publishing{
-			Message: m, Targets: targets, Tag: c.tag, Confirm: true,
-		})
+		pubs[i].Tag, pubs[i].Confirm = c.tag, true
 	}
 	if err := c.Publish(c.world.T.Context(), pubs); err != nil {
 		return nil, err
 	}
-	var refused error
-	var events []broker.Event
 	for i := range pubs {
 		e, err := c.Wait(broker.Published)
 		switch {
@@ -313,12 +324,10 @@ func (c *Client) Confirms(like broker.Message, texts ...string) ([]broker.Event,
 			return events, err
 		case e.Tag != pubs[i].Tag:
 			return events, fmt.Errorf("confirm %d came in the place of %d", e.Tag, pubs[i].Tag)
-		case refused == nil:
-			refused = e.Err
 		}
 		events = append(events, e)
 	}
-	return events, refused
+	return events, nil
 }
 
 // Rows gives the number of stored keys of a class.
