@@ -23,6 +23,7 @@ type modelConsumer struct {
 	session   string
 	queue     string
 	credit    int
+	priority  int32 // only of a queue with one active consumer
 	replenish bool
 	auto      bool
 	consumer  *broker.Consumer
@@ -58,7 +59,8 @@ type machine struct {
 var (
 	modelSessions = []string{"s1", "s2", "s3"}
 	modelQueues   = []string{
-		"durable1", "durable2", "temporary", "narrow", "durable work", "graves",
+		"durable1", "durable2", "temporary", "narrow", "groups", "single", "durable work",
+		"graves",
 	}
 )
 
@@ -110,7 +112,7 @@ func (p *plan) history(t *testing.T, rt *rapid.T) {
 		"credit": m.credit, "close": m.closeOne, "purge": m.purge, "get": m.get,
 		"redeclare": m.redeclare, "lock": m.lock, "crash": m.crash, "torn": m.torn,
 		"restart": m.restart, "receive": m.receiveSome, "leases": m.leases, "advance": m.advance,
-		"transact": m.transact,
+		"transact": m.transact, "move": m.move,
 		"": func(rt *rapid.T) {
 			m.check(rt)
 			p.steps++
@@ -131,6 +133,7 @@ func (m *machine) start(d *Domain) {
 	for _, name := range modelQueues {
 		if q := old[name]; q != nil && q.durable {
 			m.queues[name] = q
+			q.active = nil
 			continue
 		}
 		m.declare(name)
@@ -143,7 +146,7 @@ func (m *machine) declare(name string) {
 	m.queues[name] = &modelQueue{
 		durable: spec.Durable, maxPriority: spec.MaxPriority, marks: map[uint8]int{},
 		limits: spec.Limits, limited: spec.Limits.Deliveries.Set, loose: name == "graves",
-		ids: map[string]*sighting{},
+		ids: map[string]*sighting{}, groups: spec.Groups, single: spec.SingleActive,
 	}
 }
 
@@ -195,18 +198,23 @@ func (m *machine) consume(rt *rapid.T) {
 	if m.queues[queue].limits.MaxLength.Set && mc.auto {
 		mc.replenish = false // whether credit or the bound is first is for the time to say
 	}
+	if p := rapid.Int32Range(0, 2).Draw(rt, "priority"); m.queues[queue].single {
+		mc.priority = p
+	}
 	m.count++
 	ref := uint64(m.count)
 	var err error
 	mc.consumer, err = c.Consume(m.tt.Context(), broker.ConsumerSpec{
 		Queue: m.world.Queue(queue), Ref: ref, Credit: mc.credit, Replenish: mc.replenish,
-		AutoSettle: mc.auto,
+		AutoSettle: mc.auto, Priority: mc.priority,
 	})
 	if err != nil {
 		rt.Fatal(err)
 	}
 	m.consumers = append(m.consumers, mc)
 	m.byRef[ref] = mc
+	m.elect()
+	m.activity(rt, queue)
 }
 
 // portion is a part of what a session holds, and what is to be done with it.
@@ -268,7 +276,7 @@ func (m *machine) settled(h modelHeld, way broker.Outcome) {
 	case broker.Release:
 		m.back(h.queue, h.message)
 	case 0:
-		h.message.holder = ""
+		h.message.holder, h.message.taker = "", nil
 	case broker.Reject:
 		m.die(h.queue, h.message)
 	default:
@@ -285,10 +293,12 @@ func (m *machine) cancel(rt *rapid.T) {
 		rt.Fatal(err)
 	}
 	m.forget(func(x *modelConsumer) bool { return x == mc })
+	m.activity(rt, mc.queue)
 }
 
 func (m *machine) forget(which func(*modelConsumer) bool) {
 	m.consumers = slices.DeleteFunc(m.consumers, which)
+	m.elect()
 }
 
 func (m *machine) credit(rt *rapid.T) {
@@ -340,7 +350,7 @@ func (m *machine) get(rt *rapid.T) {
 	s, c := m.session(rt)
 	name, q := m.queue(rt)
 	d, left, ok, err := c.Get(m.tt.Context(), m.world.Queue(name), false)
-	ready := q.ready()
+	ready := m.takable(q, nil)
 	switch {
 	case m.locked:
 		if fault.KindOf(err) != fault.KeyUnavailable {
@@ -352,8 +362,8 @@ func (m *machine) get(rt *rapid.T) {
 	case !ok:
 		return
 	}
-	if left != len(ready)-1 {
-		rt.Fatalf("get says %d remain, want %d", left, len(ready)-1)
+	if all := len(q.ready()); left != all-1 {
+		rt.Fatalf("get says %d remain, want %d", left, all-1)
 	}
 	m.delivered(rt, s, nil, q, m.meant(q, ready, 0, &d), d)
 }
@@ -407,7 +417,10 @@ func (m *machine) delivered(
 			text, d.Redelivered, err, x.text, x.redelivered)
 	}
 	q.noteDelivered(x)
-	x.holder = s
+	x.holder, x.taker = s, new(int) // of a get: like no other's
+	if mc != nil {
+		x.taker = mc
+	}
 	h := modelHeld{d, x, q, mc}
 	if mc == nil {
 		m.held[s] = append(m.held[s], h)

@@ -16,8 +16,8 @@ func (m *machine) check(rt *rapid.T) {
 		}
 		moved := m.receiveAll(rt)
 		due := 0
-		for name, q := range m.queues {
-			due += min(len(m.alive(q)), m.open(name))
+		for _, name := range modelQueues {
+			due += m.due(name)
 		}
 		if due == 0 && !m.pruneAll() {
 			break
@@ -44,7 +44,7 @@ func (m *machine) pruneAll() (changed bool) {
 	for _, name := range modelQueues {
 		q := m.queues[name]
 		changed = m.ripen(q) || changed
-		if min(len(m.alive(q)), m.open(name)) == 0 {
+		if m.due(name) == 0 {
 			changed = m.prune(q) || changed
 		}
 	}
@@ -75,13 +75,11 @@ func (m *machine) counts(rt *rapid.T, name string, q *modelQueue, deadline time.
 // open is how many messages the consumers of a queue would take.
 func (m *machine) open(queue string) int {
 	n := 0
-	for _, mc := range m.consumers {
-		if mc.queue == queue {
-			if mc.credit < 0 {
-				return 1 << 30
-			}
-			n += mc.credit
+	for _, mc := range m.takers(queue) {
+		if mc.credit < 0 {
+			return 1 << 30
 		}
+		n += mc.credit
 	}
 	return n
 }

@@ -29,7 +29,7 @@ func (m *machine) alive(q *modelQueue) []*modelMessage {
 
 // back puts a message to its place that somebody had.
 func (m *machine) back(q *modelQueue, x *modelMessage) {
-	x.holder, x.lease, x.redelivered = "", nil, true
+	x.holder, x.lease, x.taker, x.redelivered = "", nil, nil, true
 	if x.count++; q.limited && x.count > q.limits.Deliveries.N {
 		m.die(q, x)
 	}

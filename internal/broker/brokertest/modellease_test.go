@@ -25,7 +25,7 @@ func (m *machine) receiveSome(rt *rapid.T) {
 	got, err := c.Receive(m.tt.Context(), broker.ReceiveSpec{
 		Queue: m.world.Queue(name), Max: most, Lease: lease,
 	})
-	ready := m.alive(q)
+	ready, taker := m.takable(q, nil), new(int)
 	switch {
 	case m.locked:
 		if fault.KindOf(err) != fault.KeyUnavailable {
@@ -34,18 +34,24 @@ func (m *machine) receiveSome(rt *rapid.T) {
 		return
 	case err != nil:
 		rt.Fatal(err)
-	case len(got) > min(most, len(ready)) || len(got) == 0 && len(ready) > 0:
+	case len(got) > most || !q.groups && len(got) > len(ready) || len(got) == 0 && len(ready) > 0:
 		rt.Fatalf("receive of %d gave %d of %d", most, len(got), len(ready))
 	}
 	for i, d := range got {
-		x := m.meant(q, ready, i, &d)
+		var x *modelMessage
+		if i > 0 && q.groups {
+			x = m.named(rt, q, &d)
+			m.orderly(rt, q, x, taker, true)
+		} else {
+			x = m.meant(q, ready, i, &d)
+		}
 		text, err := m.world.Text(&d)
 		if err != nil || text != x.text || d.Redelivered != x.redelivered && !q.loose {
 			rt.Fatalf("receive of %q marked %v (%v), want %q marked %v",
 				text, d.Redelivered, err, x.text, x.redelivered)
 		}
 		q.noteDelivered(x)
-		x.lease = &modelLease{d.Lease, m.clock.Now().Add(lease)}
+		x.lease, x.taker = &modelLease{d.Lease, m.clock.Now().Add(lease)}, taker
 	}
 	m.lapse()
 }

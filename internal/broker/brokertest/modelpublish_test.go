@@ -36,11 +36,15 @@ func (m *machine) draft(rt *rapid.T, most int) (list []sending) {
 			like.Delay = span
 		}
 	}
+	group := grouping(rt, q)
 	ids := rapid.IntRange(0, 9).Draw(rt, "ids")
 	for i := range rapid.IntRange(1, most).Draw(rt, "messages") {
 		m.count++
 		x := sending{queue: name, number: m.count, like: like}
 		x.text = fmt.Sprint(m.count, strings.Repeat(".", m.count%7*30))
+		if x.like.Group = group(i); q.groups {
+			x.like.Expiry = broker.Bound{} // where others overtake, it may go any time
+		}
 		if q.limits.Dedup > 0 && ids > 3 {
 			x.id = fmt.Sprint("id", i*ids%12)
 			x.like.Dedup = m.world.Namespace.DedupID("", x.id)
@@ -113,7 +117,7 @@ func (m *machine) room(rt *rapid.T, name string, n int, err error) {
 	q := m.queues[name]
 	had, refuses := len(q.ready())+n, q.limits.Overflow == broker.RefusePublish
 	switch most := int(q.limits.MaxLength.N); {
-	case err == nil && refuses && had-m.open(name) > most:
+	case err == nil && refuses && n > 0 && had-m.open(name) > most:
 		rt.Fatalf("%s took %d messages, so that it has %d", name, n, had)
 	case err == nil || refuses && had > most && fault.KindOf(err) == fault.Exhausted:
 	default:
@@ -128,8 +132,9 @@ func (m *machine) arrived(s sending) {
 		return
 	}
 	x := &modelMessage{
-		text: s.text, number: s.number, priority: s.like.Priority, lasting: s.like.Durable,
-		expires: m.expiry(q, s.like.Expiry), due: m.now() + s.like.Delay.N,
+		text: s.text, number: s.number, group: s.like.Group, priority: s.like.Priority,
+		lasting: s.like.Durable, expires: m.expiry(q, s.like.Expiry),
+		due: m.now() + s.like.Delay.N,
 	}
 	x.durable = x.lasting && q.durable
 	if s.id != "" {

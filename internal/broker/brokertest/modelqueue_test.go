@@ -8,6 +8,7 @@ import (
 
 type modelMessage struct {
 	text        string
+	group       string
 	number      int // its place among those of its priority
 	priority    uint8
 	lasting     bool // published as durable
@@ -15,6 +16,7 @@ type modelMessage struct {
 	redelivered bool
 	holder      string // session; "" while ready
 	lease       *modelLease
+	taker       any   // who holds its group, while it is in flight
 	count       int64 // how often it came back
 	expires     int64 // domain time; 0: never
 	due         int64 // the same
@@ -25,6 +27,9 @@ type modelQueue struct {
 	maxPriority uint8
 	limits      broker.Limits
 	ids         map[string]*sighting
+	groups      bool
+	single      bool            // one consumer is active
+	active      *modelConsumer  // that one
 	limited     bool            // counts how often messages come back
 	loose       bool            // keeps no order that the model knows
 	delayed     []*modelMessage // in the order in which they are due
@@ -40,6 +45,10 @@ func modelSpec(name string) broker.QueueSpec {
 	case "durable2", "temporary":
 		spec.MaxPriority = 2
 		spec.Limits.Dedup = 20_000
+	case "groups":
+		spec.Groups, spec.Limits.Dedup = true, 20_000
+	case "single":
+		spec.SingleActive = true
 	case "narrow":
 		spec.Limits.MaxLength, spec.Limits.Overflow = broker.AtMost(12), broker.RefusePublish
 	case "durable work":

@@ -68,8 +68,11 @@ func (m *machine) receive(rt *rapid.T, s string, d broker.Delivery) {
 	if i < 0 {
 		rt.Fatalf("%q came from %s, which has it not ready", text, mc.queue)
 	}
-	if alone := m.alone(mc); alone && i > 0 && !q.loose {
-		rt.Fatalf("%q came before %q", text, ready[0].text)
+	if q.single && mc != q.active {
+		rt.Fatalf("%q came to a consumer that is not active", text)
+	}
+	if !q.loose {
+		m.orderly(rt, q, ready[i], mc, q.single || m.alone(mc))
 	}
 	m.delivered(rt, s, mc, q, ready[i], d)
 }

@@ -104,7 +104,9 @@ func (m *machine) forgetTransient() {
 		maps.DeleteFunc(q.ids, func(_ string, x *sighting) bool { return !x.durable })
 		for _, x := range q.messages {
 			x.redelivered = q.seen(x)
-			x.holder = ""
+			if x.holder = ""; x.lease == nil {
+				x.taker = nil
+			}
 		}
 	}
 	clear(m.held)
