@@ -60,6 +60,7 @@ func (sh *shard) countDeath(why Reason) {
 type burial struct {
 	message Message
 	history History
+	from    *Queue // nil: another shard's
 	targets []*Queue
 	next    int // the target to go on with
 	// With away, a parcel goes there instead, to the namespace.
@@ -70,7 +71,7 @@ type burial struct {
 // burial prepares the way of a message that dies in q.
 func (q *Queue) burial(m *Message, h *History, why Reason, now int64) burial {
 	to := &q.state.limits.Dead
-	b := burial{message: *m}
+	b := burial{message: *m, from: q}
 	if h == nil {
 		h = &History{}
 	}
@@ -150,6 +151,10 @@ func (sh *shard) forwardOne(b *burial) {
 	case q.state.frozen || q.state.gone || b.history.Cycles(q.spec.Name):
 	case sh.refusal(q, &b.message, &b.history) != nil:
 	default:
+		// What a transaction buries is not seen before it, as what it publishes.
+		if b.from != nil {
+			q.state.lastBatch = max(q.state.lastBatch, b.from.state.lastBatch)
+		}
 		sh.enqueue(q, &b.message, &b.history)
 	}
 }

@@ -28,23 +28,31 @@ func publishing(t testing.TB, w *World, queue, text string, durable bool) broker
 	return broker.Publishing{Message: m, Targets: []*broker.Queue{w.Queue(queue)}}
 }
 
+func consume(t *testing.T, c *Client, spec broker.ConsumerSpec) {
+	t.Helper()
+	if _, err := c.Consume(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestCommitWaits holds the store: neither the event nor what a transaction
-// causes to be delivered comes before it is durable, be it transient, released or
-// allowed by credit that came back.
+// causes to be delivered comes before it is durable, be it transient, released,
+// allowed by credit that came back, or dead.
 func TestCommitWaits(t *testing.T) {
 	t.Parallel()
 	e := memory.New(memory.Config{Shards: 3})
 	w := Start(t, e, NewDomain(), broker.Config{})
 	w.Declare(nil, broker.QueueSpec{Name: "q", Durable: true})
 	w.Declare(nil, broker.QueueSpec{Name: "t"})
+	d := w.Declare(nil, broker.QueueSpec{Name: "d", Limits: broker.Limits{
+		Dead: broker.DeadLetter{Set: true, OwnKey: true, Key: "g"},
+	}})
+	w.Declare(nil, broker.QueueSpec{Name: "g"})
 	c := w.Client(broker.SessionConfig{})
-	for _, spec := range []broker.ConsumerSpec{
-		{Queue: w.Queue("q"), Credit: 1, Replenish: true}, {Queue: w.Queue("t"), Credit: -1},
-	} {
-		if _, err := c.Consume(t.Context(), spec); err != nil {
-			t.Fatal(err)
-		}
-	}
+	other := w.Client(broker.SessionConfig{})
+	consume(t, other, broker.ConsumerSpec{Queue: w.Queue("g"), Credit: -1})
+	consume(t, c, broker.ConsumerSpec{Queue: w.Queue("q"), Credit: 1, Replenish: true})
+	consume(t, c, broker.ConsumerSpec{Queue: w.Queue("t"), Credit: -1})
 	if err := c.Send("", "q", true, "1", "2"); err != nil {
 		t.Fatal(err)
 	}
@@ -52,12 +60,22 @@ func TestCommitWaits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := c.Send("", "d", false, "0"); err != nil {
+		t.Fatal(err)
+	}
+	dying, _, ok, err := c.Get(t.Context(), d, false)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
 	release := e.Hold()
 	tx := broker.Transaction{
 		Publishings: []broker.Publishing{
 			publishing(t, w, "q", "3", true), publishing(t, w, "t", "4", false),
 		},
-		Settlements: []broker.Settlement{{Ref: first.Delivery.Ref, Outcome: broker.Accept}},
+		Settlements: []broker.Settlement{
+			{Ref: first.Delivery.Ref, Outcome: broker.Accept},
+			{Ref: dying.Ref, Outcome: broker.Reject},
+		},
 	}
 	if err := c.Commit(t.Context(), tx, 77); err != nil {
 		t.Fatal(err)
@@ -67,7 +85,7 @@ func TestCommitWaits(t *testing.T) {
 	if _, _, ok, err := c.Get(t.Context(), x, false); ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if got := c.Next(nil); len(got) > 0 {
+	if got := append(c.Next(nil), other.Next(nil)...); len(got) > 0 {
 		t.Fatalf("event of kind %d came before the transaction was durable", got[0].Kind)
 	}
 	release()
@@ -77,7 +95,10 @@ func TestCommitWaits(t *testing.T) {
 	if len(c.events) != 3 || c.events[0].Kind != broker.Committed || c.events[0].Tag != 77 {
 		t.Fatalf("%d events, the first of kind %d", len(c.events), c.events[0].Kind)
 	}
-	if err := errors.Join(c.Close(t.Context()), w.Stop()); err != nil {
+	if _, err := other.Wait(broker.Delivered); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(other.Close(t.Context()), c.Close(t.Context()), w.Stop()); err != nil {
 		t.Fatal(err)
 	}
 }
