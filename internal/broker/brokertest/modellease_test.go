@@ -50,7 +50,7 @@ func (m *machine) receiveSome(rt *rapid.T) {
 			rt.Fatalf("receive of %q marked %v (%v), want %q marked %v",
 				text, d.Redelivered, err, x.text, x.redelivered)
 		}
-		q.noteDelivered(x)
+		x.leased = true
 		x.lease, x.taker = &modelLease{d.Lease, m.clock.Now().Add(lease)}, taker
 	}
 	m.lapse()

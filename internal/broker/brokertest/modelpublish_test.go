@@ -33,7 +33,7 @@ func (m *machine) draft(rt *rapid.T, most int) (list []sending) {
 		like.Expiry = span
 	case 1:
 		if !q.limits.Expiry.Set {
-			like.Delay = span
+			like.Delay = broker.AtMost(span.N + 500) // when no lease runs out
 		}
 	}
 	group := grouping(rt, q)

@@ -16,6 +16,7 @@ type modelMessage struct {
 	redelivered bool
 	holder      string // session; "" while ready
 	lease       *modelLease
+	leased      bool  // once; that is stored with it
 	taker       any   // who holds its group, while it is in flight
 	count       int64 // how often it came back
 	expires     int64 // domain time; 0: never
@@ -34,7 +35,8 @@ type modelQueue struct {
 	loose       bool            // keeps no order that the model knows
 	delayed     []*modelMessage // in the order in which they are due
 	messages    []*modelMessage // in order, whether held or not
-	// By priority, the number of the last durable one that was ever delivered.
+	// By priority, the number of the last durable one that a session ever had. What
+	// it overtook counts, too.
 	marks map[uint8]int
 }
 
@@ -82,7 +84,9 @@ func (q *modelQueue) ready() []*modelMessage {
 }
 
 // seen reports whether a durable message counts as delivered after a restart.
-func (q *modelQueue) seen(m *modelMessage) bool { return m.number <= q.marks[m.priority] }
+func (q *modelQueue) seen(m *modelMessage) bool {
+	return m.leased || m.number <= q.marks[m.priority]
+}
 
 func (q *modelQueue) remove(m *modelMessage) {
 	q.messages = slices.DeleteFunc(q.messages, func(x *modelMessage) bool { return x == m })
