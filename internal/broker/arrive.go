@@ -11,7 +11,7 @@ import (
 
 // arrival is parcels at their target.
 type arrival struct {
-	from    store.ShardID
+	outbox  outboxID
 	parcels []parcel
 	next    int // the one to go on with
 	fan     fan // of that
@@ -20,18 +20,25 @@ type arrival struct {
 // arrive inserts parcels, and answers when all are durable. It returns false when
 // the batch is full, and then comes again for the rest. A batch that inserts one also
 // notes that, so that one that comes again, because one of the shards ended before it
-// knew, is told by its sequence.
+// knew, is told by its sequence. The answer counts them: at one whose namespace is not
+// here any more it ends.
 func (sh *shard) arrive(r *request) (done bool) {
 	if sh.err != nil {
 		r.reply <- reply{err: sh.err}
 		return true
 	}
 	a := r.arrival
-	before := sh.taken[a.from]
-	now := before
+	before := sh.taken[a.outbox]
+	now, away := before, false
 	for a.next < len(a.parcels) && (a.next == 0 || !sh.full()) {
 		p := &a.parcels[a.next]
 		if p.sequence > now.sequence {
+			if away = sh.absent(p.namespace); away {
+				break
+			}
+			if p.sequence > now.sequence+1 { // others took what is between
+				now = taken{sequence: p.sequence - 1}
+			}
 			if !sh.insertParts(a, &p.message) {
 				break
 			}
@@ -47,13 +54,22 @@ func (sh *shard) arrive(r *request) (done bool) {
 		a.next++
 	}
 	if now != before {
-		sh.note(a.from, now)
+		sh.note(a.outbox, now)
 	}
-	if a.next < len(a.parcels) && sh.err == nil {
+	if a.next < len(a.parcels) && sh.err == nil && !away {
 		return false
 	}
-	sh.say(true, release{reply: r.reply})
+	sh.say(true, release{reply: r.reply, r: reply{count: a.next}})
 	return true
+}
+
+// absent reports whether a namespace exists but takes nothing here now: it is being
+// moved, or was.
+func (sh *shard) absent(id NamespaceID) bool {
+	sh.core.mu.Lock()
+	defer sh.core.mu.Unlock()
+	at, exists := sh.core.existing[id]
+	return exists && (at.at != sh || sh.core.namespaces[id] == nil)
 }
 
 // insertParcel puts a message into its queues with higher ids than after. It
@@ -98,13 +114,13 @@ func (sh *shard) insertParcel(p *parcel, after queueID) (partly queueID) {
 	return 0
 }
 
-// note writes how far the parcels of a shard are taken.
-func (sh *shard) note(from store.ShardID, t taken) {
-	sh.taken[from] = t
-	key := takenKey(nil, from)
+// note writes how far the parcels of an outbox are taken.
+func (sh *shard) note(of outboxID, t taken) {
+	sh.taken[of] = t
+	key := takenKey(nil, of, sh.id)
 	v, err := sh.place.seal(nil, key, t.append(nil))
 	if err != nil {
-		sh.fail(fmt.Errorf("seal sequence taken from shard %d: %w", from, err))
+		sh.fail(fmt.Errorf("seal sequence taken from shard %d: %w", of.from, err))
 		return
 	}
 	sh.batch.Set(key, v)
@@ -117,18 +133,15 @@ func (sh *shard) loadTaken() (err error) {
 	defer func() { err = errors.Join(err, it.Close(), snap.Close()) }()
 	for it.Next() {
 		key := it.Key()
-		from := store.ShardID(0)
-		if len(key) == 3 {
-			from = store.ShardID(key[1])<<8 | store.ShardID(key[2])
-		}
-		if from == 0 {
-			return fmt.Errorf("%w: key %x", store.ErrDamaged, key)
+		of, err := parseTakenKey(key, sh.id)
+		if err != nil {
+			return err
 		}
 		plain, err := sh.place.open(nil, key, it.Value())
 		if err != nil {
 			return err
 		}
-		if sh.taken[from], err = parseTaken(plain); err != nil {
+		if sh.taken[of], err = parseTaken(plain); err != nil {
 			return fmt.Errorf("%w: key %x: %w", store.ErrDamaged, key, err)
 		}
 	}

@@ -2,13 +2,11 @@ package broker
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
-	"coffer/internal/control"
 	"coffer/internal/store"
 )
 
@@ -65,12 +63,12 @@ func Open(ctx context.Context, cfg Config) (*Core, error) {
 	}
 	c := &Core{
 		cfg: cfg, db: cfg.Control,
-		namespaces: map[NamespaceID]*Namespace{}, existing: map[NamespaceID]*shard{},
-		records: map[queueID]queueRecord{},
+		namespaces: map[NamespaceID]*Namespace{}, existing: map[NamespaceID]location{},
+		moving: map[NamespaceID]*relocation{}, records: map[queueID]queueRecord{},
 	}
 	c.carrying, c.dismiss = context.WithCancel(context.Background())
 	c.plain.New = func() any { return new([]byte) }
-	known, err := c.known(ctx)
+	known, err := c.layout(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("broker: read queues: %w", err)
 	}
@@ -81,7 +79,8 @@ func Open(ctx context.Context, cfg Config) (*Core, error) {
 		}
 		c.shards = append(c.shards, sh)
 	}
-	if err := errors.Join(c.loadExisting(ctx), c.openCouriers()); err != nil {
+	c.settle(known)
+	if err := c.openCouriers(); err != nil {
 		return nil, fmt.Errorf("broker: open outboxes: %w", err)
 	}
 	for _, sh := range c.shards {
@@ -89,27 +88,13 @@ func Open(ctx context.Context, cfg Config) (*Core, error) {
 	}
 	c.sweeper.open()
 	go c.sweep()
+	c.resumeMoves(known)
 	return c, nil
 }
 
-// known lists the ids of the queues in shard 0.
-func (c *Core) known(ctx context.Context) (map[queueID]bool, error) {
-	ids := map[queueID]bool{}
-	err := c.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
-		return tx.Scan(control.TableQueue, nil, func(row, _ []byte) error {
-			if len(row) != len(NamespaceID{})+8 {
-				return fmt.Errorf("%w: key of queue %x", store.ErrDamaged, row)
-			}
-			ids[queueID(binary.BigEndian.Uint64(row[len(NamespaceID{}):]))] = true
-			return nil
-		})
-	})
-	return ids, err
-}
-
 // boot reads the queue records and deletes what no queue has: transient
-// messages, and the queues whose deletion was cut short.
-func (sh *shard) boot(ctx context.Context, known map[queueID]bool) (err error) {
+// messages, and the queues whose deletion or move was cut short.
+func (sh *shard) boot(ctx context.Context, known *layout) (err error) {
 	snap := sh.store.Snapshot()
 	it := snap.Iter([]byte{byte(classRecord)}, []byte{byte(classRecord) + 1})
 	defer func() {
@@ -122,7 +107,11 @@ func (sh *shard) boot(ctx context.Context, known map[queueID]bool) (err error) {
 		if err != nil {
 			return err
 		}
-		if !known[id] {
+		owns, comes := known.owns(id, sh.id)
+		if comes {
+			continue // its move goes on
+		}
+		if !owns {
 			b.Delete(it.Key())
 			b.DeleteRange(queueRange(classDurable, id))
 			b.DeleteRange(queueRange(classDedup, id))
@@ -139,7 +128,7 @@ func (sh *shard) boot(ctx context.Context, known map[queueID]bool) (err error) {
 	if err := it.Err(); err != nil {
 		return err
 	}
-	if err := sh.loadTaken(); err != nil {
+	if err := errors.Join(sh.loadTaken(), sh.dropCursors(b, known, snap)); err != nil {
 		return err
 	}
 	done := make(chan error, 1)
@@ -160,6 +149,12 @@ func (c *Core) restore(q *Queue) error {
 	r, ok := c.records[q.id]
 	delete(c.records, q.id)
 	c.mu.Unlock()
+	if !ok {
+		var err error
+		if r, ok, err = q.storedRecord(); err != nil {
+			return err
+		}
+	}
 	if !ok {
 		return q.namespace.shard.mustBeEmpty(q.id)
 	}

@@ -91,7 +91,8 @@ type Core struct {
 	opening    sync.Mutex // one OpenNamespace at a time
 	mu         sync.Mutex
 	namespaces map[NamespaceID]*Namespace
-	existing   map[NamespaceID]*shard  // where it lies, open or not
+	existing   map[NamespaceID]location // open or not
+	moving     map[NamespaceID]*relocation
 	records    map[queueID]queueRecord // of queues that are not open yet
 	temporary  uint32                  // temporary queues so far in this start
 	closed     bool

@@ -226,6 +226,10 @@ func (n *Namespace) enter(ctx context.Context) error {
 		n.mu.Unlock()
 		return namespaceGone()
 	}
+	if n.moved.Load() {
+		n.mu.Unlock()
+		return movedError()
+	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"coffer/internal/control"
 	"coffer/internal/seal"
@@ -81,25 +82,32 @@ type knownQueue struct {
 	opened bool  // its row could be read
 }
 
-// load reads which queues and namespaces there are.
+// load reads which queues and namespaces lie in the shard. What others have here is left
+// over from a move, or a copy that one has not finished.
 func (c *check) load(state *control.Inspection) error {
-	err := state.Scan(control.TableQueue, func(row, v []byte) {
+	err := state.Scan(control.TableBrokerMeta, func(row, v []byte) {
+		if len(row) != len(namespaceRow(NamespaceID{})) || row[0] != 'n' {
+			return
+		}
+		if p, err := parsePlacing(v, math.MaxUint16); err == nil && p.at == c.shard {
+			c.namespaces[NamespaceID(row[1:])] = struct{}{}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return state.Scan(control.TableQueue, func(row, v []byte) {
 		if len(row) != len(NamespaceID{})+8 {
 			return // nobody finds it
+		}
+		if _, here := c.namespaces[NamespaceID(row[:len(NamespaceID{})])]; !here {
+			return
 		}
 		var k knownQueue
 		if spec, err := parseQueueRow(v); err == nil {
 			k = knownQueue{spec.Name, spec.MaxPriority, true}
 		}
 		c.known[queueID(binary.BigEndian.Uint64(row[len(NamespaceID{}):]))] = k
-	})
-	if err != nil {
-		return err
-	}
-	return state.Scan(control.TableBrokerMeta, func(row, _ []byte) {
-		if len(row) == len(namespaceRow(NamespaceID{})) && row[0] == 'n' {
-			c.namespaces[NamespaceID(row[1:])] = struct{}{}
-		}
 	})
 }
 
@@ -123,6 +131,8 @@ func (c *check) row(key, v []byte) {
 		what, err = c.parcelRow(key, v, what)
 	case classTaken:
 		what, err = c.takenRow(key, v, what)
+	case classCursor:
+		what, err = c.cursor(key, v, what)
 	default:
 		err = fmt.Errorf("not a class of this shard: %w", store.ErrDamaged)
 	}
@@ -206,13 +216,26 @@ func (c *check) parcelRow(key, v []byte, what string) (string, error) {
 }
 
 func (c *check) takenRow(key, v []byte, what string) (string, error) {
-	if len(key) != len(takenKey(nil, 0)) {
+	of, err := parseTakenKey(key, c.shard)
+	if err != nil {
+		return what, err
+	}
+	what = fmt.Sprintf("sequence taken from shard %d, outbox for shard %d", of.from, of.slot)
+	if err = c.open(key, v); err == nil {
+		_, err = parseTaken(c.plain)
+	}
+	return what, err
+}
+
+// cursor checks how far a namespace was copied to this shard.
+func (c *check) cursor(key, v []byte, what string) (string, error) {
+	if len(key) != len(cursorKey(nil, NamespaceID{})) {
 		return what, seal.ErrFormat
 	}
-	what = fmt.Sprintf("sequence taken from shard %d", binary.BigEndian.Uint16(key[1:]))
+	what = fmt.Sprintf("cursor of namespace %x", key[1:])
 	err := c.open(key, v)
 	if err == nil {
-		_, err = parseTaken(c.plain)
+		_, _, err = parseCursor(c.plain)
 	}
 	return what, err
 }

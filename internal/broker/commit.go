@@ -164,6 +164,9 @@ func (sh *shard) refuseCommit(s *Session, pubs []publishing, targets []*Queue) e
 	if s.state.closed {
 		return closedError()
 	}
+	if s.namespace.moved.Load() {
+		return movedError()
+	}
 	var w wanted
 	for i := range pubs {
 		p := &pubs[i]
@@ -193,10 +196,11 @@ func (sh *shard) refuseCommit(s *Session, pubs []publishing, targets []*Queue) e
 // reachable reports why a transaction of n cannot send m to q. A queue of another
 // shard is looked at when the message arrives there.
 func (sh *shard) reachable(n *Namespace, q *Queue, m *Message) error {
-	if to := q.namespace.shard; to != sh {
-		if sh.courierTo(to).backlog() >= maxParcels {
-			return fault.New(fault.Exhausted, "too many messages on their way to another shard")
-		}
+	if slot := sh.way(n, q.namespace); slot != nil &&
+		sh.courierTo(slot).backlog() >= maxParcels {
+		return fault.New(fault.Exhausted, "too many messages on their way to another shard")
+	}
+	if q.namespace.shard != sh {
 		return nil
 	}
 	if q.state.frozen || q.state.gone {
@@ -221,8 +225,8 @@ func (sh *shard) apply(r *request, pubs []publishing, targets []*Queue) {
 			p.msg.apart = r.fans[i].apart
 		}
 		for _, q := range targets[:p.targets] {
-			if to := q.namespace.shard; to != sh {
-				sh.send(to, q.parcel(&p.msg, nil))
+			if slot := sh.way(r.s.namespace, q.namespace); slot != nil {
+				sh.send(r.s.namespace, slot, q.parcel(&p.msg, nil))
 				continue
 			}
 			q.state.lastBatch = sh.batch.index

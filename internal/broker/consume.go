@@ -7,6 +7,9 @@ import (
 )
 
 func queueGone(q *Queue) error {
+	if q.namespace.moved.Load() {
+		return movedError()
+	}
 	return fault.New(fault.NotFound, "no queue '%s'", q.spec.Name)
 }
 

@@ -7,18 +7,22 @@ import (
 	"fmt"
 	"sync"
 
-	"coffer/internal/control"
 	"coffer/internal/store"
 )
 
-// courier carries the parcels of one shard to another one, in order, a page at a
-// time. It carries only what is durable at the source, and the source deletes only
-// what is durable at the target; what comes twice is told by its sequence.
+// courier carries the parcels of one outbox of a shard, in order, a page at a time. An
+// outbox is for the namespaces that were made in one shard; those that were moved since
+// get theirs where they are. It carries only what is durable at the source, and the
+// source deletes only what is durable at the target; what comes twice is told by its
+// sequence.
 type courier struct {
 	core     *Core
 	from, to *shard
 	place    place
 	wake     chan struct{} // with room for one
+
+	found uint64 // sequence of the last parcel as of the start
+	had   uint64 // as of the start, those up to this were taken
 
 	// The owner's of from.
 	next    uint64 // sequence of the next parcel
@@ -49,10 +53,21 @@ func (c *courier) backlog() uint64 {
 	return c.next - 1 - c.taken
 }
 
-// send puts a parcel into the outbox, in the open batch.
-func (sh *shard) send(to *shard, p *parcel) {
+// carried gives the sequence up to which all parcels are taken.
+func (c *courier) carried() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.taken
+}
+
+// send puts a parcel of a namespace into an outbox, in the open batch.
+func (sh *shard) send(n *Namespace, to *shard, p *parcel) {
 	c := sh.courierTo(to)
 	p.sequence = c.next
+	if n.sent == nil {
+		n.sent = make([]uint64, len(sh.couriers))
+	}
+	n.sent[to.id-1] = c.next
 	if a := p.message.apart; a != nil { // the record stands in the parcel
 		if p.message.apart = nil; a.parts > 0 {
 			p.message.apart = &apart{id: a.id, parts: a.parts, bytes: a.bytes}
@@ -149,12 +164,14 @@ func (c *courier) run(ctx context.Context) error {
 		from, to := c.taken+1, c.durable+1
 		c.mu.Unlock()
 		var list []parcel
-		var err error
 		if from < to {
-			if list, err = c.read(from, to); err != nil {
+			read, err := c.read(from, to)
+			if err != nil {
 				return err
 			}
-			list = c.known(list)
+			if list, err = c.hand(ctx, read); err != nil {
+				return err
+			}
 		}
 		if len(list) == 0 {
 			select {
@@ -163,10 +180,6 @@ func (c *courier) run(ctx context.Context) error {
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-		}
-		r := request{kind: reqArrive, arrival: &arrival{from: c.from.id, parcels: list}}
-		if _, err := c.to.ask(ctx, r); err != nil {
-			return err
 		}
 		c.mu.Lock()
 		c.taken = list[len(list)-1].sequence
@@ -183,18 +196,40 @@ func (c *courier) run(ctx context.Context) error {
 	}
 }
 
-// known gives the parcels up to the first one whose namespace will be opened
-// later; OpenNamespace wakes the courier.
-func (c *courier) known(list []parcel) []parcel {
+// hand gives the first of the parcels to where their namespaces lie, and those of them
+// that are taken. None is when the first waits for its namespace to be opened, or for the
+// end of its move: both wake the courier.
+func (c *courier) hand(ctx context.Context, list []parcel) ([]parcel, error) {
+	if n := c.had - min(c.had, list[0].sequence-1); n > 0 {
+		return list[:min(n, uint64(len(list)))], nil
+	}
+	at, list := c.destined(list)
+	if at == nil {
+		return nil, nil
+	}
+	a := &arrival{outbox: outboxID{c.from.id, c.to.id}, parcels: list}
+	answer, err := at.ask(ctx, request{kind: reqArrive, arrival: a})
+	return list[:answer.count], err
+}
+
+// destined gives the first of the parcels that go to one shard; none when the first must wait.
+// What is for a namespace that is gone goes anywhere.
+func (c *courier) destined(list []parcel) (at *shard, same []parcel) {
 	c.core.mu.Lock()
 	defer c.core.mu.Unlock()
 	for i := range list {
 		id := list[i].namespace
-		if c.core.namespaces[id] == nil && c.core.existing[id] != nil {
-			return list[:i]
+		x, exists := c.core.existing[id]
+		if exists && (c.core.namespaces[id] == nil || at != nil && x.at != at) {
+			return at, list[:i]
+		}
+		if exists {
+			at = x.at
+		} else if at == nil {
+			at = c.to
 		}
 	}
-	return list
+	return at, list
 }
 
 // read gives the next parcels.
@@ -263,9 +298,11 @@ func (c *Core) openCouriers() error {
 		for i, to := range c.shards {
 			k := &courier{core: c, from: from, to: to, wake: make(chan struct{}, 1)}
 			k.place = place{platform: from.place.platform, shard: from.id}
-			k.durable = max(last[i], to.taken[from.id].sequence)
+			k.had = c.takenOf(outboxID{from.id, to.id})
+			k.durable = max(last[i], k.had)
+			k.found = k.durable
 			k.next, k.taken = k.durable+1, k.durable
-			if first[i] != 0 { // what was taken is among them: the target tells
+			if first[i] != 0 { // what was taken may be among them
 				k.taken = first[i] - 1
 			}
 			from.couriers = append(from.couriers, k)
@@ -279,6 +316,15 @@ func (c *Core) openCouriers() error {
 		}
 	}
 	return nil
+}
+
+// takenOf gives the sequence up to which the parcels of an outbox are taken. Whoever took
+// one did so after all before it were taken.
+func (c *Core) takenOf(id outboxID) (seq uint64) {
+	for _, sh := range c.shards {
+		seq = max(seq, sh.taken[id].sequence)
+	}
+	return seq
 }
 
 // parcels gives, for each target, the first and the last sequence of its outbox; 0:
@@ -317,19 +363,4 @@ func (sh *shard) delivered(r *request) {
 		sh.touch(q)
 	}
 	sh.blocked = sh.blocked[:0]
-}
-
-// loadExisting reads which namespaces exist, and where.
-func (c *Core) loadExisting(ctx context.Context) error {
-	return c.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
-		return tx.Scan(control.TableBrokerMeta, []byte("n"), func(row, v []byte) error {
-			if len(row) != len(namespaceRow(NamespaceID{})) {
-				return fmt.Errorf("%w: key of namespace %x", store.ErrDamaged, row)
-			}
-			id := NamespaceID(row[1:])
-			sh, err := c.parseShard(id, v)
-			c.existing[id] = sh
-			return err
-		})
-	})
 }

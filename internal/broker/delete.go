@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 
 	"coffer/internal/control"
 	"coffer/internal/fault"
@@ -79,10 +80,11 @@ func (n *Namespace) removeQueue(ctx context.Context, q *Queue) error {
 }
 
 // deleteUnused deletes a queue that goes with its last consumer or its session.
-// That it went meanwhile, or is in use again, is no error.
+// That it went meanwhile, or moved, or is in use again, is no error.
 func (n *Namespace) deleteUnused(ctx context.Context, q *Queue) error {
 	_, err := n.DeleteQueue(ctx, q, !q.spec.Exclusive, false)
-	if kind := fault.KindOf(err); kind == fault.NotFound || kind == fault.Conflict {
+	kind := fault.KindOf(err)
+	if kind == fault.NotFound || kind == fault.Conflict || errors.Is(err, ErrMoved) {
 		return nil
 	}
 	return err

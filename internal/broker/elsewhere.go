@@ -11,19 +11,29 @@ func (q *Queue) buryElsewhere(b *burial, id NamespaceID) {
 	to, at := sh.core.namespaces[id], sh.core.existing[id]
 	sh.core.mu.Unlock()
 	switch {
-	case at == nil || to != nil && sameDomain(from, to) != nil:
+	case at.at == nil || to != nil && sameDomain(from, to) != nil:
 		sh.counters.lost.Add(1)
-	case at == sh && to != nil && sh.courierTo(sh).backlog() == 0:
+	case at.at == sh && to != nil && sh.courierTo(at.slot).backlog() == 0:
 		b.targets, _ = to.Topology().Route(nil, b.message.Address, b.message.Key)
 	default:
-		b.away, b.namespace = at, id
+		b.away, b.namespace = at.slot, id
 	}
 }
 
 // sendAway sends a dead message to its namespace.
 func (sh *shard) sendAway(b *burial) {
 	if b.away != nil {
-		sh.send(b.away, &parcel{namespace: b.namespace, message: b.message, history: &b.history})
+		p := &parcel{namespace: b.namespace, message: b.message, history: &b.history}
+		sh.send(b.from.namespace, b.away, p)
 		b.away = nil
 	}
+}
+
+// way gives the outbox in which what n sends to another namespace goes there; nil: none,
+// it is in this shard and nothing is on its way to it.
+func (sh *shard) way(n, to *Namespace) *shard {
+	if n == to || to.shard == sh && (to.slot == sh || sh.courierTo(to.slot).backlog() == 0) {
+		return nil
+	}
+	return to.slot
 }

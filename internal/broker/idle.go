@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"coffer/internal/fault"
@@ -111,7 +112,8 @@ func (c *Core) sweep() {
 		r := request{kind: reqFreeze, q: q, idle: true}
 		_, err := q.namespace.deleteQueue(context.Background(), r)
 		kind := fault.KindOf(err)
-		if err != nil && kind != fault.NotFound && kind != fault.Conflict {
+		if err != nil && kind != fault.NotFound && kind != fault.Conflict &&
+			!errors.Is(err, ErrMoved) {
 			c.cfg.Logger.Error("idle queue cannot be deleted", "err", err)
 		}
 	}

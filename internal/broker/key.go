@@ -21,6 +21,7 @@ const (
 	classDedup   class = 0x20 // deduplication ids
 	classParcel  class = 0x28 // the outbox: messages on their way to other shards
 	classTaken   class = 0x29 // how far those of other shards were taken
+	classCursor  class = 0x2a // how far a namespace that moves here was copied
 )
 
 // kind is the byte of a key that says what is kept of a queue's message there.

@@ -87,10 +87,10 @@ func (n *Namespace) settable(l *Limits) error {
 		return err
 	}
 	n.core.mu.Lock()
-	to, exists := n.core.namespaces[l.Dead.Namespace], n.core.existing[l.Dead.Namespace]
+	to, at := n.core.namespaces[l.Dead.Namespace], n.core.existing[l.Dead.Namespace]
 	n.core.mu.Unlock()
 	switch {
-	case exists == nil:
+	case at.at == nil:
 		return namespaceGone()
 	case to == nil:
 		return fault.New(fault.Unavailable, "the namespace of the dead letters is not open")

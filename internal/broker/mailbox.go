@@ -40,6 +40,10 @@ const (
 	reqTaken
 	reqTick
 	reqUse
+	reqMayLeave
+	reqLeave
+	reqBring
+	reqErase
 	reqStop
 )
 
@@ -71,6 +75,7 @@ type request struct {
 	limits    *Limits
 	receive   *receiver
 	leases    *leaseLetter
+	bringing  *bringing
 	reply     chan reply // with room for one; nil when nothing waits
 }
 

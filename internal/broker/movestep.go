@@ -46,7 +46,8 @@ func (sh *shard) moveSlice(m *Move) (moved int64, end bool, err error) {
 			sh.wakeAt(from, (m.due+999)/1000)
 			return moved, false, nil
 		}
-		if at := to.namespace.shard; at != sh && sh.courierTo(at).backlog() >= maxParcels {
+		if slot := sh.way(from.namespace, to.namespace); slot != nil &&
+			sh.courierTo(slot).backlog() >= maxParcels {
 			if !slices.Contains(sh.blocked, from) {
 				sh.blocked = append(sh.blocked, from)
 			}
@@ -106,8 +107,8 @@ func (sh *shard) moveOne(e *entry, to *Queue) {
 		across := e.extra.history.across(from.namespace.id, to.namespace.id)
 		h = &across
 	}
-	if at := to.namespace.shard; at != sh {
-		sh.send(at, to.parcel(&m, h))
+	if slot := sh.way(from.namespace, to.namespace); slot != nil {
+		sh.send(from.namespace, slot, to.parcel(&m, h))
 	} else {
 		to.state.lastBatch = sh.batch.index // it is not to be seen in both
 		sh.enqueue(to, &m, h)

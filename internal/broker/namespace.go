@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -37,8 +38,10 @@ type Namespace struct {
 	id       NamespaceID
 	domain   Domain
 	shard    *shard
+	slot     *shard // parcels to it are in the outboxes for that one
 	topology atomic.Pointer[Topology]
 	gone     atomic.Bool
+	moved    atomic.Bool // to another shard: another Namespace stands for it there
 	quota    atomic.Pointer[Quota]
 	usage    usage
 
@@ -50,6 +53,7 @@ type Namespace struct {
 	// The shard's owner's.
 	locked bool // the domain is
 	clock  clock
+	sent   []uint64 // by slot: sequence of its last parcel
 }
 
 // ID names the namespace.
@@ -75,47 +79,31 @@ func (c *Core) CreateNamespace(ctx context.Context, id NamespaceID) error {
 			return err
 		}
 		sh := c.shards[(count-1)%uint64(len(c.shards))]
-		v := binary.BigEndian.AppendUint16([]byte{rowVersion}, uint16(sh.id))
-		tx.Put(control.TableBrokerMeta, row, v)
+		tx.Put(control.TableBrokerMeta, row, placing{sh.id, sh.id}.append(nil))
 		tx.After(func() {
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			c.existing[id] = sh
+			c.existing[id] = location{sh, sh}
 		})
 		return nil
 	})
 }
 
-// shardOf gives the shard of a namespace; nil when there is no such namespace.
-func (c *Core) shardOf(tx *control.Tx, id NamespaceID) (*shard, error) {
-	v, ok, err := tx.Get(control.TableBrokerMeta, namespaceRow(id))
-	if err != nil || !ok {
-		return nil, err
-	}
-	return c.parseShard(id, v)
-}
-
-// parseShard reads the row of a namespace.
-func (c *Core) parseShard(id NamespaceID, v []byte) (*shard, error) {
-	if len(v) == 3 && v[0] == rowVersion {
-		if i := int(binary.BigEndian.Uint16(v[1:])); i >= 1 && i <= len(c.shards) {
-			return c.shards[i-1], nil
-		}
-	}
-	return nil, fmt.Errorf("%w: row of namespace %x", store.ErrDamaged, id)
-}
-
 // DeleteNamespace deletes the namespace and all in it. It joins the unit of
 // work in ctx; when that commits, its consumers end and publishes to its queues
-// count as unrouted. A missing one is fault.NotFound.
+// count as unrouted. A missing one is fault.NotFound, one that is being moved to another
+// shard fault.Conflict.
 func (c *Core) DeleteNamespace(ctx context.Context, id NamespaceID) error {
 	return c.db.Update(ctx, func(_ context.Context, tx *control.Tx) error {
-		sh, err := c.shardOf(tx, id)
+		at, ok, err := c.locate(tx, id)
 		if err != nil {
 			return err
 		}
-		if sh == nil {
+		if !ok {
 			return namespaceGone()
+		}
+		if moving, err := beingMoved(tx, id); err != nil || moving {
+			return cmp.Or(err, beingMovedError())
 		}
 		var ids []queueID
 		tables := [...]control.Table{control.TableQueue, control.TableAddress, control.TableBinding}
@@ -143,20 +131,21 @@ func (c *Core) DeleteNamespace(ctx context.Context, id NamespaceID) error {
 			if n != nil {
 				n.gone.Store(true)
 			}
-			sh.mail.urgent(request{kind: reqForget, ns: n, namespace: id, ids: ids})
+			at.at.mail.urgent(request{kind: reqForget, ns: n, namespace: id, ids: ids})
 		})
 		return nil
 	})
 }
 
 // OpenNamespace loads the topology of a namespace whose creation is durable.
-// Opening it again gives the first one. A missing one is fault.NotFound.
+// Opening it again gives the first one. It waits while the namespace is being moved to
+// another shard. A missing one is fault.NotFound.
 func (c *Core) OpenNamespace(id NamespaceID, d Domain) (*Namespace, error) {
-	c.opening.Lock()
+	n, err := c.enterOpening(id)
+	if err != nil {
+		return nil, fmt.Errorf("open namespace %x: %w", id, err)
+	}
 	defer c.opening.Unlock()
-	c.mu.Lock()
-	n := c.namespaces[id]
-	c.mu.Unlock()
 	if n != nil {
 		return n, nil
 	}
@@ -166,13 +155,15 @@ func (c *Core) OpenNamespace(id NamespaceID, d Domain) (*Namespace, error) {
 		ways: map[way]int{},
 	}
 	n.topology.Store(&Topology{seed: maphash.MakeSeed()})
-	err := c.db.View(context.Background(), func(_ context.Context, tx *control.Tx) (err error) {
-		if n.shard, err = c.shardOf(tx, id); err != nil {
+	err = c.db.View(context.Background(), func(_ context.Context, tx *control.Tx) (err error) {
+		at, ok, err := c.locate(tx, id)
+		if err != nil {
 			return err
 		}
-		if n.shard == nil {
+		if !ok {
 			return namespaceGone()
 		}
+		n.shard, n.slot = at.at, at.slot
 		if n.clock, err = n.shard.loadClock(id); err != nil {
 			return err
 		}
@@ -192,6 +183,24 @@ func (c *Core) OpenNamespace(id NamespaceID, d Domain) (*Namespace, error) {
 	changed()
 	c.wakeCouriers()
 	return n, nil
+}
+
+// enterOpening gives the namespace if it is open, and takes the turn to open it, which
+// the caller gives back. It waits for the end of a move.
+func (c *Core) enterOpening(id NamespaceID) (*Namespace, error) {
+	for {
+		c.opening.Lock()
+		c.mu.Lock()
+		n, r := c.namespaces[id], c.moving[id]
+		c.mu.Unlock()
+		if n != nil || r == nil {
+			return n, nil
+		}
+		c.opening.Unlock()
+		if <-r.done; r.err != nil {
+			return nil, r.err
+		}
+	}
 }
 
 // load reads the rows of the namespace.

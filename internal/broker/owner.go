@@ -79,8 +79,9 @@ type shard struct {
 	couriers []*courier // to each shard
 	moves    map[*Move]struct{}
 	blocked  []*Queue // with moves that wait for a courier
-	taken    map[store.ShardID]taken
-	calls    uint64 // numbers of takers that are no consumers
+	taken    map[outboxID]taken
+	leavers  map[NamespaceID]request // MayLeave that are not answered
+	calls    uint64                  // numbers of takers that are no consumers
 
 	memory         int64 // cost of the records held by all queues
 	oldest, newest *Queue
@@ -101,7 +102,8 @@ func newShard(c *Core, id store.ShardID, st store.Shard) *shard {
 	sh := &shard{
 		core: c, log: c.cfg.Logger, id: id, store: st, stopped: make(chan struct{}),
 		place: place{platform: c.db.Platform(), shard: id},
-		taken: map[store.ShardID]taken{}, moves: map[*Move]struct{}{},
+		taken: map[outboxID]taken{}, moves: map[*Move]struct{}{},
+		leavers: map[NamespaceID]request{},
 	}
 	var seed [32]byte
 	crand.Read(seed[:])
@@ -163,6 +165,7 @@ func (sh *shard) round() {
 		}
 	}
 	sh.flush()
+	sh.tellLeavers()
 	sh.setTimer()
 	// With many batches under way, or a full one, the next that is durable wakes it.
 	if len(sh.later) > 0 && sh.err == nil && !sh.full() && sh.under < sliceFlight {

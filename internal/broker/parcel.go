@@ -149,9 +149,31 @@ func parseParcelKey(key []byte) (to store.ShardID, seq uint64, err error) {
 	return to, binary.BigEndian.Uint64(key[3:]), nil
 }
 
-// takenKey appends class (1), source shard (2).
-func takenKey(dst []byte, from store.ShardID) []byte {
-	return binary.BigEndian.AppendUint16(append(dst, byte(classTaken)), uint16(from))
+// outboxID names an outbox: its shard, and the one that its parcels' namespaces were made
+// in.
+type outboxID struct{ from, slot store.ShardID }
+
+// takenKey appends class (1), source shard (2), and unless it is the shard at, slot (2).
+func takenKey(dst []byte, of outboxID, at store.ShardID) []byte {
+	dst = binary.BigEndian.AppendUint16(append(dst, byte(classTaken)), uint16(of.from))
+	if of.slot == at {
+		return dst
+	}
+	return binary.BigEndian.AppendUint16(dst, uint16(of.slot))
+}
+
+func parseTakenKey(key []byte, at store.ShardID) (of outboxID, err error) {
+	r := rowParser{rest: key}
+	c := class(r.byte())
+	of = outboxID{store.ShardID(r.uint16()), at}
+	if len(r.rest) > 0 {
+		of.slot = store.ShardID(r.uint16())
+		r.failed = r.failed || of.slot == at
+	}
+	if c != classTaken || r.failed || len(r.rest) > 0 || of.from == 0 || of.slot == 0 {
+		return of, fmt.Errorf("key %x of a sequence taken: %w", key, store.ErrDamaged)
+	}
+	return of, nil
 }
 
 // taken is how far a shard has taken the parcels of another one.

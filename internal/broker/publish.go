@@ -37,7 +37,9 @@ func (sh *shard) publish(s *Session, p *publishing, targets []*Queue) (done bool
 	if !f.begun {
 		f.begun = true
 		sh.counters.published.Add(1)
-		if f.err = sh.admissible(&p.msg); f.err == nil {
+		if s.namespace.moved.Load() {
+			f.err = movedError()
+		} else if f.err = sh.admissible(&p.msg); f.err == nil {
 			var w wanted
 			w.add(sh, s.namespace, &p.msg, targets)
 			f.err = w.refused(sh, s.namespace)

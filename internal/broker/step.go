@@ -40,6 +40,10 @@ func (sh *shard) step(r *request) {
 		if !sh.arrive(r) {
 			return
 		}
+	case reqBring:
+		if !sh.bring(r) {
+			return
+		}
 	case reqAuto:
 		sh.settleOpened(r.s)
 	case reqClose:
@@ -85,7 +89,11 @@ func (sh *shard) control(r *request) {
 		sh.settleLeases(r)
 	case reqSync:
 		sh.pumpAll() // what came before has delivered when Synced comes
-		sh.say(sh.busy(), release{s: r.s, event: Event{Kind: Synced, Tag: r.tag}})
+		ev := Event{Kind: Synced, Tag: r.tag}
+		if r.s.namespace.moved.Load() {
+			ev.Err = movedError() // what was asked for may not have been done
+		}
+		sh.say(sh.busy(), release{s: r.s, event: ev})
 	case reqMove:
 		sh.beginMove(r)
 	case reqLimits:
@@ -104,6 +112,12 @@ func (sh *shard) control(r *request) {
 	case reqUse:
 		sh.use(r.q)
 		r.reply <- reply{}
+	case reqMayLeave:
+		sh.awaitLeave(r)
+	case reqLeave:
+		sh.leave(r)
+	case reqErase:
+		sh.eraseMoved(r)
 	case reqDrop:
 		sh.say(true, release{reply: r.reply, r: reply{count: sh.drop(r.q)}})
 	}
@@ -133,6 +147,9 @@ func (sh *shard) urgent(r *request) {
 
 // lock notes that a domain was locked or opened.
 func (sh *shard) lock(n *Namespace) {
+	if n.moved.Load() {
+		return
+	}
 	n.locked = n.domain.Locked() != nil
 	sh.turn(n, n.locked)
 	n.Topology().Queues(func(q *Queue) bool {

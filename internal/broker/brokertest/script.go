@@ -38,8 +38,18 @@ type player struct {
 
 func play(t testing.TB, s Subject, cfg broker.Config, script string) {
 	t.Helper()
+	p := newPlayer(t, s, NewDomain(), NewClock(), cfg)
+	p.run(script)
+	p.stop()
+}
+
+// newPlayer starts a core.
+func newPlayer(
+	t testing.TB, s Subject, d *Domain, clock *Clock, cfg broker.Config,
+) *player {
+	t.Helper()
 	p := &player{
-		t: t, subject: s, clock: NewClock(), clients: map[string]*Client{},
+		t: t, subject: s, clock: clock, clients: map[string]*Client{},
 		consumers: map[string]*broker.Consumer{}, names: map[uint64]string{},
 		held: map[string][]broker.Delivery{}, leases: map[string][]broker.LeaseRef{},
 		waits:    map[string]*waiting{},
@@ -48,7 +58,13 @@ func play(t testing.TB, s Subject, cfg broker.Config, script string) {
 	}
 	p.asked.reset()
 	p.cfg = p.clock.Use(cfg)
-	p.world = Start(t, s.Engine, NewDomain(), p.cfg)
+	p.world = Start(t, s.Engine, d, p.cfg)
+	return p
+}
+
+// run does what a script says.
+func (p *player) run(script string) {
+	p.t.Helper()
 	for i, line := range strings.Split(script, "\n") {
 		command, want, _ := strings.Cut(line, "=>")
 		fields := strings.Fields(command)
@@ -58,14 +74,20 @@ func play(t testing.TB, s Subject, cfg broker.Config, script string) {
 		want = strings.TrimSpace(want)
 		got := p.answer(fields, want)
 		if got != want {
-			t.Fatalf("line %d: %s\n got: %s\nwant: %s", i+1, strings.TrimSpace(command), got, want)
+			p.t.Fatalf("line %d: %s\n got: %s\nwant: %s", i+1, strings.TrimSpace(command), got,
+				want)
 		}
 	}
+}
+
+// stop ends the core, and finds the store whole.
+func (p *player) stop() {
+	p.t.Helper()
 	p.closeAll()
 	if err := p.world.Stop(); err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
-	healthy(t, p.subject.Engine)
+	healthy(p.t, p.subject.Engine)
 }
 
 // answer does a command; with "until" before it again and again, as long as the
@@ -127,6 +149,8 @@ func (p *player) do(command string, args []string) (string, error) {
 		return p.elsewhere(command, args)
 	case "move", "moved", "moving", "cancel-move":
 		return p.move(command, args[0], args[1:])
+	case "relocate", "look":
+		return p.relocate(command, args)
 	case "quota", "usage":
 		return p.quota(command, args)
 	case "lock":

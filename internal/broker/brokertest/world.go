@@ -48,6 +48,7 @@ type World struct {
 
 	id, other broker.NamespaceID
 	second    store.Shard // of the queues of Other
+	swapped   bool        // Shard is the second, and second the first
 }
 
 // Start opens a core over the engine, with a namespace that it creates if
