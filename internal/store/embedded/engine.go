@@ -46,7 +46,9 @@ type Config struct {
 	Shards int
 	// InFlight bounds the batches of a shard whose done has not returned; 0 means 4.
 	InFlight int
-	// CacheBytes bounds the cache of read blocks; 0 means 64 MiB.
+	// CacheBytes bounds the cache of read blocks together with the tables in memory,
+	// so that in a store that is written to it is mostly empty; 0 means 8 MiB. What
+	// is read is read once: the system's page cache is enough for the rest.
 	CacheBytes int64
 	// MemTableBytes is the size of a table in memory and roughly of a log file;
 	// at most four exist. 0 means 32 MiB.
@@ -104,7 +106,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.InFlight = 4
 	}
 	if c.CacheBytes == 0 {
-		c.CacheBytes = 64 << 20
+		c.CacheBytes = 8 << 20
 	}
 	if c.MemTableBytes == 0 {
 		c.MemTableBytes = 32 << 20

@@ -13,13 +13,20 @@ import (
 	"coffer/internal/store"
 )
 
+// Sizes of a block and of a table in the level that flushes write; tables double
+// from one level to the next.
+const (
+	blockBytes = 16 << 10
+	tableBytes = 8 << 20
+)
+
 // options gives Pebble's settings.
 func (e *Engine) options() *pebble.Options {
 	opts := &pebble.Options{
 		FS:            e.guard,
 		Logger:        logger{e},
 		EventListener: e.listener(),
-		CacheSize:     e.cfg.CacheBytes,
+		CacheSize:     e.cfg.CacheBytes, // of which tables in memory take their size
 		MaxOpenFiles:  1000,
 
 		// The first version whose log records say up to where it was synced, so
@@ -41,6 +48,12 @@ func (e *Engine) options() *pebble.Options {
 		// Emptied ranges give their space back even when nothing else is written.
 		FlushDelayDeleteRange: 10 * time.Second,
 	}
+	// A queue is read from one end to the other, so larger blocks than Pebble's 4 KiB
+	// mean fewer reads and writes and smaller indexes; but a damaged one loses all of
+	// it. What is known of every table stays in memory, so tables of a queue of
+	// millions are few and large.
+	opts.Levels[0].BlockSize = blockBytes
+	opts.TargetFileSizes[0] = tableBytes
 	// What is stored is sealed and does not shrink.
 	opts.ApplyCompressionSettings(func() pebble.DBCompressionSettings {
 		return pebble.DBCompressionNone

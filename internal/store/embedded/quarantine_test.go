@@ -82,8 +82,9 @@ func stuff(t *testing.T, s store.Shard, n int) {
 	}
 }
 
-// flipped gives a disk with a stopped store, in the middle of whose tables a byte
-// was changed, and those tables.
+// flipped gives a disk with a stopped store, in whose tables a byte of the last
+// value was changed, and those tables. Where the shard's position is, in the first
+// block, damage would be met by the start.
 func flipped(t *testing.T) (*storetest.Disk, map[string][]byte) {
 	t.Helper()
 	disk := storetest.NewDisk()
@@ -105,7 +106,7 @@ func flipped(t *testing.T) (*storetest.Disk, map[string][]byte) {
 		if len(text) < 32<<10 {
 			continue
 		}
-		text[len(text)/2] ^= 1
+		text[len(text)-4<<10] ^= 1                  // it has 8 KiB, less than 4 follow
 		writeFile(t, disk, name, bytes.Clone(text)) // a Write may spoil what it gets
 		tables[strings.Replace(name, "/data/", "/quarantine/", 1)] = text
 	}
