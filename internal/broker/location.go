@@ -174,6 +174,17 @@ func beingMoved(tx *control.Tx, id NamespaceID) (bool, error) {
 	return ok, err
 }
 
+// ShardOf gives the queue shard in which a namespace lies, from 1 on, and whether it is
+// being moved to another one; 0 when there is no such namespace.
+func (c *Core) ShardOf(id NamespaceID) (shard int, moving bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if x, ok := c.existing[id]; ok {
+		shard = int(x.at.id)
+	}
+	return shard, c.moving[id] != nil
+}
+
 // Spread gives the number of namespaces in each queue shard, the first one's first.
 func (c *Core) Spread() []int {
 	c.mu.Lock()

@@ -42,7 +42,8 @@ type relocation struct {
 // The move begins when nothing of the namespace is on its way to others, so it waits for
 // couriers that wait for a namespace to be opened. After that it is durable: if the process
 // ends, the next one goes on with it before anybody opens the namespace. An error, or the
-// end of ctx, takes it back, and OpenNamespace gives the namespace where it was. It is a
+// end of ctx, takes it back, and OpenNamespace gives the namespace where it was; but when
+// ErrClosed is the cause of that end, the move is left to the next process. It is a
 // number of units of work of its own and must not be called within another. Errors:
 // fault.Invalid; fault.NotFound; fault.Conflict when it is being moved; fault.Exhausted
 // when the disk is short of room; store.ErrDamaged when something of it cannot be read.
@@ -114,7 +115,7 @@ func (r *relocation) run(ctx context.Context, n *Namespace) error {
 			err = r.turn(ctx)
 		}
 		if err != nil {
-			r.err = r.takeBack(err)
+			r.err = r.takeBack(ctx, err)
 		} else {
 			err = r.erase()
 			r.err = err
@@ -135,7 +136,7 @@ func (r *relocation) resume(phase byte) {
 	}
 	if err != nil {
 		r.core.cfg.Logger.Error("move of a namespace failed", "err", err)
-		r.err = r.takeBack(err)
+		r.err = r.takeBack(ctx, err)
 	} else {
 		r.err = r.erase()
 	}
@@ -237,8 +238,8 @@ func (r *relocation) erase() error {
 
 // takeBack undoes a move that has not come to its turn. It gives the reason why the
 // namespace may not be opened: the process is ending, and the next one goes on.
-func (r *relocation) takeBack(why error) error {
-	if r.core.carrying.Err() != nil {
+func (r *relocation) takeBack(ended context.Context, why error) error {
+	if r.core.carrying.Err() != nil || errors.Is(context.Cause(ended), ErrClosed) {
 		return why
 	}
 	ctx := context.WithoutCancel(r.core.carrying)

@@ -46,6 +46,7 @@ type instance struct {
 
 	// Guarded by the fleet's mu.
 	gone     bool // deleted
+	moving   bool // to another queue shard
 	phase    mq.Phase
 	err      error // why it could not be started
 	domain   *keyring.Domain

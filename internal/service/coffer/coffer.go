@@ -6,7 +6,8 @@
 // It tells what the store is, and lets a backup begin and end. A backup is a copy
 // of the store in the data directory, which stands still; whoever runs on the
 // machine carries it away. The service decides nothing about it: that is the
-// store's.
+// store's. It moves brokers from one queue shard to another; that is the queue
+// core's.
 package coffer
 
 import (
@@ -70,13 +71,14 @@ type Service struct {
 	api.Unimplemented
 	store   Describer
 	backups Backups
+	brokers Brokers
 }
 
 var _ api.Service = (*Service)(nil)
 
 // New makes the service.
-func New(store Describer, backups Backups) *Service {
-	return &Service{store: store, backups: backups}
+func New(store Describer, backups Backups, brokers Brokers) *Service {
+	return &Service{store: store, backups: backups, brokers: brokers}
 }
 
 // DescribeStore tells which store this is, and how it stands.
@@ -87,10 +89,15 @@ func (s *Service) DescribeStore(context.Context, *api.DescribeStoreInput) (
 	if err != nil {
 		return nil, err
 	}
+	where, err := s.brokers.Places()
+	if err != nil {
+		return nil, err
+	}
 	out := &api.Store{
 		Cluster: st.Cluster, Node: st.Node, Incarnation: st.Incarnation, Version: st.Version,
 		StartNumber: new(int64(st.StartNumber)), Positions: positions(st.Positions),
 		StoredBytes: new(int64(st.StoredBytes)), FreeBytes: new(int64(st.FreeBytes)),
+		Brokers: places(where),
 	}
 	if r := st.RestoredFrom; r != nil {
 		out.RestoredFrom = &api.Restoration{

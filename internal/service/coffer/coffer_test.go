@@ -83,6 +83,7 @@ func (s *shelf) Describe() (*State, error) {
 type world struct {
 	gateway *gateway.Gateway
 	shelf   *shelf
+	fleet   fleet
 
 	mu     sync.Mutex
 	events []*audit.Event
@@ -107,7 +108,7 @@ func newWorld(t *testing.T, room int) *world {
 	t.Cleanup(log.Close)
 	w := &world{shelf: &shelf{room: room}}
 	w.gateway, err = gateway.New(db, log, nobody{}, []gateway.Service{
-		{API: &api.API, Impl: New(w.shelf, w.shelf)},
+		{API: &api.API, Impl: New(w.shelf, w.shelf, &w.fleet)},
 	}, gateway.Config{Events: gateway.Events{Recorded: func(e *audit.Event) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -225,7 +226,8 @@ func TestDescribeStore(t *testing.T) {
 	s := out.Store
 	if s.Cluster != "c" || s.Node != "n" || s.Incarnation != "i" || *s.StartNumber != 7 ||
 		*s.StoredBytes != 3 || *s.FreeBytes != 4 || s.RestoredFrom.FormerIncarnation != "f" ||
-		*s.Positions[0].Index != 2 {
+		*s.Positions[0].Index != 2 || len(s.Brokers) != 1 || s.Brokers[0].BrokerId != "b-1" ||
+		*s.Brokers[0].Shard != 1 || *s.Brokers[0].Moving {
 		t.Errorf("%+v", s)
 	}
 }

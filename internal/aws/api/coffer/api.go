@@ -20,6 +20,7 @@ type Service interface {
 	DescribeBackup(context.Context, *DescribeBackupInput) (*DescribeBackupOutput, error)
 	DescribeStore(context.Context, *DescribeStoreInput) (*DescribeStoreOutput, error)
 	ListBackups(context.Context, *ListBackupsInput) (*ListBackupsOutput, error)
+	MoveBroker(context.Context, *MoveBrokerInput) (*MoveBrokerOutput, error)
 }
 
 // API describes the service to routers, codecs, authorizers and auditors.
@@ -59,15 +60,24 @@ var API = wire.API{
 			Call: func(ctx context.Context, s, in any) (any, error) {
 				return s.(Service).ListBackups(ctx, in.(*ListBackupsInput))
 			}},
+		{Name: "MoveBroker", Method: "POST", URI: "/",
+			In: func() any { return new(MoveBrokerInput) }, Out: func() any { return new(MoveBrokerOutput) },
+			Call: func(ctx context.Context, s, in any) (any, error) {
+				return s.(Service).MoveBroker(ctx, in.(*MoveBrokerInput))
+			}},
 	},
 	Shapes: []wire.Shape{
 		{Name: "BackupId", Min: "32", Max: "32", Pattern: "[0-9a-f]{32}"},
 		{Name: "BackupState", Enum: []string{"CREATING", "AVAILABLE", "FAILED", "DELETING"}},
+		{Name: "BrokerId", Min: "1", Max: "64"},
 		{Name: "Hex", Min: "32", Max: "32"},
+		{Name: "ShardNumber", Min: "1", Max: "65535"},
 	},
 	Faults: []wire.Fault{
 		(*BackupInUseException)(nil),
 		(*BackupNotFoundException)(nil),
+		(*BrokerInUseException)(nil),
+		(*BrokerNotFoundException)(nil),
 		(*LimitExceededException)(nil),
 	},
 }
@@ -103,6 +113,11 @@ func (Unimplemented) DescribeStore(context.Context, *DescribeStoreInput) (*Descr
 // ListBackups answers that it is not implemented.
 func (Unimplemented) ListBackups(context.Context, *ListBackupsInput) (*ListBackupsOutput, error) {
 	return nil, wire.Unimplemented("ListBackups")
+}
+
+// MoveBroker answers that it is not implemented.
+func (Unimplemented) MoveBroker(context.Context, *MoveBrokerInput) (*MoveBrokerOutput, error) {
+	return nil, wire.Unimplemented("MoveBroker")
 }
 
 // Client is a Service that calls another one.
@@ -153,6 +168,15 @@ func (c Client) ListBackups(ctx context.Context, in *ListBackupsInput) (*ListBac
 	return out, nil
 }
 
+// MoveBroker calls the operation.
+func (c Client) MoveBroker(ctx context.Context, in *MoveBrokerInput) (*MoveBrokerOutput, error) {
+	out := new(MoveBrokerOutput)
+	if err := c.Caller.Call(ctx, &API, "MoveBroker", in, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // Backup is the model's Backup.
 type Backup struct {
 	BackupId  string     `aws:"BackupId,BackupId"`
@@ -161,6 +185,13 @@ type Backup struct {
 	Positions []Position `aws:"Positions,"`
 	Reason    string     `aws:"Reason,"`
 	State     string     `aws:"State,BackupState"`
+}
+
+// BrokerPlace is the model's BrokerPlace.
+type BrokerPlace struct {
+	BrokerId string `aws:"BrokerId,"`
+	Moving   *bool  `aws:"Moving,"`
+	Shard    *int32 `aws:"Shard,"`
 }
 
 // CreateBackupInput is the model's CreateBackupRequest.
@@ -209,6 +240,16 @@ type ListBackupsOutput struct {
 	Backups []Backup `aws:"Backups,"`
 }
 
+// MoveBrokerInput is the model's MoveBrokerRequest.
+type MoveBrokerInput struct {
+	BrokerId string `aws:"BrokerId,BrokerId,required"`
+	Shard    int32  `aws:"Shard,ShardNumber,required"`
+}
+
+// MoveBrokerOutput is the model's MoveBrokerResponse.
+type MoveBrokerOutput struct {
+}
+
 // Position is the model's Position.
 type Position struct {
 	Epoch *int64 `aws:"Epoch,"`
@@ -226,15 +267,16 @@ type Restoration struct {
 
 // Store is the model's Store.
 type Store struct {
-	Cluster      string       `aws:"Cluster,Hex"`
-	FreeBytes    *int64       `aws:"FreeBytes,"`
-	Incarnation  string       `aws:"Incarnation,Hex"`
-	Node         string       `aws:"Node,Hex"`
-	Positions    []Position   `aws:"Positions,"`
-	RestoredFrom *Restoration `aws:"RestoredFrom,"`
-	StartNumber  *int64       `aws:"StartNumber,"`
-	StoredBytes  *int64       `aws:"StoredBytes,"`
-	Version      string       `aws:"Version,"`
+	Brokers      []BrokerPlace `aws:"Brokers,"`
+	Cluster      string        `aws:"Cluster,Hex"`
+	FreeBytes    *int64        `aws:"FreeBytes,"`
+	Incarnation  string        `aws:"Incarnation,Hex"`
+	Node         string        `aws:"Node,Hex"`
+	Positions    []Position    `aws:"Positions,"`
+	RestoredFrom *Restoration  `aws:"RestoredFrom,"`
+	StartNumber  *int64        `aws:"StartNumber,"`
+	StoredBytes  *int64        `aws:"StoredBytes,"`
+	Version      string        `aws:"Version,"`
 }
 
 // BackupInUseException is the fault BackupInUseException, status 409.
@@ -266,6 +308,36 @@ func (*BackupNotFoundException) Fault() (code string, status int) {
 
 // FaultMessage gives the text for the client.
 func (e *BackupNotFoundException) FaultMessage() string { return e.Message }
+
+// BrokerInUseException is the fault BrokerInUseException, status 409.
+type BrokerInUseException struct {
+	Message string `aws:"message,"`
+}
+
+// Error gives the code and the message.
+func (e *BrokerInUseException) Error() string { return "BrokerInUseException: " + e.Message }
+
+// Fault gives the code and the HTTP status.
+func (*BrokerInUseException) Fault() (code string, status int) { return "BrokerInUseException", 409 }
+
+// FaultMessage gives the text for the client.
+func (e *BrokerInUseException) FaultMessage() string { return e.Message }
+
+// BrokerNotFoundException is the fault BrokerNotFoundException, status 404.
+type BrokerNotFoundException struct {
+	Message string `aws:"message,"`
+}
+
+// Error gives the code and the message.
+func (e *BrokerNotFoundException) Error() string { return "BrokerNotFoundException: " + e.Message }
+
+// Fault gives the code and the HTTP status.
+func (*BrokerNotFoundException) Fault() (code string, status int) {
+	return "BrokerNotFoundException", 404
+}
+
+// FaultMessage gives the text for the client.
+func (e *BrokerNotFoundException) FaultMessage() string { return e.Message }
 
 // LimitExceededException is the fault LimitExceededException, status 400.
 type LimitExceededException struct {
