@@ -117,6 +117,24 @@ type expiry struct {
 	full      *broker.Queue
 	probes    []*probe
 	phase     atomic.Int32
+
+	mu    sync.Mutex
+	syncs [2][]time.Duration // of the store's log, in each phase
+}
+
+// synced is the store's: it notes how long the disk took.
+func (x *expiry) synced(took time.Duration) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	phase := x.phase.Load()
+	x.syncs[phase] = append(x.syncs[phase], took)
+}
+
+// forgetSyncs leaves out what the disk did before.
+func (x *expiry) forgetSyncs() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	clear(x.syncs[:])
 }
 
 // measure lets the probes run, then everything in the full queue expire at once
@@ -126,6 +144,7 @@ func (x *expiry) measure(
 ) (took time.Duration, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	x.forgetSyncs()
 	var work sync.WaitGroup
 	for _, p := range x.probes {
 		p.phase = &x.phase
@@ -161,13 +180,17 @@ func (x *expiry) measure(
 	return took, err
 }
 
-// latencies gives those of a phase over all probes, ascending.
-func (x *expiry) latencies(phase int) (all []time.Duration) {
+// latencies gives those of a phase over all probes and of the disk, ascending.
+func (x *expiry) latencies(phase int) (all, disk []time.Duration) {
 	for _, p := range x.probes {
 		all = append(all, p.phases[phase]...)
 	}
+	x.mu.Lock()
+	disk = slices.Clone(x.syncs[phase])
+	x.mu.Unlock()
 	slices.Sort(all)
-	return all
+	slices.Sort(disk)
+	return all, disk
 }
 
 // quantile of a sorted list; 0 when it is empty.

@@ -17,7 +17,8 @@ const probes = 4
 // TestExpiry lets all messages of a long queue expire at once, dropped and as dead
 // letters, and measures what the other queues of the shard notice.
 func TestExpiry(t *testing.T) {
-	table(t, "what expires at once", "in", "others", "messages", "p50", "p99", "p99.9", "worst")
+	table(t, "what expires at once", "in", "others", "messages", "p50", "p99", "p99.9", "worst",
+		"syncs", "their p50", "p99", "worst")
 	before := 500 * time.Millisecond
 	if amounts.measured {
 		before = 5 * time.Second
@@ -28,14 +29,13 @@ func TestExpiry(t *testing.T) {
 }
 
 func expire(t *testing.T, before time.Duration, dead bool) {
-	e, err := embedded.Open(embedded.Config{Dir: t.TempDir(), Shards: 3})
+	var x expiry
+	e, err := embedded.Open(embedded.Config{Dir: t.TempDir(), Shards: 3, Synced: x.synced})
 	check(t, err)
 	t.Cleanup(func() { check(t, e.Close()) })
 	w := brokertest.Start(t, e, brokertest.NewDomain(), broker.Config{})
-	x := expiry{
-		namespace: w.Namespace,
-		full:      w.Declare(nil, broker.QueueSpec{Name: "full", Durable: true}),
-	}
+	x.namespace = w.Namespace
+	x.full = w.Declare(nil, broker.QueueSpec{Name: "full", Durable: true})
 	letters := w.Declare(nil, broker.QueueSpec{Name: "letters", Durable: true})
 	for i := range probes {
 		q := w.Declare(nil, broker.QueueSpec{Name: fmt.Sprint("probe-", i), Durable: true})
@@ -57,17 +57,25 @@ func expire(t *testing.T, before time.Duration, dead bool) {
 	})
 	check(t, err)
 	for phase, when := range []string{"before", "while they expire"} {
-		list := x.latencies(phase)
+		list, disk := x.latencies(phase)
 		cells := []string{what, fmt.Sprintf("%.1f s", took.Seconds()), when, fmt.Sprint(len(list))}
-		for _, q := range []float64{.5, .99, .999, 1} {
-			cells = append(cells, fmt.Sprintf("%.1f ms", quantile(list, q).Seconds()*1000))
-		}
+		cells = append(cells, quantiles(list, .5, .99, .999, 1)...)
+		cells = append(cells, fmt.Sprint(len(disk)))
+		cells = append(cells, quantiles(disk, .5, .99, 1)...)
 		row(t, cells...)
 	}
 	if buried, _, _ := letters.Counts(); !dead && buried != 0 {
 		t.Errorf("%d dead letters of messages that were to be dropped", buried)
 	}
 	check(t, w.Stop())
+}
+
+// quantiles of a sorted list, as cells.
+func quantiles(list []time.Duration, of ...float64) (cells []string) {
+	for _, q := range of {
+		cells = append(cells, fmt.Sprintf("%.1f ms", quantile(list, q).Seconds()*1000))
+	}
+	return cells
 }
 
 // pack puts n durable messages into q.
