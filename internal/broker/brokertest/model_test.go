@@ -50,6 +50,7 @@ type machine struct {
 	byRef     map[uint64]*modelConsumer
 	count     int
 	early     []early
+	focus     string        // the queue to which half of the steps go
 	gone      *broker.Queue // one that was deleted
 	locked    bool
 	lockedAt  time.Time
@@ -106,6 +107,7 @@ func (p *plan) history(t *testing.T, rt *rapid.T) {
 		tt: t, plan: p, engine: memory.New(memory.Config{Shards: 3}), clock: NewClock(),
 	}
 	m.cfg = m.clock.Use(cfg)
+	m.focus = rapid.SampledFrom(modelQueues).Draw(rt, "focus")
 	m.start(NewDomain())
 	rt.Repeat(map[string]func(*rapid.T){
 		"publish": m.publish, "consume": m.consume, "settle": m.settle, "cancel": m.cancel,
@@ -181,7 +183,10 @@ func (m *machine) session(rt *rapid.T) (string, *Client) {
 }
 
 func (m *machine) queue(rt *rapid.T) (string, *modelQueue) {
-	name := rapid.SampledFrom(modelQueues).Draw(rt, "queue")
+	name := m.focus
+	if rapid.Bool().Draw(rt, "elsewhere") {
+		name = rapid.SampledFrom(modelQueues).Draw(rt, "queue")
+	}
 	return name, m.queues[name]
 }
 
