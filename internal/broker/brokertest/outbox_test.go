@@ -190,9 +190,17 @@ func numbers(t *testing.T, w *World, name string) (list []int, err error) {
 }
 
 // TestParcelTwice lets the target have a parcel that the source could not delete:
-// the next process carries it again, and it is told by its sequence.
+// the next process carries it again, and it is told by its sequence, also when the
+// namespace was moved to another shard before.
 func TestParcelTwice(t *testing.T) {
 	t.Parallel()
+	for _, moved := range []bool{false, true} {
+		parcelTwice(t, moved)
+	}
+}
+
+func parcelTwice(t *testing.T, moved bool) {
+	t.Helper()
 	e := memory.New(memory.Config{Shards: 3})
 	w := Start(t, e, NewDomain(), broker.Config{})
 	if err := w.OpenOther(); err != nil {
@@ -232,6 +240,11 @@ func TestParcelTwice(t *testing.T) {
 		t.Fatalf("%d parcels are left, %v", n, err)
 	}
 	w = Start(t, next, w.Domain, broker.Config{})
+	if moved {
+		if err := w.Core.MoveNamespace(t.Context(), w.other, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := w.OpenOther(); err != nil {
 		t.Fatal(err)
 	}
