@@ -119,6 +119,8 @@ type trail struct {
 	accepts  int   // asked for
 	rejects  int   // asked for
 	drained  bool
+	counts   []int // with which it came, where it is leased
+	top      int   // number of the record with the highest one
 }
 
 // transaction is what one commit holds.

@@ -252,6 +252,28 @@ var timeTales = map[string]tale{
 		s.get(100, Record{Queue: "lease", Span: 10}, a)
 		s.drain(Record{Queue: "lease", Redelivered: true, Count: 3}, a)
 	}},
+	"told of late": {"", func(s *story) {
+		a := s.keep("lease")
+		r := Record{Kind: Got, Queue: "lease", ID: a, Span: 10, Taker: 100}
+		r.Asked = s.tell(100, Record{Kind: Asking, Queue: "lease", Taker: 100, N: 1})
+		x := s.get(200, Record{Queue: "lease", Span: 10, Redelivered: true, Count: 1}, a)
+		s.settle(Accepting, "lease", x, a)
+		s.settle(Settled, "lease", x, a)
+		s.tell(1000, r)
+	}},
+	"came late": {"after its settlement was certain", func(s *story) {
+		a := s.keep("lease")
+		x := s.get(200, Record{Queue: "lease", Span: 10, Redelivered: true, Count: 1}, a)
+		s.settle(Accepting, "lease", x, a)
+		s.settle(Settled, "lease", x, a)
+		s.get(1000, Record{Queue: "lease", Span: 10}, a)
+	}},
+	"count again": {"came twice with count 1", func(s *story) {
+		a := s.keep("lease")
+		s.tell(90, Record{Kind: Asking, Queue: "lease", Taker: 100, N: 1})
+		s.get(100, Record{Queue: "lease", Span: 10, Redelivered: true, Count: 1}, a)
+		s.get(200, Record{Queue: "lease", Span: 10, Redelivered: true, Count: 1}, a)
+	}},
 	"settled by another": {"which 2 has got since", func(s *story) {
 		a := s.keep("lease")
 		x := s.get(100, Record{Queue: "lease", Span: 10}, a)

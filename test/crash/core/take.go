@@ -16,6 +16,10 @@ func (l *Ledger) take(q *queue, r *Record) {
 	}
 	t := q.trail(r.ID)
 	l.admissible(q, m, r)
+	if l.overtaken(q, t, r) {
+		t.seen++
+		return
+	}
 	l.inState(q, m, t, r)
 	l.marked(q, t, r)
 	l.timely(q, m, t, r)
@@ -34,6 +38,23 @@ func (l *Ledger) take(q *queue, r *Record) {
 		q.holders[r.Taker] = map[ID]struct{}{}
 	}
 	q.holders[r.Taker][r.ID] = struct{}{}
+}
+
+// overtaken reports whether this receive of a message is older than one that was
+// told of before it: its lease ran out on the way here, and another taker was
+// faster. The counts say which was first, so none comes twice.
+func (l *Ledger) overtaken(q *queue, t *trail, r *Record) bool {
+	if q.Pull != Leased {
+		return false
+	}
+	if slices.Contains(t.counts, r.Count) {
+		l.find("%s: %v came twice with count %d", q.Name, r.ID, r.Count)
+	}
+	if t.counts = append(t.counts, r.Count); r.Count == slices.Max(t.counts) {
+		t.top = l.at
+		return false
+	}
+	return l.base+r.Asked < t.top
 }
 
 // admissible checks that the message may ever be here.
