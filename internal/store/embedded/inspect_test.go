@@ -32,6 +32,9 @@ func inspect(t *testing.T, disk *storetest.Disk) (damaged []string, rows int64, 
 	ids, _ := i.Shards()
 	for _, id := range ids {
 		snap := i.Snapshot(id)
+		if _, _, err := snap.Get([]byte("key030")); err != nil {
+			damaged = append(damaged, err.Error())
+		}
 		n, _, err := embedded.Walk(context.Background(), snap, nil)
 		rows += n
 		if err != nil {
