@@ -14,38 +14,59 @@ import (
 	"coffer/internal/store/storetest"
 )
 
-// TestHoleBetweenLogs cuts a log that another one follows. What that holds must not
-// be taken for the continuation.
+// TestHoleBetweenLogs takes all or a part of a log that another one follows. What
+// that holds must not be taken for the continuation: the store is refused, or
+// holds all that it held, because the tables do.
 func TestHoleBetweenLogs(t *testing.T) {
 	t.Parallel()
 	images := twoLogs(t)
-	refused := 0
-	for i, disk := range images {
-		names := logsOf(t, disk)
-		text := readFile(t, disk, names[0])
-		writeFile(t, disk, names[0], text[:len(text)/2])
-		e, err := open(disk, func(err error) { t.Logf("fatal: %v", err) })
-		if errors.Is(err, store.ErrDamaged) {
-			refused++
-			continue
+	for how, harm := range map[string]func(text []byte) []byte{
+		"removed":     nil,
+		"emptied":     func([]byte) []byte { return nil },
+		"cut in half": func(b []byte) []byte { return b[:len(b)/2] },
+		"other":       func(b []byte) []byte { return append(b[:len(b)/2:len(b)/2], b...) },
+	} {
+		refused := 0
+		for i, image := range images {
+			whole, err := held(t, image.Image(100, 0))
+			if err != nil {
+				t.Fatalf("image %d: %v", i, err)
+			}
+			disk := image.Image(100, 0)
+			name := logsOf(t, disk)[0]
+			if harm == nil {
+				err = disk.Remove(name)
+			} else {
+				writeFile(t, disk, name, harm(readFile(t, disk, name)))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch n, err := held(t, disk); {
+			case errors.Is(err, store.ErrDamaged):
+				refused++
+			case err != nil || n != whole:
+				t.Errorf("%s, image %d: %d of %d batches, %v", how, i, n, whole, err)
+			}
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := e.Open(context.Background(), 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := readAll(s); err != nil {
-			t.Errorf("image %d: %v", i, err)
-		}
-		if err := e.Close(); err != nil {
-			t.Error(err)
+		if refused == 0 {
+			t.Errorf("%s: none of %d images was refused", how, len(images))
 		}
 	}
-	if refused == 0 {
-		t.Errorf("none of %d images was refused", len(images))
+}
+
+// held gives the number of batches that a store holds.
+func held(t *testing.T, disk *storetest.Disk) (n int, err error) {
+	t.Helper()
+	e, err := open(disk, func(err error) { t.Logf("fatal: %v", err) })
+	if err != nil {
+		return 0, err
 	}
+	s, err := e.Open(context.Background(), 0)
+	if err == nil {
+		n, err = readAll(s)
+	}
+	return n, errors.Join(err, e.Close())
 }
 
 // twoLogs gives disks, as power cuts leave them, on which two logs hold batches.

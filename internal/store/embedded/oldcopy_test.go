@@ -1,0 +1,144 @@
+package embedded_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"coffer/internal/store"
+	"coffer/internal/store/embedded"
+	"coffer/internal/store/storetest"
+)
+
+const (
+	oldLives    = 3 // processes after each other
+	oldVersions = 8 // of one file that are put back
+)
+
+// past is every text that a file had, by its name, in order.
+type past map[string][]string
+
+// look adds what is on the disk.
+func (p past) look(t *testing.T, disk *storetest.Disk) {
+	for _, dir := range []string{"/store", "/store/data"} {
+		names, err := disk.List(dir)
+		if err != nil {
+			continue // it is not there yet
+		}
+		for _, name := range names {
+			full := path.Join(dir, name)
+			if name == "LOCK" || name == "RESERVE" || full == "/store/data" {
+				continue
+			}
+			text := string(readFile(t, disk, full))
+			if had := p[full]; len(had) == 0 || had[len(had)-1] != text {
+				p[full] = append(had, text)
+			}
+		}
+	}
+}
+
+// oldLife writes a part of every shard's batches. It gives the disk as a kill would
+// have left it before the stop.
+func oldLife(t *testing.T, disk *storetest.Disk, life int, look func()) *storetest.Disk {
+	t.Helper()
+	e, err := embedded.Open(embedded.Config{
+		Dir: "/store", FS: disk, Shards: 4, MemTableBytes: 64 << 10,
+		Fatal: func(err error) { t.Errorf("fatal: %v", err) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	each := damageBatches / oldLives
+	for id := range store.ShardID(3) {
+		s, err := e.Open(context.Background(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := make(chan error, each)
+		for n := life * each; n < (life+1)*each; n++ {
+			b := new(store.Batch)
+			b.Set(fmt.Appendf(nil, "key%03d", n), []byte(strings.Repeat(fmt.Sprint(n, " "), 400)))
+			s.Propose(b, func(_ store.Position, err error) { told <- err })
+			if err := <-told; err != nil {
+				t.Fatal(err)
+			}
+			look()
+		}
+	}
+	killed := disk.Image(100, 0)
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	look()
+	return killed
+}
+
+// TestOldCopyOfEachFile puts one file back as it was at an earlier moment, under the
+// name that it had, whether there is a file of that name or not any more: log,
+// table, list of tables, marker, options, floor. The store is refused with the name of a
+// file, or holds everything.
+func TestOldCopyOfEachFile(t *testing.T) {
+	t.Parallel()
+	disk, had := storetest.NewDisk(), past{}
+	look := func() { had.look(t, disk) }
+	images := map[string]*storetest.Disk{"stopped": disk}
+	for life := range oldLives {
+		images["killed"] = oldLife(t, disk, life, look)
+	}
+	kinds := map[string]int{}
+	for state, image := range images {
+		now := past{}
+		now.look(t, image)
+		for name, texts := range had {
+			gone := len(now[name]) == 0
+			texts = slices.DeleteFunc(slices.Clone(texts), func(text string) bool {
+				return !gone && text == now[name][0]
+			})
+			for i := range min(len(texts), oldVersions) {
+				text := texts[i*len(texts)/min(len(texts), oldVersions)]
+				copied := image.Image(100, 0)
+				writeFile(t, copied, name, []byte(text))
+				err := found(t, copied)
+				how := "replaced"
+				if gone {
+					how = "added"
+				}
+				verdict := "whole"
+				if errors.Is(err, store.ErrDamaged) && strings.Contains(err.Error(), "/store") {
+					verdict = "refused"
+				} else if err != nil {
+					t.Errorf("%s: %s, %d octets of it: %v", state, name, len(text), err)
+				}
+				kinds[how+" "+kindOf(name)+" "+verdict]++
+			}
+		}
+	}
+	t.Log(kinds)
+	for _, want := range []string{
+		"replaced log", "added log", "added table", "added list", "replaced floor",
+	} {
+		if kinds[want+" whole"]+kinds[want+" refused"] == 0 {
+			t.Errorf("no old copy was tried: %s", want)
+		}
+	}
+}
+
+func kindOf(name string) string {
+	base := path.Base(name)
+	switch {
+	case strings.HasSuffix(base, ".log"):
+		return "log"
+	case strings.HasSuffix(base, ".sst"):
+		return "table"
+	case strings.HasPrefix(base, "MANIFEST"):
+		return "list"
+	case base == "FLOOR":
+		return "floor"
+	}
+	return "other"
+}
