@@ -21,11 +21,7 @@ func TestApplies(t *testing.T) {
 			t.Errorf("two faults are named %q", m.Name)
 		}
 		names[m.Name] = true
-		text, err := os.ReadFile(filepath.Join("..", "..", m.File))
-		if err == nil {
-			_, err = m.Apply(text)
-		}
-		if err != nil {
+		if _, err := m.Apply(filepath.Join("..", "..")); err != nil {
 			t.Errorf("%s: %v", m.Name, err)
 		}
 	}
@@ -37,7 +33,8 @@ func TestApplies(t *testing.T) {
 func TestBadLists(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
-		"file a\n", "== a\nwhat b\n", "== a\nfile x\n-1\n", "== a\nfile x\ntest y\n",
+		"file a\n", "== a\nwhat b\n", "== a\n-1\nfile x\n",
+		"== a\nfile x\n-1\n", "== a\nfile x\ntest y\n",
 	} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "a.txt"), []byte(text), 0o600); err != nil {
@@ -47,9 +44,13 @@ func TestBadLists(t *testing.T) {
 			t.Errorf("%q gives %+v", text, list)
 		}
 	}
-	m := Mutant{File: "f", Old: "a\n", New: "b\n"}
-	for _, text := range []string{"", "a\na\n"} {
-		if got, err := m.Apply([]byte(text)); err == nil {
+	dir := t.TempDir()
+	m := Mutant{Changes: []Change{{"f", "a\n", "b\n"}, {"f", "c\n", ""}}}
+	for _, text := range []string{"", "a\n", "a\na\nc\n", "c\n"} {
+		if err := os.WriteFile(filepath.Join(dir, "f"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := m.Apply(dir); err == nil {
 			t.Errorf("%q became %q", text, got)
 		}
 	}

@@ -14,15 +14,11 @@ import (
 
 // Try runs the tests of a fault and fails unless they do.
 func Try(ctx context.Context, m *Mutant, scratch string, number int) error {
-	text, err := os.ReadFile(m.File)
+	broken, err := m.Apply(".")
 	if err != nil {
 		return err
 	}
-	broken, err := m.Apply(text)
-	if err != nil {
-		return err
-	}
-	overlay, err := writeOverlay(m.File, broken, filepath.Join(scratch, fmt.Sprint(number)))
+	overlay, err := writeOverlay(broken, filepath.Join(scratch, fmt.Sprint(number)))
 	if err != nil {
 		return err
 	}
@@ -53,22 +49,28 @@ func Try(ctx context.Context, m *Mutant, scratch string, number int) error {
 	return nil
 }
 
-// writeOverlay gives the name of the file that tells the compiler to read broken
-// in place of file.
-func writeOverlay(file string, broken []byte, dir string) (string, error) {
+// writeOverlay gives the name of the file that tells the compiler to read other
+// texts in place of these files.
+func writeOverlay(texts map[string][]byte, dir string) (string, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return "", err
 	}
-	whole, err := filepath.Abs(file)
-	if err != nil {
-		return "", err
+	instead := map[string]string{}
+	for file, text := range texts {
+		whole, err := filepath.Abs(file)
+		if err != nil {
+			return "", err
+		}
+		name := filepath.Join(dir, fmt.Sprint(len(instead), "-", filepath.Base(file)))
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			return "", err
+		}
+		instead[whole] = name
 	}
-	name := filepath.Join(dir, filepath.Base(file))
-	text, err := json.Marshal(map[string]map[string]string{"Replace": {whole: name}})
+	text, err := json.Marshal(map[string]any{"Replace": instead})
 	if err != nil {
 		return "", err
 	}
 	overlay := filepath.Join(dir, "overlay.json")
-	err = errors.Join(os.WriteFile(name, broken, 0o600), os.WriteFile(overlay, text, 0o600))
-	return overlay, err
+	return overlay, os.WriteFile(overlay, text, 0o600)
 }

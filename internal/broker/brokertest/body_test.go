@@ -251,6 +251,12 @@ func TestTamperedBodies(t *testing.T) {
 		"all parts missing":  func(b *store.Batch, c []pair) { b.DeleteRange(c[0].key, c[3].key) },
 		"part cut":           func(b *store.Batch, c []pair) { b.Set(c[1].key, c[1].value[:99]) },
 		"empty part":         func(b *store.Batch, c []pair) { b.Set(c[1].key, nil) },
+		"last mark on another": func(b *store.Batch, c []pair) {
+			b.Set(c[1].key, flagged(c[1].value, seal.FlagPart|seal.FlagLast))
+		},
+		"last mark missing": func(b *store.Batch, c []pair) {
+			b.Set(c[2].key, flagged(c[2].value, seal.FlagPart))
+		},
 		"one part less": func(b *store.Batch, c []pair) {
 			b.Set(c[1].key, c[2].value)
 			b.Delete(c[2].key)
@@ -312,6 +318,24 @@ func tamperedBodies(t *testing.T, change func(b *store.Batch, chunks []pair)) *W
 		}
 	})
 	return w
+}
+
+// flagged seals a part once more, with other flags; nil if it cannot.
+func flagged(record []byte, flags uint8) []byte {
+	d := NewDomain() // all have the same secret
+	h, err := seal.ParseRecord(record)
+	if err != nil {
+		return nil
+	}
+	plain, err := d.Open(nil, record)
+	if err != nil {
+		return nil
+	}
+	h.Flags = flags
+	if record, err = d.Seal(nil, h, plain); err != nil {
+		return nil
+	}
+	return record
 }
 
 func exchange(b *store.Batch, x, y pair) {

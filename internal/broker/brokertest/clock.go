@@ -54,6 +54,14 @@ func (c *Clock) At(at time.Time, fn func()) (stop func()) {
 	}
 }
 
+// Slip moves the time as Advance does, but what becomes due is not called before
+// the next Advance: a real timer may be late, too.
+func (c *Clock) Slip(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
 // Advance moves the time, by a negative duration backwards, and calls what has
 // become due.
 func (c *Clock) Advance(d time.Duration) {

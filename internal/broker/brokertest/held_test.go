@@ -58,6 +58,114 @@ func TestReadWhileHeld(t *testing.T) {
 	}
 }
 
+// TestRepetitionWaits publishes with an id, and again in another session, while
+// nothing becomes durable: the repetition is no more certain than the first.
+func TestRepetitionWaits(t *testing.T) {
+	t.Parallel()
+	e := memory.New(memory.Config{Shards: 3})
+	w := Start(t, e, NewDomain(), broker.Config{})
+	q := w.Declare(nil, broker.QueueSpec{
+		Name: "q", Durable: true, Limits: broker.Limits{Dedup: 1000},
+	})
+	empty := w.Declare(nil, broker.QueueSpec{Name: "x"})
+	release := e.Hold()
+	var clients []*Client
+	for _, text := range []string{"first", "again"} {
+		c := w.Client(broker.SessionConfig{})
+		m, err := w.Message("", "q", text, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Dedup = w.Namespace.DedupID("", "id")
+		p := broker.Publishing{Message: m, Targets: []*broker.Queue{q}, Confirm: true}
+		if err := c.Publish(t.Context(), []broker.Publishing{p}); err != nil {
+			t.Fatal(err)
+		}
+		clients = append(clients, c)
+	}
+	for _, c := range clients {
+		answered(t, c, empty)
+		if c.poll(); c.has(broker.Published) {
+			t.Errorf("told before it is durable: %+v", c.events)
+		}
+	}
+	release()
+	for i, c := range clients {
+		ev, err := c.Wait(broker.Published)
+		if err != nil || ev.Err != nil || ev.Duplicate != (i == 1) {
+			t.Errorf("publish %d: %+v, %v", i, ev, err)
+		}
+		closed(t, c)
+	}
+	if err := w.Stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAnswersWait settles, ends a lease and purges while nothing becomes durable:
+// none of it is answered before it is.
+func TestAnswersWait(t *testing.T) {
+	t.Parallel()
+	e := memory.New(memory.Config{Shards: 3})
+	w := Start(t, e, NewDomain(), broker.Config{})
+	empty := w.Declare(nil, broker.QueueSpec{Name: "x"})
+	c := w.Client(broker.SessionConfig{})
+	queues := map[string]*broker.Queue{}
+	for _, name := range []string{"taken", "leased", "purged"} {
+		queues[name] = w.Declare(nil, broker.QueueSpec{Name: name, Durable: true})
+		if err := c.Send("", name, true, "1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, _, _, err := c.Get(t.Context(), queues["taken"], false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := c.Receive(t.Context(), broker.ReceiveSpec{
+		Queue: queues["leased"], Max: 1, Lease: time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := e.Hold()
+	c.Settle([]broker.Settlement{{Ref: d.Ref, Outcome: broker.Accept}})
+	c.Sync(1)
+	calls := make(chan error, 2)
+	go func() {
+		_, err := w.Namespace.SettleLeases(t.Context(), queues["leased"],
+			[]broker.LeaseRef{list[0].Lease}, broker.Accept, false)
+		calls <- err
+	}()
+	go func() {
+		_, err := w.Namespace.PurgeQueue(t.Context(), queues["purged"])
+		calls <- err
+	}()
+	for _, q := range queues { // done in memory
+		for ready, unacked, _ := q.Counts(); ready+unacked > 0; ready, unacked, _ = q.Counts() {
+			runtime.Gosched()
+		}
+	}
+	for range 100 { // turns in which an answer would come
+		answered(t, c, empty)
+	}
+	if c.poll(); c.has(broker.Synced) || len(calls) > 0 {
+		t.Errorf("%d calls and %+v were answered before they were durable", len(calls), c.events)
+	}
+	release()
+	for range 2 {
+		if err := <-calls; err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := c.Wait(broker.Synced); err != nil {
+		t.Error(err)
+	}
+	closed(t, c)
+	if err := w.Stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // answered returns when the owner has worked off what came before. The queue is
 // empty.
 func answered(t *testing.T, c *Client, empty *broker.Queue) {

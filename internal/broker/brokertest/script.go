@@ -167,9 +167,13 @@ func (p *player) do(command string, args []string) (string, error) {
 		s := p.world.Core.Stats()
 		return fmt.Sprintf("%d expired %d dropped %d limited %d refused %d dead", s.Expired,
 			s.Dropped, s.Limited, s.Refused, s.DeadLettered), nil
-	case "advance":
+	case "advance", "slip": // slip: and no timer is called
 		d, err := time.ParseDuration(args[0])
-		p.clock.Advance(d)
+		if command == "slip" {
+			p.clock.Slip(d)
+		} else {
+			p.clock.Advance(d)
+		}
 		return "", err
 	case "receive", "receiving", "received", "withdraw", "extend", "settle-lease":
 		return p.lease(command, args)

@@ -1,13 +1,17 @@
 package embedded_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"coffer/internal/store"
 	"coffer/internal/store/embedded"
@@ -70,12 +74,30 @@ func oldLife(t *testing.T, disk *storetest.Disk, life int, look func()) *storete
 			look()
 		}
 	}
+	floorSays(t, disk, store.Position{Epoch: uint64(life + 1), Index: uint64((life + 1) * each)})
 	killed := disk.Image(100, 0)
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
 	look()
 	return killed
+}
+
+// floorSays waits until the floor has the position for all shards that were written
+// to: it follows the batches without keeping them waiting.
+func floorSays(t *testing.T, disk *storetest.Disk, pos store.Position) {
+	t.Helper()
+	want := binary.BigEndian.AppendUint64(nil, pos.Epoch)
+	want = binary.BigEndian.AppendUint64(want, pos.Index)
+	want = bytes.Repeat(want, 3)
+	for end := time.Now().Add(time.Minute); ; runtime.Gosched() {
+		if bytes.Contains(readFile(t, disk, "/store/FLOOR"), want) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the floor does not say %v", pos)
+		}
+	}
 }
 
 // TestOldCopyOfEachFile puts one file back as it was at an earlier moment, under the
