@@ -12,6 +12,7 @@ BENCHTIME ?= 1s
 ROUNDS ?= 500
 STEPS ?= 20000000
 ONLY ?=
+FILES ?= all
 LENGTH ?= 1000000
 
 ifndef SEED # of make soak
@@ -21,7 +22,7 @@ endif
 TOOLS := internal/tools/awsgen internal/tools/amqpgen
 CORE := store seal control keyring audit broker protocol/amqp091
 
-.PHONY: help run build test race fuzz bench crash soak scale mutants compat generate
+.PHONY: help run build test race fuzz bench crash damage soak scale mutants compat generate
 
 help: ## show the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile
@@ -56,6 +57,9 @@ bench: ## every benchmark; BENCH=Start BENCHTIME=10x
 
 crash: ## load, kill, restart, drain; nothing confirmed is lost; ROUNDS=50
 	COFFER_CRASH_ROUNDS=$(ROUNDS) $(GO) test -count=1 -timeout 12h -v ./test/crash/...
+
+damage: ## damage each file of a data directory in each way; FILES=store/FLOOR
+	COFFER_DAMAGE=$(FILES) $(GO) test -count=1 -timeout 6h -v ./test/damage
 
 soak: ## random histories of the queue core against its model; STEPS=1000000 SEED=7
 	@echo 'the same again: make soak STEPS=$(STEPS) SEED=$(SEED)'

@@ -3,10 +3,8 @@ package node
 import (
 	"context"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -135,6 +133,18 @@ func (c *checking) run(ctx context.Context, i *embedded.Inspection) (err error) 
 	return nil
 }
 
+// rootCheck tells that the file is gone by which a start would know a wrong root
+// key before it opens the store.
+func (c *checking) rootCheck() {
+	path := filepath.Join(c.cfg.Data, dirStore, fileCheck)
+	if _, err := os.Stat(path); err != nil {
+		c.report.Damage = append(c.report.Damage, Damage{
+			File: path, Problem: err.Error(),
+			Advice: "no data are lost; a start with the right root key writes it again",
+		})
+	}
+}
+
 // rootKey gives the root key if it is there and of this store.
 func (c *checking) rootKey() seal.Secret {
 	key, err := rootKey(c.cfg)
@@ -201,6 +211,7 @@ func (c *checking) shard(
 
 // beside checks the files of the data directory that clients read.
 func (c *checking) beside() {
+	c.rootCheck()
 	for _, f := range []struct {
 		name  string
 		check func(text []byte) error
@@ -222,28 +233,10 @@ func (c *checking) beside() {
 
 // credentials compares the file with the access key that is stored.
 func (c *checking) credentials(text []byte) error {
-	var id, secret string
-	_, err := fmt.Sscanf(string(text), credentialsFormat, &id, &secret)
-	if err != nil || fmt.Sprintf(credentialsFormat, id, secret) != string(text) {
-		return errors.New("not as Coffer wrote it")
-	}
 	if c.state == nil {
-		return nil
+		return checkCredentials(text, nil, nil)
 	}
-	v, ok, err := c.state.Get(control.TableAccessKey, c.state.MAC("iam/access-key", id))
-	if err != nil {
-		return err
-	}
-	var row struct {
-		Secret string `json:"secret"`
-	}
-	if ok {
-		err = json.Unmarshal(v, &row)
-	}
-	if err == nil && (!ok || row.Secret != secret) {
-		err = errors.New("not an access key of this directory")
-	}
-	return err
+	return checkCredentials(text, c.state.MAC, c.state.Get)
 }
 
 func checkPassword(text []byte) error {

@@ -2,7 +2,6 @@ package node
 
 import (
 	"bytes"
-	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"encoding/hex"
@@ -177,28 +176,6 @@ func newRootKey(cfg *Config) (seal.Secret, error) {
 	return key, nil
 }
 
-// checkFiles warns of secrets that were written once and are gone. They are not
-// written again: who removed them may have meant it.
-func (n *Node) checkFiles(context.Context) error {
-	n.fleet.mu.Lock()
-	main := n.fleet.brokers[n.fleet.main] != nil
-	n.fleet.mu.Unlock()
-	for _, f := range []struct {
-		name, advice string
-		made         bool
-	}{
-		{fileCredentials, "clients and `coffer env` need it; restore it from a backup", true},
-		{fileMainAdmin, "`coffer env` needs it; restore it from a backup, or give user " +
-			mainUser + " a new password with UpdateUser of Amazon MQ and write it there", main},
-	} {
-		path := filepath.Join(n.cfg.Data, f.name)
-		if _, err := os.Stat(path); f.made && errors.Is(err, fs.ErrNotExist) {
-			n.log.Warn("a file of the data directory is missing", "file", path, "advice", f.advice)
-		}
-	}
-	return nil
-}
-
 // checkRoot refuses a root key that is not the one the store was made with. To
 // open a store changes its files, so that has to be known before.
 func checkRoot(cfg *Config, key seal.Secret) error {
@@ -222,13 +199,20 @@ func checkRoot(cfg *Config, key seal.Secret) error {
 	return err
 }
 
-// keepCheck writes what checkRoot reads, once the key has opened the state.
-func keepCheck(cfg *Config, key seal.Secret) error {
+// keepCheck writes what checkRoot reads, once the key has opened the state: it was
+// right, so that a file that was gone may be written again. first tells that there
+// was no state yet.
+func keepCheck(cfg *Config, key seal.Secret, first bool) error {
 	got, err := rootCheck(key)
 	if err != nil {
 		return err
 	}
-	_, err = createFile(filepath.Join(cfg.Data, dirStore, fileCheck), got)
+	file := filepath.Join(cfg.Data, dirStore, fileCheck)
+	made, err := createFile(file, got)
+	if made && !first {
+		cfg.Logger.Warn("a file of the data directory was missing; it was written again, because "+
+			"the root key opened the store", "file", file)
+	}
 	return err
 }
 

@@ -176,7 +176,7 @@ func (n *Node) openState(ctx context.Context) error {
 		return wrongRoot(&n.cfg, err)
 	}
 	if err == nil {
-		err = keepCheck(&n.cfg, n.root)
+		err = keepCheck(&n.cfg, n.root, n.db.StartNumber() == 1)
 	}
 	if err == nil {
 		err = n.takeFiles()

@@ -81,8 +81,51 @@ func TestMissingFiles(t *testing.T) {
 	}
 }
 
+// TestDamagedFiles warns of each octet of a secret file that is not as it was, of
+// no other file, and shows nothing of them. The process serves all the same.
+func TestDamagedFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	const warning = "a file of the data directory is damaged, or of another one"
+	for _, name := range []string{fileCredentials, fileMainAdmin} {
+		file, whole := filepath.Join(w.cfg.Data, name), w.file(name)
+		for _, text := range []string{
+			"", whole[1:], whole[:len(whole)-1], whole[:len(whole)-3] + "!" + whole[len(whole)-2:],
+			whole + "\n", strings.ToLower(whole),
+		} {
+			w.stop()
+			before := strings.Count(w.log.String(), warning)
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			w.start()
+			w.stop() // so that all is looked at
+			log := w.log.String()
+			if strings.Count(log, warning) != before+1 ||
+				!strings.Contains(log, `level=WARN msg="`+warning+`" file=`+file+" error=") {
+				t.Errorf("%s is %q: %s", name, text, log)
+			}
+			w.start()
+			if secret := strings.TrimSpace(text); secret != "" && strings.Contains(log, secret) {
+				t.Errorf("%s: the log shows it", name)
+			}
+		}
+		w.stop()
+		if err := os.WriteFile(file, []byte(whole), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		before := strings.Count(w.log.String(), warning)
+		w.start()
+		w.stop()
+		if log := w.log.String(); strings.Count(log, warning) != before {
+			t.Errorf("%s is whole: %s", name, log)
+		}
+		w.start()
+	}
+}
+
 // TestRootCheckDamaged tells a damaged check file from a wrong key; without the
-// file the right key opens the store.
+// file the right key opens the store, and a warning names it.
 func TestRootCheckDamaged(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -119,5 +162,9 @@ func TestRootCheckDamaged(t *testing.T) {
 	w.start()
 	if w.file(name) != whole {
 		t.Error("the file was written anew, but not as it was")
+	}
+	if log := w.log.String(); strings.Count(log, "written again") != 1 ||
+		!strings.Contains(log, "file="+file) {
+		t.Errorf("that the file was missing is not told: %s", log)
 	}
 }

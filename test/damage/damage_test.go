@@ -5,8 +5,10 @@
 package damage
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -62,7 +64,7 @@ func harms(size int, full bool) []harm {
 }
 
 // outcome is what became of a damaged directory.
-type outcome struct{ check, start string }
+type outcome struct{ check, start, log string }
 
 // try damages one file and asks.
 func (w *world) try(t *testing.T, whole map[string]string, name string, text *string) outcome {
@@ -90,7 +92,10 @@ func (w *world) try(t *testing.T, whole map[string]string, name string, text *st
 	if !maps.Equal(files, after) {
 		t.Errorf("%s: the check changed the directory", name)
 	}
-	p, err := node.Start(context.Background(), w.config(dir))
+	var log bytes.Buffer
+	cfg := w.config(dir)
+	cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	p, err := node.Start(context.Background(), cfg)
 	if err != nil {
 		o.start = "refused: " + err.Error()
 		return o
@@ -107,8 +112,12 @@ func (w *world) try(t *testing.T, whole map[string]string, name string, text *st
 	if err := p.Stop(context.Background()); err != nil && told == nil {
 		o.start += ", stop: " + err.Error()
 	}
+	o.log = log.String()
 	return o
 }
+
+// secrets are the files that a start serves without, but tells of.
+func secrets() []string { return []string{"credentials", "main-admin", "ROOTCHECK"} }
 
 // judge fails for what must not be.
 func judge(t *testing.T, name, how string, o outcome) {
@@ -126,6 +135,9 @@ func judge(t *testing.T, name, how string, o outcome) {
 	}
 	if !strings.HasPrefix(o.start, "served") && o.check == "whole" {
 		t.Errorf("%s %s: a start says %s, the check nothing", name, how, o.start)
+	}
+	if o.start == "served" && slices.Contains(secrets(), base) && !strings.Contains(o.log, base) {
+		t.Errorf("%s %s: served, and the log does not name it: %q", name, how, o.log)
 	}
 }
 
@@ -180,7 +192,7 @@ func TestMatrix(t *testing.T) {
 			}
 		})
 	}
-	if o := w.try(t, stopped, "none", nil); o != (outcome{"whole", "served"}) {
+	if o := w.try(t, stopped, "none", nil); o != (outcome{"whole", "served", ""}) {
 		t.Fatalf("without damage: %+v", o)
 	}
 	for state, whole := range map[string]map[string]string{"stop": stopped, "kill": killed} {
