@@ -93,10 +93,15 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	return n, nil
 }
 
-// Stop ends the process in order: doors, brokers, what they rest on, the store.
+// Stop ends the process in order: doors, brokers, what they rest on, the store. On
+// a full disk it gives writes up that still wait for room after a while; nobody
+// was told that they are done.
 func (n *Node) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*drain)
 	defer cancel()
+	if n.engine != nil { // what waits for room on a full disk would keep all waiting
+		defer time.AfterFunc(drain/2, n.engine.StopWaiting).Stop()
+	}
 	n.unwatch()
 	var errs []error
 	for i := len(n.stops) - 1; i >= 0; i-- {

@@ -17,11 +17,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -346,6 +348,63 @@ func TestKill(t *testing.T) {
 			t.Errorf("start on a full disk: %v", err)
 		}
 		t.Logf("start on a full disk: %v", err)
+		d.clear()
+		s.Restart()
+		l.connect(t, s)
+		kit.Wait(t, "all that was confirmed", l.drained)
+	}
+}
+
+// stalled is what the log says when a write waits for room.
+const stalled = "the disk is full, writes wait until there is room"
+
+// stall takes the reserve away and almost all of the room, and publishes until a
+// write waits. ended is closed when the publisher has noticed the end.
+func stall(t *testing.T, d *disk, s *kit.Server) (ended <-chan struct{}) {
+	t.Helper()
+	before := strings.Count(s.Log(), stalled)
+	if err := os.Remove(filepath.Join(s.Data(), "store", "RESERVE")); err != nil {
+		t.Fatal(err)
+	}
+	d.fill(1 << 20)
+	ch, done := open(t, s.Dial(s.Main())), make(chan struct{})
+	go func() {
+		defer close(done)
+		body := make([]byte, 200<<10)
+		for err := error(nil); err == nil; {
+			err = ch.PublishWithContext(context.Background(), "", "lost", false, false,
+				amqp.Publishing{DeliveryMode: amqp.Persistent, Body: body})
+		}
+	}()
+	for end := time.Now().Add(4 * kit.Patience); strings.Count(s.Log(), stalled) == before; {
+		if runtime.Gosched(); time.Now().After(end) {
+			t.Fatal("no write waits")
+		}
+	}
+	return done
+}
+
+// TestStop asks the process to end while its writes wait for room. It ends in
+// bounded time, and what it confirmed is there when it starts with room again.
+func TestStop(t *testing.T) {
+	d := mount(t)
+	data := filepath.Join(d.dir, "data")
+	s := kit.Start(t, kit.Config{Binary: binary, Data: data, Args: []string{"--low-water=1KiB"}})
+	random := rand.New(rand.NewPCG(5, 6))
+	l := begin(t, s)
+	if _, err := l.out.QueueDeclare("lost", true, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		l.publish(t, random, step)
+		published := stall(t, d, s)
+		began := time.Now()
+		err := s.Terminate()
+		<-published
+		t.Logf("it ended after %v: %v", time.Since(began).Round(time.Millisecond), err)
+		if err == nil || !strings.Contains(s.Log(), "no space left on device") {
+			t.Errorf("that writes were given up is not told: %v", err)
+		}
 		d.clear()
 		s.Restart()
 		l.connect(t, s)

@@ -249,6 +249,11 @@ func (e *Engine) Close() error {
 	return e.dead()
 }
 
+// StopWaiting lets no write wait for room any more: those that do fail, and the
+// engine with them, as Close makes it. It is for who is about to close, and waits
+// for batches before. It may be called at any time and again.
+func (e *Engine) StopWaiting() { e.space.end() }
+
 // release closes what start opened, the lock last. Also Open calls it when it
 // fails, with whatever is there by then.
 func (e *Engine) release() error {

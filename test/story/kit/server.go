@@ -83,17 +83,30 @@ func (s *Server) Secret(word string) {
 // Kill ends the process at once, as a power cut would.
 func (s *Server) Kill() {
 	s.t.Helper()
-	s.finish("kill", (*process.Process).Kill)
+	s.finish("kill", Patience, (*process.Process).Kill)
 }
 
 // Stop ends the process in order, which must be without an error.
 func (s *Server) Stop() {
 	s.t.Helper()
-	s.finish("stop", (*process.Process).Stop)
+	s.finish("stop", Patience, (*process.Process).Stop)
+}
+
+// Terminate asks the process to end as Stop does, and gives what it ends with,
+// which takes longer where it has something to give up.
+func (s *Server) Terminate() (err error) {
+	s.t.Helper()
+	s.finish("terminate", 4*Patience, func(p *process.Process) error {
+		err = p.Stop()
+		return nil
+	})
+	return err
 }
 
 // finish bounds the end of the process, and kills one that takes too long.
-func (s *Server) finish(how string, end func(*process.Process) error) {
+func (s *Server) finish(
+	how string, bound time.Duration, end func(*process.Process) error,
+) {
 	s.t.Helper()
 	p := s.process
 	if p == nil {
@@ -107,7 +120,7 @@ func (s *Server) finish(how string, end func(*process.Process) error) {
 		if err != nil {
 			s.t.Error(err)
 		}
-	case <-time.After(Patience):
+	case <-time.After(bound):
 		s.t.Errorf("%s: the process does not end", how)
 		if err := p.Kill(); err != nil {
 			s.t.Error(err)
