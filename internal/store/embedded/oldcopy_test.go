@@ -164,3 +164,27 @@ func kindOf(name string) string {
 	}
 	return "other"
 }
+
+// TestFloorOfAnEarlierStop puts the floor of a stop back after a life that wrote
+// nothing: that the shards ended there is not true any more, and is refused.
+func TestFloorOfAnEarlierStop(t *testing.T) {
+	t.Parallel()
+	disk := storetest.NewDisk()
+	oldLife(t, disk, 0, func() {})
+	floor := readFile(t, disk, "/store/FLOOR")
+	e, err := open(disk, func(err error) { t.Errorf("fatal: %v", err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Open(context.Background(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, disk, "/store/FLOOR", floor)
+	_, err = open(disk, func(err error) { t.Logf("fatal: %v", err) })
+	if !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), "/store/FLOOR") {
+		t.Errorf("the floor of an earlier stop: %v", err)
+	}
+}
