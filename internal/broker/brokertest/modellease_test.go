@@ -1,6 +1,7 @@
 package brokertest
 
 import (
+	"slices"
 	"time"
 
 	"pgregory.net/rapid"
@@ -67,7 +68,7 @@ func (m *machine) leases(rt *rapid.T) {
 	var refs []broker.LeaseRef
 	var longer []broker.Extension
 	n := 0
-	for _, x := range q.messages[:len(q.messages):len(q.messages)] {
+	for _, x := range slices.Clone(q.messages) {
 		if x.lease == nil {
 			continue
 		}
