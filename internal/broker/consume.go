@@ -69,13 +69,13 @@ func (sh *shard) consume(r *request) {
 // a batch.
 func (sh *shard) cancel(r *request) {
 	c := r.c
-	q := c.spec.Queue
 	var a reply
 	if !c.state.cancelled {
 		list := &c.session.state.consumers
 		*list = slices.DeleteFunc(*list, func(x *Consumer) bool { return x == c })
 		a.unused = sh.unsubscribe(c)
 	}
+	q := c.spec.Queue
 	wait := q.state.lastBatch > sh.durable
 	if wait {
 		q.state.lastBatch = sh.batch.index

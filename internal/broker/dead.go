@@ -1,6 +1,9 @@
 package broker
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // die ends a message that is neither ready nor in flight any more: it goes to
 // where the dead letters of its queue go, in the batch that removes it.
@@ -82,12 +85,12 @@ func (q *Queue) burial(m *Message, h *History, why Reason, now int64) burial {
 	var known bool
 	b.history, known = h.with(Death{
 		Queue: q.spec.Name, Reason: why, Count: 1, Time: time.UnixMilli(now),
-		Address: m.Address, Key: m.Key, Lifetime: lifetime,
+		Address: m.Address, Key: m.Key, Lifetime: lifetime, Copies: len(m.Copies) > 0,
 	})
 	b.message.Expiry, b.message.Delay = Bound{}, Bound{}
 	b.message.Address = to.Address
 	if to.OwnKey {
-		b.message.Key = to.Key
+		b.message.Key, b.message.Copies = to.Key, nil
 	}
 	if !to.Set || !known && why != Rejected {
 		return b // a circle might hide in what was forgotten
@@ -96,8 +99,25 @@ func (q *Queue) burial(m *Message, h *History, why Reason, now int64) burial {
 		q.buryElsewhere(&b, n)
 		return b
 	}
-	b.targets, _ = q.namespace.Topology().Route(nil, to.Address, b.message.Key)
+	b.targets = q.namespace.Topology().routeAll(to.Address, &b.message)
 	return b
+}
+
+// routeAll routes by all keys of a message, to each queue once.
+func (t *Topology) routeAll(address string, m *Message) []*Queue {
+	targets, _ := t.Route(nil, address, m.Key)
+	if len(m.Copies) == 0 {
+		return targets
+	}
+	for _, key := range m.Copies {
+		targets, _ = t.Route(targets, address, key)
+	}
+	seen := map[*Queue]bool{}
+	return slices.DeleteFunc(targets, func(q *Queue) bool {
+		again := seen[q]
+		seen[q] = true
+		return again
+	})
 }
 
 // message gives what e was published as, as far as that is known.
@@ -108,7 +128,7 @@ func (e *entry) message() Message {
 			apart: e.apart(),
 		},
 		Durable: e.lasting, Priority: e.lane.priority, Address: e.address,
-		Key: e.key, Group: e.group(), Expiry: e.lifetime(),
+		Key: e.key, Group: e.group(), Copies: e.copies(), Expiry: e.lifetime(),
 	}
 }
 

@@ -62,7 +62,7 @@ func (sh *shard) remember(q *Queue, m *Message, s sighting) {
 	// they came, whatever the window was then.
 	s.expires = max(sh.time+min(window, maxTime), d.last)
 	d.add(m.Dedup, s, sh)
-	if !m.Durable || !q.spec.stored() {
+	if !q.keeps(m.Durable) {
 		return // it ends with its message
 	}
 	key := dedupKey(sh.keybuf[:0], q.id, s.expires, m.Dedup)

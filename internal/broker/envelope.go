@@ -27,6 +27,7 @@ type facts struct {
 type extra struct {
 	group   string
 	history History
+	copies  []string
 	apart   *apart
 }
 
@@ -35,6 +36,14 @@ func (f *facts) group() string {
 		return ""
 	}
 	return f.extra.group
+}
+
+// copies are the message's further keys.
+func (f *facts) copies() []string {
+	if f.extra == nil {
+		return nil
+	}
+	return f.extra.copies
 }
 
 // envelope is what is stored beside a record and is sealed to its place: which
@@ -63,6 +72,7 @@ const (
 	flagParts   = 1 << 4
 	flagOwn     = 1 << 5
 	flagLasting = 1 << 6
+	flagCopies  = 1 << 7
 )
 
 // flags tells what an envelope of f has.
@@ -75,6 +85,9 @@ func (f *facts) flags() (flags uint16) {
 	}
 	if f.extra != nil && len(f.extra.history.Deaths) > 0 {
 		flags |= flagHistory
+	}
+	if len(f.copies()) > 0 {
+		flags |= flagCopies
 	}
 	if a := f.apart(); a != nil {
 		if a.shared {
@@ -106,17 +119,46 @@ func notSealed(err error) error {
 }
 
 // checkNames reports texts that an envelope cannot hold.
-func checkNames(address, key, group string) error {
-	if len(address) > MaxName || len(key) > MaxName || len(group) > MaxName {
+func checkNames(m *Message) error {
+	if len(m.Address) > MaxName || len(m.Key) > MaxName || len(m.Group) > MaxName {
 		return fault.New(fault.Invalid, "address, key or group is over %d bytes", MaxName)
+	}
+	if len(m.Copies) > MaxCopies {
+		return fault.New(fault.Invalid, "more than %d further keys", MaxCopies)
+	}
+	for _, k := range m.Copies {
+		if len(k) > MaxName {
+			return fault.New(fault.Invalid, "key is over %d bytes", MaxName)
+		}
 	}
 	return nil
 }
 
+// appendTexts appends their number (2) and texts.
+func appendTexts(dst []byte, list []string) []byte {
+	dst = binary.BigEndian.AppendUint16(dst, uint16(len(list)))
+	for _, s := range list {
+		dst = appendShort(dst, s)
+	}
+	return dst
+}
+
+func (r *rowParser) texts() []string {
+	n := int(r.uint16())
+	if r.failed = r.failed || n > MaxCopies; r.failed {
+		return nil
+	}
+	list := make([]string, n)
+	for i := range list {
+		list[i] = r.short()
+	}
+	return list
+}
+
 // appendEnvelope appends version (1), flags (2), id (16), tag (16), count (4),
 // time of publishing (8), bytes of the body (4); by flags the time of expiry (8),
-// group, history, parts (4) and their bytes (8), own time to live (8); address, key.
-// Texts are length (2) and bytes.
+// group, history, parts (4) and their bytes (8), own time to live (8), number (2) of
+// further keys and those; address, key. Texts are length (2) and bytes.
 func appendEnvelope(dst, record []byte, f *facts) ([]byte, error) {
 	h, err := seal.ParseRecord(record)
 	if err != nil {
@@ -145,6 +187,9 @@ func appendEnvelope(dst, record []byte, f *facts) ([]byte, error) {
 	if flags&flagOwn != 0 {
 		dst = binary.BigEndian.AppendUint64(dst, uint64(f.own-1))
 	}
+	if flags&flagCopies != 0 {
+		dst = appendTexts(dst, f.extra.copies)
+	}
 	return appendShort(appendShort(dst, f.address), f.key), nil
 }
 
@@ -167,7 +212,7 @@ func parseEnvelope(p []byte) (e envelope, err error) {
 	if flags&flagExpires != 0 {
 		e.expires = int64(r.uint64())
 	}
-	if flags&(flagGroup|flagHistory|flagShared|flagParts) != 0 {
+	if flags&(flagGroup|flagHistory|flagShared|flagParts|flagCopies) != 0 {
 		e.extra = &extra{}
 	}
 	if flags&flagGroup != 0 {
@@ -187,6 +232,9 @@ func parseEnvelope(p []byte) (e envelope, err error) {
 	}
 	if flags&flagOwn != 0 {
 		e.own = int64(r.uint64()&(1<<63-1)) + 1
+	}
+	if flags&flagCopies != 0 {
+		e.extra.copies = r.texts()
 	}
 	e.lasting = flags&flagLasting != 0
 	e.address, e.key = r.shortBytes(), r.shortBytes()

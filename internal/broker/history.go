@@ -29,17 +29,20 @@ type Death struct {
 	Address  string        // to which it had been published then
 	Key      string        // and with which key
 	Lifetime time.Duration // which the message had been given; negative: none
+	Copies   bool          // and with the further keys of Message.Copies
 	// Namespace of the queue; zero: the one in which the message is now.
 	Namespace NamespaceID
 }
 
 // History is the deaths of a message, the latest first. FirstQueue and the
-// others tell of the first of all.
+// others tell of the first of all, LastAddress of the latest: a death that is not
+// the first of its queue and reason keeps the address of that one.
 type History struct {
 	Deaths       []Death
 	FirstQueue   string
 	FirstReason  Reason
 	FirstAddress string
+	LastAddress  string
 }
 
 // Bounds of a history: the oldest deaths are forgotten.
@@ -63,6 +66,7 @@ func (h *History) with(d Death) (next History, whole bool) {
 	if len(h.Deaths) == 0 {
 		next.FirstQueue, next.FirstReason, next.FirstAddress = d.Queue, d.Reason, d.Address
 	}
+	next.LastAddress = d.Address
 	d.Count = 1
 	for _, old := range h.Deaths {
 		if old.same(&d) {
@@ -71,7 +75,8 @@ func (h *History) with(d Death) (next History, whole bool) {
 		}
 	}
 	next.Deaths = append(make([]Death, 0, min(len(h.Deaths)+1, maxDeaths)), d)
-	size := historyFixed + len(next.FirstQueue) + len(next.FirstAddress) + d.size()
+	size := historyFixed + len(next.FirstQueue) + len(next.FirstAddress) +
+		len(next.LastAddress) + d.size()
 	for _, old := range h.Deaths {
 		if old.same(&d) {
 			continue
@@ -87,10 +92,14 @@ func (h *History) with(d Death) (next History, whole bool) {
 
 // Stored sizes in bytes, without texts.
 const (
-	historyFixed = 1 + 2 + 2 + 1
+	historyFixed = 1 + 2 + 2 + 2 + 1
 	deathFixed   = 1 + 8 + 8 + 8 + 2 + 2 + 2 + 16
-	// deathElsewhere is added to the reason of a death with a namespace.
+	// deathElsewhere is added to the reason of a death with a namespace, deathCopies
+	// to that of one with further keys, and lastElsewhere to the first reason when
+	// the last address is not that of the first death in the list.
 	deathElsewhere = 0x80
+	deathCopies    = 0x40
+	lastElsewhere  = 0x80
 )
 
 func (d *Death) same(x *Death) bool {
@@ -131,19 +140,31 @@ func (h History) Cycles(queue string) bool {
 	return false
 }
 
-// append writes first reason (1), first queue, first address, number of deaths
-// (1), and of each: reason (1), count (8), time (8), lifetime in milliseconds
-// (8), queue, address, key; with 0x80 in the reason the namespace (16). Texts are
-// length (2) and bytes.
+// append writes first reason (1), first queue, first address, with 0x80 in the
+// first reason the last address, number of deaths (1), and of each: reason (1),
+// count (8), time (8), lifetime in milliseconds (8), queue, address, key; with 0x80
+// in the reason the namespace (16). 0x40 in it: with further keys. Texts are length
+// (2) and bytes.
 func (h *History) append(dst []byte) []byte {
-	dst = append(dst, byte(h.FirstReason))
+	elsewhere := h.LastAddress != h.Deaths[0].Address
+	first := byte(h.FirstReason)
+	if elsewhere {
+		first |= lastElsewhere
+	}
+	dst = append(dst, first)
 	dst = appendShort(appendShort(dst, h.FirstQueue), h.FirstAddress)
+	if elsewhere {
+		dst = appendShort(dst, h.LastAddress)
+	}
 	dst = append(dst, byte(len(h.Deaths)))
 	for i := range h.Deaths {
 		d := &h.Deaths[i]
 		reason := byte(d.Reason)
 		if d.Namespace != (NamespaceID{}) {
 			reason |= deathElsewhere
+		}
+		if d.Copies {
+			reason |= deathCopies
 		}
 		dst = binary.BigEndian.AppendUint64(append(dst, reason), d.Count)
 		dst = binary.BigEndian.AppendUint64(dst, uint64(d.Time.UnixMilli()))
@@ -157,15 +178,22 @@ func (h *History) append(dst []byte) []byte {
 }
 
 func parseHistory(r *rowParser) (h History, err error) {
-	h.FirstReason = Reason(r.byte())
+	first := r.byte()
+	h.FirstReason = Reason(first &^ lastElsewhere)
 	h.FirstQueue, h.FirstAddress = r.short(), r.short()
+	if first&lastElsewhere != 0 {
+		h.LastAddress = r.short()
+	}
 	n := int(r.byte())
-	if n > maxDeaths {
+	if n == 0 || n > maxDeaths {
 		return h, fmt.Errorf("history of %d deaths: %w", n, seal.ErrFormat)
 	}
 	for range n {
 		reason := r.byte()
-		d := Death{Reason: Reason(reason &^ deathElsewhere), Count: r.uint64()}
+		d := Death{
+			Reason: Reason(reason &^ (deathElsewhere | deathCopies)), Count: r.uint64(),
+			Copies: reason&deathCopies != 0,
+		}
 		d.Time = time.UnixMilli(int64(r.uint64()))
 		lifetime := int64(r.uint64())
 		if lifetime < -1 || lifetime > maxMilliseconds {
@@ -178,6 +206,12 @@ func parseHistory(r *rowParser) (h History, err error) {
 			r.failed = r.failed || d.Namespace == NamespaceID{}
 		}
 		h.Deaths = append(h.Deaths, d)
+	}
+	switch last := h.Deaths[0].Address; {
+	case first&lastElsewhere == 0:
+		h.LastAddress = last
+	case h.LastAddress == last:
+		r.failed = true
 	}
 	return h, nil
 }

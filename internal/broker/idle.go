@@ -53,6 +53,16 @@ func (n *Namespace) renew(ctx context.Context, q *Queue) error {
 	return err
 }
 
+// Depth gives the messages of q that wait and its consumers, as of everything that
+// the session asked for before. It is a use of the queue.
+func (s *Session) Depth(ctx context.Context, q *Queue) (ready int64, consumers int, err error) {
+	if _, err := s.ask(ctx, request{kind: reqUse, q: q}); err != nil {
+		return 0, 0, err
+	}
+	ready, _, consumers = q.Counts()
+	return ready, consumers, nil
+}
+
 // sweeper is the goroutine that deletes queues which nobody uses: the owners find
 // them but must not wait.
 type sweeper struct {

@@ -15,6 +15,7 @@ const (
 	reqAuto
 	reqConsume
 	reqConsumers
+	reqAbandon
 	reqCancel
 	reqCredit
 	reqLimit

@@ -42,14 +42,21 @@ type Message struct {
 	Address  string // what it was published to; at most MaxName bytes
 	Key      string // routing key; at most MaxName bytes
 	Group    string // in queues with groups; at most MaxName bytes
-	Delay    Bound  // milliseconds of domain time before it is ready; else Limits.Delay
-	Expiry   Bound  // milliseconds of domain time that it may wait in a queue
+	// Copies are further keys that it was published with: when it dies and keeps its
+	// keys, it goes where they lead, too. At most MaxCopies of MaxName bytes; the
+	// broker's once published. Another namespace does not hear of them.
+	Copies []string
+	Delay  Bound // milliseconds of domain time before it is ready; else Limits.Delay
+	Expiry Bound // milliseconds of domain time that it may wait in a queue
 	// Dedup is from Namespace.DedupID; a queue with Limits.Dedup keeps one message
 	// of an id within the window. Zero: none.
 	Dedup [16]byte
 
 	kept *kept // of one that is moved
 }
+
+// MaxCopies bounds Message.Copies.
+const MaxCopies = 256
 
 // The plaintext of a record: format (1), length of header (4), header, body.
 const contentPrefix = 1 + 4

@@ -29,10 +29,11 @@ func testPlace(t testing.TB) (*place, []byte) {
 
 func FuzzEnvelope(f *testing.F) {
 	_, record := testPlace(f)
+	again := testHistory().With(Death{Queue: "q", Reason: Expired, Address: "y"})
 	full := facts{
 		body: 5, count: 7, enqueued: 1700, expires: 1800, own: 101, lasting: true,
 		address: "address", key: "key",
-		extra: &extra{group: "g", history: testHistory()},
+		extra: &extra{group: "g", history: again, copies: []string{"c", ""}},
 	}
 	for _, fact := range []facts{full, {address: "a"}} {
 		plain, err := appendEnvelope(nil, record, &fact)
@@ -210,7 +211,7 @@ func testHistory() History {
 	at := time.UnixMilli(1_700_000_000_123)
 	return History{}.With(Death{Queue: "q", Reason: Expired, Time: at, Key: "k", Lifetime: -1}).
 		With(Death{Queue: "r", Reason: Rejected, Time: at, Address: "x", Lifetime: time.Second,
-			Namespace: NamespaceID{9}})
+			Namespace: NamespaceID{9}, Copies: true})
 }
 
 func FuzzClock(f *testing.F) {
@@ -227,12 +228,15 @@ func FuzzClock(f *testing.F) {
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	h := testHistory()
-	again := h.With(Death{Queue: "q", Reason: Expired})
+	again := h.With(Death{Queue: "q", Reason: Expired, Address: "y"})
 	if d := again.Deaths; len(d) != 2 || d[0].Queue != "q" || d[0].Count != 2 || d[1].Queue != "r" {
 		t.Errorf("deaths %+v", d)
 	}
 	if again.FirstQueue != "q" || again.FirstReason != Expired || h.Deaths[0].Queue != "r" {
 		t.Errorf("first %+v of %+v", again, h)
+	}
+	if again.LastAddress != "y" || again.Deaths[0].Address != "" || h.LastAddress != "x" {
+		t.Errorf("last addresses %q, after %q", again.LastAddress, h.LastAddress)
 	}
 	if h.Cycles("q") || !(History{Deaths: h.Deaths[1:]}).Cycles("q") || h.Cycles("other") {
 		t.Error("cycles are not told")

@@ -86,7 +86,7 @@ func (sh *shard) admissible(m *Message) error {
 	if err := checkParts(m); err != nil {
 		return err
 	}
-	return checkNames(m.Address, m.Key, m.Group)
+	return checkNames(m)
 }
 
 // fanOut gives the message to the queues that are left, until the batch is full.
@@ -155,7 +155,10 @@ func (sh *shard) enqueue(q *Queue, m *Message, h *History) (durable bool) {
 	e := sh.newEntry(q.lane(m.Priority))
 	e.record, e.size, e.body = m.Record, len(m.Record), m.Body
 	e.address, e.key, e.lasting = m.Address, m.Key, m.Durable
-	e.durable = m.Durable && q.spec.stored()
+	e.durable = q.keeps(m.Durable)
+	if len(m.Copies) > 0 {
+		e.more().copies = m.Copies
+	}
 	if m.Group != "" && q.spec.Groups {
 		e.more().group = m.Group
 	}

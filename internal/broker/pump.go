@@ -91,7 +91,7 @@ func (sh *shard) refuse(q *Queue) {
 // it arranges to hear of room.
 func (sh *shard) able(c *Consumer) bool {
 	l, s := c.spec.Shared, c.session
-	if c.state.credit == 0 || l != nil && l.max > 0 && l.used >= l.max {
+	if c.state.abandoned || c.state.credit == 0 || l != nil && l.max > 0 && l.used >= l.max {
 		return false
 	}
 	if s.state.recalling || s.state.unsettled >= s.cfg.MaxUnsettled || s.outbox.block() {

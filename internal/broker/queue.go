@@ -32,6 +32,11 @@ func (q *Queue) Spec() QueueSpec { return q.spec }
 // start.
 func (q *Queue) Limits() Limits { return *q.limits.Load() }
 
+// keeps reports whether a message outlives the process in q.
+func (q *Queue) keeps(durable bool) bool {
+	return (durable || q.spec.KeepAll) && q.spec.stored()
+}
+
 // newQueue gives a queue that nothing knows yet.
 func newQueue(n *Namespace, spec QueueSpec) *Queue {
 	q := &Queue{namespace: n, spec: spec}

@@ -19,6 +19,7 @@ const (
 	flagInternal   = 1 << 2
 	flagGroups     = 1 << 3
 	flagSingle     = 1 << 4
+	flagKeepAll    = 1 << 5
 )
 
 func namespaceRow(id NamespaceID) []byte { return append([]byte("n"), id[:]...) }
@@ -47,7 +48,10 @@ func appendQueueRow(dst []byte, s *QueueSpec) []byte {
 	for _, f := range [...]struct {
 		set  bool
 		flag byte
-	}{{s.AutoDelete, flagAutoDelete}, {s.Groups, flagGroups}, {s.SingleActive, flagSingle}} {
+	}{
+		{s.AutoDelete, flagAutoDelete}, {s.Groups, flagGroups}, {s.SingleActive, flagSingle},
+		{s.KeepAll, flagKeepAll},
+	} {
 		if f.set {
 			flags |= f.flag
 		}
@@ -71,6 +75,7 @@ func parseQueueRow(p []byte) (s QueueSpec, err error) {
 	s.Name, s.Arguments = r.text(), []byte(r.text())
 	s.Durable, s.AutoDelete = flags&flagDurable != 0, flags&flagAutoDelete != 0
 	s.Groups, s.SingleActive = flags&flagGroups != 0, flags&flagSingle != 0
+	s.KeepAll = flags&flagKeepAll != 0
 	return s, r.end("queue")
 }
 

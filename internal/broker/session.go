@@ -188,12 +188,25 @@ func (s *Session) SetLimit(l *Limit, max int) {
 // outbox, and a queue that goes with its last consumer is gone. What it holds
 // stays in flight. It does not end with ctx: a queue would stay behind.
 func (s *Session) Cancel(ctx context.Context, c *Consumer) error {
+	return s.end(ctx, request{kind: reqCancel, c: c})
+}
+
+// end ends a consumer, and the queue that goes with it.
+func (s *Session) end(ctx context.Context, r request) error {
 	ctx = context.WithoutCancel(ctx)
-	r, err := s.ask(ctx, request{kind: reqCancel, c: c})
-	if err == nil && r.unused {
-		err = s.namespace.deleteUnused(ctx, c.spec.Queue)
+	a, err := s.ask(ctx, r)
+	if err == nil && a.unused {
+		err = s.namespace.deleteUnused(ctx, r.c.spec.Queue)
 	}
 	return err
+}
+
+// Abandon is Cancel for a consumer whose deliveries go back with it: all that it
+// holds is released before another consumer may follow it, so that this one gets all
+// in order. What was on its way to Next still comes and cannot be settled: it is not
+// the session's any more. Not for a consumer with AutoSettle.
+func (s *Session) Abandon(ctx context.Context, c *Consumer) error {
+	return s.end(ctx, request{kind: reqAbandon, c: c})
 }
 
 // Settle ends deliveries; list stays the caller's. References that are not in

@@ -32,6 +32,7 @@ type QueueSpec struct {
 	MaxPriority  uint8
 	Groups       bool // the messages of a group go to one receiver at a time
 	SingleActive bool // of its consumers one gets deliveries, the others wait
+	KeepAll      bool // if it survives a restart, so do messages that are not durable
 	Limits       Limits
 	Arguments    []byte
 }

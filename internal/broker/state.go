@@ -82,6 +82,7 @@ type consumerState struct {
 	circle    *circle
 	active    bool // in the ring of its circle
 	cancelled bool
+	abandoned bool // it gives back what it holds and takes nothing more
 	taker     taker
 	seen      map[*lane]uint64 // with a Match: what lies below was asked about
 	bit       uint64           // of entry.refused; 0: none is left for it

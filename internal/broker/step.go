@@ -44,6 +44,13 @@ func (sh *shard) step(r *request) {
 		if !sh.bring(r) {
 			return
 		}
+	case reqAbandon:
+		if sh.err == nil && !sh.handBack(r) {
+			return
+		}
+		if sh.err != nil {
+			sh.control(r)
+		}
 	case reqAuto:
 		sh.settleOpened(r.s)
 	case reqClose:

@@ -14,6 +14,7 @@ func (p *player) consuming() map[string]func(*Client, []string) (string, error) 
 	return map[string]func(*Client, []string) (string, error){
 		"consume":   p.consume,
 		"credit":    p.credit,
+		"abandon":   p.abandon,
 		"cancel":    p.cancel,
 		"cancelled": p.told(broker.Cancelled),
 		"activated": p.told(broker.Activated),
@@ -106,6 +107,10 @@ func (p *player) credit(c *Client, args []string) (string, error) {
 	n, err := strconv.Atoi(args[1])
 	c.AddCredit(p.consumers[args[0]], n)
 	return "", err
+}
+
+func (p *player) abandon(c *Client, args []string) (string, error) {
+	return "", c.Abandon(p.t.Context(), p.consumers[args[0]])
 }
 
 func (p *player) cancel(c *Client, args []string) (string, error) {

@@ -64,6 +64,8 @@ func specifyFlag(spec *broker.QueueSpec, word string) {
 		spec.Groups = true
 	case "single":
 		spec.SingleActive = true
+	case "keepall":
+		spec.KeepAll = true
 	}
 }
 
@@ -117,8 +119,12 @@ func deadLetter(value string) (d broker.DeadLetter) {
 // describe sets fields of a message.
 func describe(m *broker.Message, set map[string]string) error {
 	for name, value := range set {
-		if name == "group" {
+		switch name {
+		case "group":
 			m.Group = value
+			continue
+		case "copies":
+			m.Copies = strings.Split(value, ",")
 			continue
 		}
 		n, err := number(name, value)

@@ -402,7 +402,8 @@ func (p *player) text(d *broker.Delivery) (string, error) {
 }
 
 // details gives what a delivery says of its past: the releases, and the deaths in
-// brackets, the latest first, with queue, reason, count, address, key and lifetime.
+// brackets, the latest first, with queue, reason, count, address, key, + for further
+// keys, and lifetime; then the last address if another.
 func details(d *broker.Delivery) string {
 	text := ""
 	if d.Count > 0 {
@@ -415,10 +416,16 @@ func details(d *broker.Delivery) string {
 	for _, x := range d.History.Deaths {
 		text += fmt.Sprintf("[%s:%s:%d:%s:%s", x.Queue, reasons[x.Reason], x.Count, x.Address,
 			x.Key)
+		if x.Copies {
+			text += "+"
+		}
 		if x.Lifetime >= 0 {
 			text += ":" + x.Lifetime.String()
 		}
 		text += "]"
+	}
+	if last := d.History.LastAddress; last != d.History.Deaths[0].Address {
+		text += "<" + last
 	}
 	return text
 }

@@ -6,20 +6,10 @@ import (
 	"coffer/internal/protocol/amqp091/wire"
 )
 
-// Arguments of RabbitMQ's that change what a queue, exchange or consumer does
-// and that are not built, with a space around each. They are refused, since a
-// client that sets one relies on it.
-const (
-	queueArguments = " x-message-ttl x-expires x-max-length x-max-length-bytes x-overflow" +
-		" x-max-in-memory-length x-max-in-memory-bytes x-max-priority" +
-		" x-dead-letter-exchange x-dead-letter-routing-key x-dead-letter-strategy" +
-		" x-single-active-consumer x-delivery-limit x-consumer-timeout x-max-age" +
-		" x-stream-max-segment-size-bytes x-stream-filter-size-bytes" +
-		" x-quorum-initial-group-size x-quorum-target-group-size x-initial-cluster-size "
-	exchangeArguments = " alternate-exchange "
-	consumeArguments  = " x-priority x-stream-offset x-stream-filter" +
-		" x-stream-match-unfiltered "
-)
+// Arguments of RabbitMQ's that change what an exchange does and that are not built,
+// with a space around each. They are refused, since a client that sets one relies
+// on it.
+const exchangeArguments = " alternate-exchange "
 
 // checkArguments refuses arguments of the list. Others are kept and mean
 // nothing, as in RabbitMQ.
@@ -31,29 +21,6 @@ func checkArguments(t wire.Table, refused, owner string) error {
 		}
 	}
 	return nil
-}
-
-// checkQueueArguments refuses what a queue cannot do.
-func checkQueueArguments(t wire.Table, owner string) error {
-	if err := checkArguments(t, queueArguments, owner); err != nil {
-		return err
-	}
-	v, ok := t.Get("x-queue-type")
-	if !ok {
-		return nil
-	}
-	switch kind, _ := v.Text(); kind {
-	case "classic":
-		return nil
-	case "quorum", "stream":
-		// A quorum queue counts deliveries and ends those of poison; a stream
-		// keeps what was consumed. A classic queue in disguise would do neither.
-		return refuse(wire.NotImplemented,
-			"argument 'x-queue-type' for %s: type '%s' is not implemented", owner, kind)
-	default:
-		return refuse(wire.PreconditionFailed,
-			"invalid arg 'x-queue-type' for %s: unknown queue type '%s'", owner, kind)
-	}
 }
 
 // equal refuses a declaration that differs from what is there.

@@ -136,7 +136,11 @@ func (c *conn) release(ch *channel) error {
 	c.out.Unlock()
 	var failed error
 	for _, cons := range consumers {
-		if err := c.session.Cancel(c.ctx, cons.handle); ignoreGone(err) != nil {
+		end := c.session.Cancel
+		if cons.single() {
+			end = c.session.Abandon // before another follows
+		}
+		if err := end(c.ctx, cons.handle); ignoreGone(err) != nil {
 			failed = err
 		}
 	}
@@ -150,6 +154,12 @@ func (c *conn) release(ch *channel) error {
 	c.settles, _ = ch.unacked.take(c.settles, 0, true, broker.Release)
 	c.out.Unlock()
 	return errors.Join(failed, c.flush())
+}
+
+// single reports whether it may be the only one that gets deliveries of its queue,
+// and holds them.
+func (cons *consumer) single() bool {
+	return !cons.noAck && cons.handle.Queue().Spec().SingleActive
 }
 
 // method handles a method without content on an open channel.

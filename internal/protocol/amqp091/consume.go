@@ -38,6 +38,7 @@ func (c *conn) consume(ch *channel, m *wire.BasicConsume) error {
 	}
 	spec := broker.ConsumerSpec{
 		Queue: q, Ref: cons.ref, Credit: -1, AutoSettle: m.NoAck, Exclusive: m.Exclusive,
+		Priority: consumerPriority(m.Arguments),
 	}
 	if !m.NoAck {
 		spec.Shared = ch.limit
@@ -84,11 +85,11 @@ func (c *conn) consumable(ch *channel, m *wire.BasicConsume) (*broker.Queue, err
 	if err := c.permit(QueueResource, name, Read); err != nil {
 		return nil, err
 	}
-	err = checkArguments(m.Arguments, consumeArguments, "consumer of "+c.named(QueueResource, name))
+	q, err := c.queue(name)
 	if err != nil {
 		return nil, err
 	}
-	return c.queue(name)
+	return q, checkConsumeArguments(m.Arguments, q, c.named(QueueResource, name))
 }
 
 // cancelConsumer answers basic.cancel; a tag that nobody has is no error.
@@ -129,6 +130,11 @@ func (c *conn) get(ch *channel, m *wire.BasicGet) error {
 	if err != nil {
 		return err
 	}
+	if q.Spec().SingleActive && isQuorum(q) {
+		return refuse(wire.ResourceLocked, "cannot obtain access to locked %s. basic.get "+
+			"operations are not supported by quorum queues with single active consumer",
+			c.named(QueueResource, name))
+	}
 	d, remaining, ok, err := c.session.Get(c.ctx, q, m.NoAck)
 	if err != nil {
 		return c.about(name, err)
@@ -152,6 +158,9 @@ func (c *conn) get(ch *channel, m *wire.BasicGet) error {
 func (c *conn) answerGet(
 	ch *channel, noAck bool, d *broker.Delivery, content *broker.Content, remaining int,
 ) error {
+	if d.History != nil || d.Count > 0 {
+		content.Header = annotated(d, content.Header, c.frameMax)
+	}
 	header := appendHeader(nil, content)
 	c.out.Lock()
 	defer c.out.Unlock()

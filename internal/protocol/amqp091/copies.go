@@ -43,15 +43,21 @@ func (c *conn) addCopies(
 		return nil
 	}
 	keys, ok := v.Copy().Array()
-	for _, k := range keys {
-		key, text := k.Text()
-		if ok = ok && text; ok {
-			c.targets, _ = t.Route(c.targets, ch.route.exchange, key)
-		}
-	}
 	if !ok {
 		return refuse(wire.PreconditionFailed,
-			"invalid message: unacceptable type in header '%s'", name)
+			`invalid message: {unacceptable_type_in_header,"%s",%s}`, name, typeName(v.Copy()))
+	}
+	for _, k := range keys {
+		key, text := k.Text()
+		if !text {
+			continue // RabbitMQ passes over it, too
+		}
+		c.targets, _ = t.Route(c.targets, ch.route.exchange, key)
+		// Should the message die, it goes by these as well. Nobody binds with a
+		// longer one.
+		if len(c.also) < broker.MaxCopies && len(key) <= broker.MaxName {
+			c.also = append(c.also, key)
+		}
 	}
 	return nil
 }

@@ -219,6 +219,9 @@ func (c *conn) deliver(p *parcel) {
 func (c *conn) fillScratch(d *broker.Delivery, content *broker.Content) {
 	c.exchange = append(c.exchange[:0], d.Address...)
 	c.key = append(c.key[:0], d.Key...)
+	if d.History != nil || d.Count > 0 {
+		content.Header = annotated(d, content.Header, c.frameMax)
+	}
 	c.header = appendHeader(c.header[:0], content)
 }
 

@@ -14,10 +14,11 @@
 //
 // It does not know users, keys or virtual hosts beyond the [Engine] that it is
 // given, listens to no port and does no TLS. Not built: transactions, bindings
-// between exchanges, the headers exchange, direct reply-to, priorities, and
-// expiry, length limits and dead letters of queues. A connection that does not
-// settle its deliveries gets no more of them at the bound that
-// [broker.SessionConfig] sets; RabbitMQ has none.
+// between exchanges, the headers exchange, direct reply-to, streams and consumer
+// timeouts. Quorum queues differ from classic ones in what they accept, keep and
+// count; they know no priorities, and what is requeued returns to its place in
+// both. A connection that does not settle its deliveries gets no more of them at
+// the bound that [broker.SessionConfig] sets; RabbitMQ has none.
 //
 // One goroutine of a connection reads, seals and asks the broker; another opens
 // deliveries and writes. Sources: the AMQP 0-9-1 specification, RabbitMQ's

@@ -2,7 +2,6 @@ package amqp091
 
 import (
 	"slices"
-	"strconv"
 
 	"coffer/internal/broker"
 	"coffer/internal/fault"
@@ -23,6 +22,9 @@ type gathered struct {
 	marks   []mark // confirms to expect, in order
 	settles []broker.Settlement
 	targets []*broker.Queue // arena of the targets of pubs
+
+	life broker.Bound // the time to live of the message in hand
+	also []string     // its further routing keys
 }
 
 // mark is a publish in confirm mode.
@@ -69,6 +71,7 @@ func (c *conn) message(ch *channel, header, body []byte) error {
 	if err := c.checkProperties(&c.props); err != nil {
 		return err
 	}
+	c.also = nil
 	from := len(c.targets)
 	c.targets, _ = topology.Route(c.targets, ch.route.exchange, ch.route.key)
 	if c.props.Has(wire.FlagHeaders) {
@@ -114,11 +117,13 @@ func (c *conn) checkProperties(p *wire.Properties) error {
 			"user_id property set to '%s' but authenticated user was '%s'",
 			p.UserID, c.client.User)
 	}
+	c.life = broker.Bound{}
 	if p.Has(wire.FlagExpiration) {
-		if _, err := strconv.ParseUint(string(p.Expiration), 10, 32); err != nil {
-			return refuse(wire.PreconditionFailed, "invalid expiration '%s'", p.Expiration)
+		var wrong string
+		if c.life, wrong = lifetime(p.Expiration); wrong != "" {
+			return refuse(wire.PreconditionFailed, "invalid expiration '%s': %s",
+				p.Expiration, wrong)
 		}
-		return refuse(wire.NotImplemented, "property 'expiration' is not implemented")
 	}
 	if p.Has(wire.FlagReplyTo) && string(p.ReplyTo) == directReplyTo {
 		return refuse(wire.NotImplemented, "queue '%s' is not implemented", directReplyTo)
@@ -173,6 +178,10 @@ func (c *conn) route(ch *channel, header, body []byte, targets []*broker.Queue) 
 	}
 	m.Durable = c.props.Has(wire.FlagDeliveryMode) && c.props.DeliveryMode == 2
 	m.Address, m.Key = ch.route.exchange, ch.route.key
+	if c.props.Has(wire.FlagPriority) {
+		m.Priority = c.props.Priority
+	}
+	m.Expiry, m.Copies = c.life, c.also
 	p := broker.Publishing{Message: m, Targets: targets}
 	if ch.confirm {
 		p.Confirm, p.Tag = true, joinTag(ch.id, ch.published+1)

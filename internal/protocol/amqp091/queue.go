@@ -1,7 +1,6 @@
 package amqp091
 
 import (
-	"strconv"
 	"strings"
 
 	"coffer/internal/broker"
@@ -29,7 +28,10 @@ func (c *conn) declareQueue(ch *channel, m *wire.QueueDeclare) error {
 	if m.NoWait {
 		return nil
 	}
-	ready, _, consumers := q.Counts()
+	ready, consumers, err := c.session.Depth(c.ctx, q)
+	if err != nil {
+		return err
+	}
 	c.out.send(ch.number, &wire.QueueDeclareOk{
 		Queue: ch.lastQueue, MessageCount: count(ready), ConsumerCount: count(consumers),
 	})
@@ -42,6 +44,9 @@ func count[T int | int64](n T) uint32 { return uint32(min(max(int64(n), 0), 1<<3
 // declaredQueue finds or makes the queue.
 func (c *conn) declaredQueue(name string, m *wire.QueueDeclare) (*broker.Queue, error) {
 	switch {
+	case name == "" && kindOfQueue(m.Arguments) == quorum:
+		return nil, refuse(wire.PreconditionFailed,
+			"Cannot declare a server-named queue for type %s", quorumModule)
 	case name == "":
 		name = generate("amq.gen-")
 	case strings.HasPrefix(name, reserved):
@@ -51,10 +56,6 @@ func (c *conn) declaredQueue(name string, m *wire.QueueDeclare) (*broker.Queue, 
 	if err := c.permit(QueueResource, name, Configure); err != nil {
 		return nil, err
 	}
-	owner := c.named(QueueResource, name)
-	if err := checkQueueArguments(m.Arguments, owner); err != nil {
-		return nil, err
-	}
 	// RabbitMQ's exclusive queues are never durable, whatever was asked for.
 	want := broker.QueueSpec{
 		Name: name, Durable: m.Durable && !m.Exclusive, Exclusive: m.Exclusive,
@@ -62,23 +63,56 @@ func (c *conn) declaredQueue(name string, m *wire.QueueDeclare) (*broker.Queue, 
 	}
 	q, ok := c.namespace.Topology().Queue(name)
 	if !ok {
+		if err := c.fillQueue(&want, m.Arguments); err != nil {
+			return nil, err
+		}
+		var created bool
 		var err error
-		if want.Arguments, err = encodeTable(m.Arguments); err != nil {
-			return nil, err
-		}
-		if q, _, err = c.namespace.DeclareQueue(c.ctx, c.session, want); err != nil {
-			return nil, err
+		q, created, err = c.namespace.DeclareQueue(c.ctx, c.session, want)
+		if err != nil || created {
+			return q, err
 		}
 	}
-	have := q.Spec()
-	if have.Exclusive != want.Exclusive || have.Exclusive && q.Owner() != c.session {
-		return nil, c.locked(name)
+	return q, c.sameQueue(q, &want, m.Arguments)
+}
+
+// fillQueue checks what a new queue is to be, in RabbitMQ's order, and completes it.
+func (c *conn) fillQueue(want *broker.QueueSpec, t wire.Table) error {
+	if v, ok := t.Get(argDeadExchange); ok {
+		x, text := v.Text()
+		if !text {
+			return refuse(wire.PreconditionFailed, "invalid type '%s' for arg '%s' in %s",
+				typeName(v), argDeadExchange, c.named(QueueResource, want.Name))
+		}
+		if err := c.permit(QueueResource, want.Name, Read); err != nil {
+			return err
+		}
+		if err := c.permit(ExchangeResource, x, Write); err != nil {
+			return err
+		}
 	}
-	err := equal("durable", owner, want.Durable, have.Durable, strconv.FormatBool)
-	if err == nil {
-		err = equal("auto_delete", owner, want.AutoDelete, have.AutoDelete, strconv.FormatBool)
+	owner := c.named(QueueResource, want.Name)
+	if err := checkQueueArguments(t, owner); err != nil {
+		return err
 	}
-	return q, err
+	if kindOfQueue(t) == quorum {
+		wrong := ""
+		switch {
+		case want.AutoDelete:
+			wrong = "auto-delete"
+		case want.Exclusive:
+			wrong = "exclusive-owner"
+		case !want.Durable:
+			wrong = "non-durable"
+		}
+		if wrong != "" {
+			return refuse(wire.PreconditionFailed, "invalid property '%s' for %s", wrong, owner)
+		}
+	}
+	shape(want, t)
+	var err error
+	want.Arguments, err = encodeTable(t)
+	return err
 }
 
 // deleteQueue answers queue.delete; a missing queue is deleted already.
@@ -94,6 +128,9 @@ func (c *conn) deleteQueue(ch *channel, m *wire.QueueDelete) error {
 	if _, ok := c.namespace.Topology().Queue(name); ok {
 		q, err := c.queue(name)
 		if err != nil {
+			return err
+		}
+		if err := c.mayDelete(q, m); err != nil {
 			return err
 		}
 		messages, err = c.namespace.DeleteQueue(c.ctx, q, m.IfUnused, m.IfEmpty)
@@ -112,6 +149,22 @@ func (c *conn) deleteQueue(ch *channel, m *wire.QueueDelete) error {
 		c.out.send(ch.number, &wire.QueueDeleteOk{MessageCount: count(messages)})
 	}
 	return nil
+}
+
+// mayDelete refuses conditions that RabbitMQ does not know of quorum queues.
+func (c *conn) mayDelete(q *broker.Queue, m *wire.QueueDelete) error {
+	flag := ""
+	switch {
+	case m.IfUnused:
+		flag = "if-unused"
+	case m.IfEmpty:
+		flag = "if-empty"
+	}
+	if flag == "" || !isQuorum(q) {
+		return nil
+	}
+	return refuse(wire.NotImplemented, "cannot delete %s. queue.delete operations with %s flag "+
+		"set are not supported by quorum queues", c.named(QueueResource, q.Spec().Name), flag)
 }
 
 // purgeQueue answers queue.purge.
