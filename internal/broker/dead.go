@@ -127,7 +127,7 @@ func (e *entry) message() Message {
 			Record: e.record, Size: plainSize(e.size, e.apart()), Body: e.body,
 			apart: e.apart(),
 		},
-		Durable: e.lasting, Priority: e.lane.priority, Address: e.address,
+		Durable: e.lasting, Priority: max(e.priority, e.lane.priority), Address: e.address,
 		Key: e.key, Group: e.group(), Copies: e.copies(), Expiry: e.lifetime(),
 	}
 }

@@ -18,6 +18,7 @@ type facts struct {
 	expires  int64 // 0: never
 	own      int64 // its own time to live plus 1, in milliseconds; 0: none
 	lasting  bool  // it is durable where the queue is
+	priority uint8 // its own, if higher than the queue has them; else 0
 	address  string
 	key      string
 	extra    *extra // nil for most
@@ -73,6 +74,7 @@ const (
 	flagOwn     = 1 << 5
 	flagLasting = 1 << 6
 	flagCopies  = 1 << 7
+	flagRank    = 1 << 8
 )
 
 // flags tells what an envelope of f has.
@@ -102,6 +104,9 @@ func (f *facts) flags() (flags uint16) {
 	}
 	if f.lasting {
 		flags |= flagLasting
+	}
+	if f.priority != 0 {
+		flags |= flagRank
 	}
 	return flags
 }
@@ -158,7 +163,7 @@ func (r *rowParser) texts() []string {
 // appendEnvelope appends version (1), flags (2), id (16), tag (16), count (4),
 // time of publishing (8), bytes of the body (4); by flags the time of expiry (8),
 // group, history, parts (4) and their bytes (8), own time to live (8), number (2) of
-// further keys and those; address, key. Texts are length (2) and bytes.
+// further keys and those, its own priority (1); address, key. Texts are length (2) and bytes.
 func appendEnvelope(dst, record []byte, f *facts) ([]byte, error) {
 	h, err := seal.ParseRecord(record)
 	if err != nil {
@@ -189,6 +194,9 @@ func appendEnvelope(dst, record []byte, f *facts) ([]byte, error) {
 	}
 	if flags&flagCopies != 0 {
 		dst = appendTexts(dst, f.extra.copies)
+	}
+	if flags&flagRank != 0 {
+		dst = append(dst, f.priority)
 	}
 	return appendShort(appendShort(dst, f.address), f.key), nil
 }
@@ -235,6 +243,9 @@ func parseEnvelope(p []byte) (e envelope, err error) {
 	}
 	if flags&flagCopies != 0 {
 		e.extra.copies = r.texts()
+	}
+	if flags&flagRank != 0 {
+		e.priority = r.byte()
 	}
 	e.lasting = flags&flagLasting != 0
 	e.address, e.key = r.shortBytes(), r.shortBytes()

@@ -31,7 +31,7 @@ func FuzzEnvelope(f *testing.F) {
 	_, record := testPlace(f)
 	again := testHistory().With(Death{Queue: "q", Reason: Expired, Address: "y"})
 	full := facts{
-		body: 5, count: 7, enqueued: 1700, expires: 1800, own: 101, lasting: true,
+		body: 5, count: 7, enqueued: 1700, expires: 1800, own: 101, lasting: true, priority: 9,
 		address: "address", key: "key",
 		extra: &extra{group: "g", history: again, copies: []string{"c", ""}},
 	}

@@ -156,6 +156,9 @@ func (sh *shard) enqueue(q *Queue, m *Message, h *History) (durable bool) {
 	e.record, e.size, e.body = m.Record, len(m.Record), m.Body
 	e.address, e.key, e.lasting = m.Address, m.Key, m.Durable
 	e.durable = q.keeps(m.Durable)
+	if m.Priority > e.lane.priority { // another queue may tell it apart
+		e.priority = m.Priority
+	}
 	if len(m.Copies) > 0 {
 		e.more().copies = m.Copies
 	}

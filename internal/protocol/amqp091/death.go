@@ -27,15 +27,13 @@ func reasonName(r broker.Reason) string {
 // any. The oldest deaths are left out when the frame would become too large.
 func annotated(d *broker.Delivery, header []byte, frameMax uint32) []byte {
 	var p wire.Properties
-	if p.Parse(header) != nil {
+	if d.History == nil && !isQuorum(d.Queue) || p.Parse(header) != nil {
 		return header
 	}
 	deaths := 0
 	if d.History != nil {
 		deaths = len(d.History.Deaths)
-		p.Flags &^= wire.FlagExpiration // it would die again
-	} else if !isQuorum(d.Queue) {
-		return header
+		p.Flags &^= wire.FlagExpiration // of its first life
 	}
 	table, err := p.HeaderTable()
 	if err != nil {

@@ -167,6 +167,28 @@ func TestPriorities(t *testing.T) {
 	})
 }
 
+// TestPriorityOutlivesRetry: a message waits where there are no priorities and
+// still has its own when it comes back.
+func TestPriorityOutlivesRetry(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, s *service, old bool) {
+		c := connect(t, s)
+		c.fresh("again.ranks", amqp.Table{"x-max-priority": int32(5)})
+		c.fresh("again.wait", amqp.Table{
+			"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "again.ranks",
+		})
+		for i, p := range []uint8{1, 0, 5, 3} {
+			c.send("", "again.wait", amqp.Publishing{Priority: p, Body: []byte(fmt.Sprint(i))})
+			c.must(c.take("again.wait").Reject(false))
+		}
+		for c.depth("again.ranks") < 4 { // RabbitMQ takes its time
+		}
+		if got := c.drain("again.ranks"); got != "2 3 0 1" {
+			t.Errorf("%s", got)
+		}
+	})
+}
+
 // TestConsumerPriority: the higher consumer gets all that it can take.
 func TestConsumerPriority(t *testing.T) {
 	t.Parallel()

@@ -12,6 +12,18 @@ import (
 // what begins with "denied", write all but "secret" and read all but "hidden".
 var rabbit = flag.String("rabbitmq", "", "address of a RabbitMQ to compare with")
 
+// What RabbitMQ 4 says otherwise than 3.10, and where that stands in its source
+// (deps/rabbit/src, 4.1):
+//   - refusals name the permission: check_resource_access in rabbit_access_control;
+//   - classic queues know x-queue-leader-locator: capabilities in
+//     rabbit_classic_queue;
+//   - the header CC stays when a queue has a key for its dead letters, and three
+//     headers tell of the last death: record_death in mc, publish in
+//     rabbit_dead_letter.
+//
+// A delivery limit that is no number is refused here only: RabbitMQ keeps it, and
+// the queue has no limit then.
+
 // wrong is a request that is refused.
 type wrong struct {
 	failing
