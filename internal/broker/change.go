@@ -18,7 +18,9 @@ type binding struct {
 	key     bindingKey
 	queue   *Queue
 	durable bool
-	keyless bool // its key does not matter
+	keyless bool    // its key does not matter
+	weight  float64 // at a Hashed address
+	place   uint64  // the same: of its end among all
 	shown   Binding
 }
 
@@ -30,7 +32,8 @@ type change struct {
 	next    Topology
 	added   []*binding
 	removed []*binding
-	gone    map[way]int // of removed
+	lost    map[*binding]struct{} // removed
+	gone    map[way]int           // of removed
 	rows    []func(*control.Tx) error
 }
 
@@ -84,6 +87,7 @@ func (c *change) install() {
 		delete(n.sources[b.key.source], b)
 		if len(n.ends[b.queue]) == 0 {
 			delete(n.ends, b.queue)
+			n.takeDown(b.queue)
 		}
 		if len(n.sources[b.key.source]) == 0 {
 			delete(n.sources, b.key.source)
@@ -102,6 +106,11 @@ func (c *change) bind(q *Queue, want Binding) error {
 	if !ok {
 		return fault.New(fault.NotFound, "no address '%s'", want.Source)
 	}
+	if r.address.Kind == Hashed {
+		if _, err := weightOf(want.Key); err != nil {
+			return err
+		}
+	}
 	key := bindingKey{want.Source, want.Key, string(want.Arguments)}
 	for _, b := range c.added {
 		if b.key == key {
@@ -117,7 +126,7 @@ func (c *change) bind(q *Queue, want Binding) error {
 		}
 		return list
 	}
-	b := newBinding(key, q, r.address.Durable && q.spec.stored(), r.address.Kind)
+	b := newBinding(key, q, r.address.Durable && t.stored(q), r.address.Kind)
 	c.added = append(c.added, b)
 	t.addresses = t.addresses.with(t.seed, want.Source, r.with(t, b, old))
 	if b.durable {
@@ -144,11 +153,20 @@ func (c *change) bindAll(q *Queue, list []Binding) error {
 
 func newBinding(key bindingKey, q *Queue, durable bool, kind AddressKind) *binding {
 	shown := Binding{
-		Source: key.source, Queue: q.spec.Name, Key: key.key, Arguments: []byte(key.args),
+		Source: key.source, Key: key.key, Arguments: []byte(key.args), Kind: kind, Memo: new(Memo),
 	}
-	return &binding{
+	if q.post {
+		shown.Address = q.spec.Name
+	} else {
+		shown.Queue = q.spec.Name
+	}
+	b := &binding{
 		key: key, queue: q, durable: durable, keyless: kind.keyless(), shown: shown,
 	}
+	if kind == Hashed {
+		b.weigh()
+	}
+	return b
 }
 
 // way is what messages take from an address to a queue: bindings that differ in
@@ -177,6 +195,9 @@ func (n *Namespace) index(b *binding) {
 		n.sources[b.key.source] = map[*binding]struct{}{}
 	}
 	n.ends[b.queue][b.key] = b
+	if b.queue.post {
+		n.posts[b.queue.spec.Name] = b.queue
+	}
 	n.ways[b.way()]++
 	n.sources[b.key.source][b] = struct{}{}
 }
@@ -185,17 +206,32 @@ func (n *Namespace) index(b *binding) {
 // goes with its last binding.
 func (c *change) unbind(b *binding) {
 	t := &c.next
-	r, _ := t.addresses.get(t.seed, b.key.source)
-	next := r.without(t, b, c.last(b))
-	c.removed = append(c.removed, b)
-	if b.durable {
-		c.delete(control.TableBinding, bindingRow(c.n.core.db, c.n.id, b))
+	r, ok := t.addresses.get(t.seed, b.key.source)
+	if !c.lose(b) || !ok { // its address goes in the same change
+		return
 	}
+	next := r.without(t, b, c.last(b))
 	if next.bindings == 0 && r.address.AutoDelete {
 		c.dropAddress(&r.address)
 		return
 	}
 	t.addresses = t.addresses.with(t.seed, b.key.source, next)
+}
+
+// lose notes that b goes, and reports whether that is new.
+func (c *change) lose(b *binding) bool {
+	if _, again := c.lost[b]; again {
+		return false
+	}
+	if c.lost == nil {
+		c.lost = map[*binding]struct{}{}
+	}
+	c.lost[b] = struct{}{}
+	c.removed = append(c.removed, b)
+	if b.durable {
+		c.delete(control.TableBinding, bindingRow(c.n.core.db, c.n.id, b))
+	}
+	return true
 }
 
 // last reports whether no other binding that stays leads the same way as b, and
@@ -209,10 +245,18 @@ func (c *change) last(b *binding) bool {
 	return c.gone[w] == c.n.ways[w]
 }
 
+// dropAddress takes an address out of the next snapshot, with the bindings from and
+// to it. Other addresses that had no binding but those may go with it.
 func (c *change) dropAddress(a *Address) {
 	c.next.addresses = c.next.addresses.without(c.next.seed, a.Name)
 	if a.Durable {
 		c.delete(control.TableAddress, addressRow(c.n.core.db, c.n.id, a.Name))
+	}
+	for b := range c.n.sources[a.Name] {
+		c.lose(b)
+	}
+	for _, b := range c.n.ends[c.n.posts[a.Name]] {
+		c.unbind(b)
 	}
 }
 

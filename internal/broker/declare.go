@@ -19,8 +19,12 @@ func (n *Namespace) DeclareAddress(ctx context.Context, a Address) (
 	if err := checkName("address", a.Name, a.Arguments); err != nil {
 		return Address{}, false, err
 	}
-	if a.Kind < Direct || a.Kind > Matched {
+	if a.Kind < Direct || a.Kind > Hashed {
 		return Address{}, false, fault.New(fault.Invalid, "unknown kind of address %d", a.Kind)
+	}
+	if len(a.Alternate) > MaxName {
+		return Address{}, false, fault.New(fault.Invalid,
+			"name of alternate is longer than %d bytes", MaxName)
 	}
 	if err := n.enter(ctx); err != nil {
 		return Address{}, false, err
@@ -29,7 +33,7 @@ func (n *Namespace) DeclareAddress(ctx context.Context, a Address) (
 	if old, ok := n.Topology().Address(a.Name); ok {
 		return old, false, nil
 	}
-	a.Arguments = bytes.Clone(a.Arguments)
+	a.Arguments, a.Memo = bytes.Clone(a.Arguments), new(Memo)
 	c := n.begin()
 	c.next.addresses = c.next.addresses.with(c.next.seed, a.Name, &route{address: a})
 	if a.Durable {
@@ -124,7 +128,8 @@ func (c *Core) temporaryID() (queueID, error) {
 }
 
 // Bind adds the binding; an existing one is no error. It is durable when both
-// ends are. Errors: fault.NotFound naming the missing end; fault.Invalid.
+// ends are. Errors: fault.NotFound naming the missing end; fault.Invalid, also for
+// a key that is no weight at a Hashed address.
 func (n *Namespace) Bind(ctx context.Context, b Binding) error {
 	if err := b.check(); err != nil {
 		return err
@@ -137,14 +142,14 @@ func (n *Namespace) Bind(ctx context.Context, b Binding) error {
 	if _, ok := t.Address(b.Source); !ok {
 		return fault.New(fault.NotFound, "no address '%s'", b.Source)
 	}
-	q, ok := t.Queue(b.Queue)
-	if !ok {
-		return fault.New(fault.NotFound, "no queue '%s'", b.Queue)
+	c := n.begin()
+	q, err := c.end(&b)
+	if err != nil {
+		return err
 	}
 	if n.ends[q][bindingKey{b.Source, b.Key, string(b.Arguments)}] != nil {
 		return nil
 	}
-	c := n.begin()
 	if err := c.bind(q, b); err != nil {
 		return err
 	}
@@ -165,15 +170,15 @@ func (n *Namespace) Unbind(ctx context.Context, b Binding) error {
 		return err
 	}
 	defer n.mu.Unlock()
-	q, ok := n.Topology().Queue(b.Queue)
-	if !ok {
+	c := n.begin()
+	q, err := c.end(&b)
+	if fault.KindOf(err) == fault.NotFound {
 		return nil
 	}
 	old := n.ends[q][bindingKey{b.Source, b.Key, string(b.Arguments)}]
 	if old == nil {
 		return nil
 	}
-	c := n.begin()
 	c.unbind(old)
 	return c.commit(ctx)
 }

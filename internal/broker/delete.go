@@ -8,8 +8,8 @@ import (
 	"coffer/internal/fault"
 )
 
-// DeleteAddress deletes the address with its bindings. Errors: fault.NotFound;
-// fault.Conflict when ifUnused and it has bindings.
+// DeleteAddress deletes the address with the bindings from it and to it. Errors:
+// fault.NotFound; fault.Conflict when ifUnused and there are bindings from it.
 func (n *Namespace) DeleteAddress(ctx context.Context, name string, ifUnused bool) error {
 	if err := n.enter(ctx); err != nil {
 		return err
@@ -24,12 +24,6 @@ func (n *Namespace) DeleteAddress(ctx context.Context, name string, ifUnused boo
 	}
 	c := n.begin()
 	c.dropAddress(&a)
-	for b := range n.sources[name] {
-		c.removed = append(c.removed, b)
-		if b.durable {
-			c.delete(control.TableBinding, bindingRow(n.core.db, n.id, b))
-		}
-	}
 	return c.commit(ctx)
 }
 

@@ -48,7 +48,8 @@ type Namespace struct {
 	mu      sync.Mutex // one change of the topology at a time, until it is durable
 	ends    map[*Queue]map[bindingKey]*binding
 	sources map[string]map[*binding]struct{}
-	ways    map[way]int // bindings that lead there
+	ways    map[way]int       // bindings that lead there
+	posts   map[string]*Queue // signposts, by the names of their addresses
 
 	// The shard's owner's.
 	locked bool // the domain is
@@ -152,7 +153,7 @@ func (c *Core) OpenNamespace(id NamespaceID, d Domain) (*Namespace, error) {
 	n = &Namespace{
 		core: c, id: id, domain: d,
 		ends: map[*Queue]map[bindingKey]*binding{}, sources: map[string]map[*binding]struct{}{},
-		ways: map[way]int{},
+		ways: map[way]int{}, posts: map[string]*Queue{},
 	}
 	n.topology.Store(&Topology{seed: maphash.MakeSeed()})
 	err = c.db.View(context.Background(), func(_ context.Context, tx *control.Tx) (err error) {
@@ -230,6 +231,7 @@ func (n *Namespace) load(tx *control.Tx) error {
 	}
 	err = tx.Scan(control.TableAddress, n.id[:], func(_, v []byte) error {
 		a, err := parseAddressRow(v)
+		a.Memo = new(Memo)
 		c.next.addresses = c.next.addresses.with(c.next.seed, a.Name, &route{address: a})
 		return err
 	})
@@ -237,11 +239,14 @@ func (n *Namespace) load(tx *control.Tx) error {
 		return err
 	}
 	err = tx.Scan(control.TableBinding, n.id[:], func(_, v []byte) error {
-		id, key, err := parseBindingRow(v)
+		id, onward, key, err := parseBindingRow(v)
 		if err != nil {
 			return err
 		}
 		q := queues[id]
+		if onward != "" {
+			q, _ = c.end(&Binding{Address: onward})
+		}
 		r, ok := c.next.addresses.get(c.next.seed, key.source)
 		if q == nil || !ok {
 			return fmt.Errorf("%w: binding without an end", store.ErrDamaged)

@@ -157,19 +157,23 @@ func FuzzRows(f *testing.F) {
 	}
 	f.Add(appendQueueRow(nil, &spec))
 	f.Add(appendAddressRow(nil, &Address{Name: "a", Kind: Pattern, Durable: true}))
+	f.Add(appendAddressRow(nil, &Address{Name: "a", Kind: Hashed, Durable: true, Alternate: "b"}))
 	f.Add(appendBindingRow(nil, &binding{key: bindingKey{"a", "k", "x"}, queue: &Queue{id: 4}}))
+	post := &Queue{post: true, spec: QueueSpec{Name: "b"}}
+	f.Add(appendBindingRow(nil, &binding{key: bindingKey{"a", "k", "x"}, queue: post}))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		if s, err := parseQueueRow(p); err == nil && p[0] == queueRowVersion &&
 			p[1]&^(flagDurable|flagAutoDelete|flagGroups|flagSingle) == 0 &&
 			p[1]&flagDurable != 0 && !bytes.Equal(appendQueueRow(nil, &s), p) {
 			t.Fatalf("queue row %x does not come back", p)
 		}
-		if a, err := parseAddressRow(p); err == nil && p[1]&^7 == 0 && p[1]&flagDurable != 0 &&
-			!bytes.Equal(appendAddressRow(nil, &a), p) {
+		if a, err := parseAddressRow(p); err == nil && p[0] == addressRowVersion &&
+			p[1]&^7 == 0 && p[1]&flagDurable != 0 && !bytes.Equal(appendAddressRow(nil, &a), p) {
 			t.Fatalf("address row %x does not come back", p)
 		}
-		id, key, err := parseBindingRow(p)
-		again := appendBindingRow(nil, &binding{key: key, queue: &Queue{id: id}})
+		id, onward, key, err := parseBindingRow(p)
+		end := &Queue{id: id, post: onward != "", spec: QueueSpec{Name: onward}}
+		again := appendBindingRow(nil, &binding{key: key, queue: end})
 		if err == nil && !bytes.Equal(again, p) {
 			t.Fatalf("binding row %x does not come back", p)
 		}

@@ -13,6 +13,7 @@ type Queue struct {
 	namespace *Namespace
 	id        queueID
 	spec      QueueSpec
+	post      bool     // a signpost: it stands for the address of the name
 	owner     *Session // of an exclusive queue
 	limits    atomic.Pointer[Limits]
 

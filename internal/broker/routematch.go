@@ -10,15 +10,19 @@ import "slices"
 func (t *Topology) RouteMatch(
 	dst []*Queue, address, key string, match func(Binding) bool,
 ) ([]*Queue, bool) {
-	r, ok := t.addresses.get(t.seed, address)
-	if !ok || address == "" {
-		return t.Route(dst, address, key)
-	}
+	g := Guide{Match: match}
+	return t.RouteBy(dst, address, key, &g)
+}
+
+// asked appends where the bindings lead that fit key and to which match says yes.
+func (r *route) asked(
+	t *Topology, dst []*Queue, key string, match func(Binding) bool,
+) []*Queue {
 	from := len(dst)
 	if r.address.Kind == Matched {
 		dst = r.fanout.appendTo(dst)
-	} else if dst, _ = t.Route(dst, address, key); !r.asks {
-		return dst, true
+	} else if dst = r.reach(t, dst, key); !r.asks {
+		return dst
 	}
 	left := dst[:from]
 	for _, q := range dst[from:] {
@@ -27,13 +31,13 @@ func (t *Topology) RouteMatch(
 		}
 	}
 	clear(dst[len(left):])
-	return left, true
+	return left
 }
 
 // wants reports whether one of the bindings of q, which Route found, is for this
 // message.
 func (r *route) wants(t *Topology, q *Queue, key string, match func(Binding) bool) bool {
-	list, ok := r.choosy.get(t.seed, q.spec.Name)
+	list, ok := r.choosyOf(q).get(t.seed, q.spec.Name)
 	if !ok {
 		return true // no binding of it has arguments
 	}
@@ -87,8 +91,8 @@ func patternFits(bound, key string) bool {
 
 // ask notes that q is bound by b, after the bindings that old gives.
 func (r *route) ask(t *Topology, b *binding, old func() []*binding) {
-	name := b.queue.spec.Name
-	list, ok := r.choosy.get(t.seed, name)
+	name, choosy := b.queue.spec.Name, r.choosyOf(b.queue)
+	list, ok := choosy.get(t.seed, name)
 	switch {
 	case ok:
 		list = append(slices.Clone(list), b)
@@ -98,29 +102,44 @@ func (r *route) ask(t *Topology, b *binding, old func() []*binding) {
 		list = append(slices.Clone(old()), b)
 	}
 	r.asks = true
-	r.choosy = r.choosy.with(t.seed, name, list)
+	*choosy = choosy.with(t.seed, name, list)
+}
+
+// choosyOf gives the table where q is: a queue and an address may have one name.
+func (r *route) choosyOf(q *Queue) *table[[]*binding] {
+	if q.post {
+		return &r.choosyPosts
+	}
+	return &r.choosy
 }
 
 // unask is the reverse of ask.
 func (r *route) unask(t *Topology, b *binding) {
-	name := b.queue.spec.Name
-	old, ok := r.choosy.get(t.seed, name)
+	name, choosy := b.queue.spec.Name, r.choosyOf(b.queue)
+	old, ok := choosy.get(t.seed, name)
 	if !ok {
 		return
 	}
-	var list []*binding
-	choosy := false
-	for _, x := range old {
+	list, some := leave(old, b), false
+	for _, x := range list {
+		some = some || x.key.args != "" || r.address.Kind == Matched
+	}
+	if some {
+		*choosy = choosy.with(t.seed, name, list)
+	} else {
+		*choosy = choosy.without(t.seed, name)
+	}
+}
+
+// leave gives a list without b, because snapshots share the old one.
+func leave(list []*binding, b *binding) []*binding {
+	left := make([]*binding, 0, len(list))
+	for _, x := range list {
 		if x != b {
-			list = append(list, x)
-			choosy = choosy || x.key.args != "" || r.address.Kind == Matched
+			left = append(left, x)
 		}
 	}
-	if choosy {
-		r.choosy = r.choosy.with(t.seed, name, list)
-	} else {
-		r.choosy = r.choosy.without(t.seed, name)
-	}
+	return left
 }
 
 // boundTo gives the bindings of q to an address.

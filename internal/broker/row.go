@@ -33,6 +33,11 @@ func addressRow(db *control.DB, ns NamespaceID, name string) []byte {
 }
 
 func bindingRow(db *control.DB, ns NamespaceID, b *binding) []byte {
+	if b.queue.post {
+		mac := db.MAC("broker/onward", string(ns[:]), b.key.source, b.queue.spec.Name, b.key.key,
+			b.key.args)
+		return append(ns[:len(ns):len(ns)], mac...)
+	}
 	id := string(binary.BigEndian.AppendUint64(nil, uint64(b.queue.id)))
 	mac := db.MAC("broker/binding", string(ns[:]), b.key.source, id, b.key.key, b.key.args)
 	return append(ns[:len(ns):len(ns)], mac...)
@@ -79,7 +84,11 @@ func parseQueueRow(p []byte) (s QueueSpec, err error) {
 	return s, r.end("queue")
 }
 
-// appendAddressRow appends version (1), flags (1), kind (1), name, arguments.
+// addressRowVersion is 2: version 1 had no alternate.
+const addressRowVersion = 2
+
+// appendAddressRow appends version (1), flags (1), kind (1), name, arguments,
+// alternate.
 func appendAddressRow(dst []byte, a *Address) []byte {
 	flags := byte(flagDurable)
 	if a.AutoDelete {
@@ -88,34 +97,57 @@ func appendAddressRow(dst []byte, a *Address) []byte {
 	if a.Internal {
 		flags |= flagInternal
 	}
-	dst = append(dst, rowVersion, flags, byte(a.Kind))
-	return appendText(appendText(dst, a.Name), string(a.Arguments))
+	dst = append(dst, addressRowVersion, flags, byte(a.Kind))
+	dst = appendText(appendText(dst, a.Name), string(a.Arguments))
+	return appendText(dst, a.Alternate)
 }
 
 func parseAddressRow(p []byte) (a Address, err error) {
 	r := rowParser{rest: p}
-	r.version()
-	flags := r.byte()
+	version, flags := r.byte(), r.byte()
 	a.Kind = AddressKind(r.byte())
 	a.Name, a.Arguments = r.text(), []byte(r.text())
+	switch version {
+	case rowVersion:
+	case addressRowVersion:
+		a.Alternate = r.text()
+	default:
+		r.failed = true
+	}
 	a.Durable, a.AutoDelete = flags&flagDurable != 0, flags&flagAutoDelete != 0
 	a.Internal = flags&flagInternal != 0
 	return a, r.end("address")
 }
 
-// appendBindingRow appends version (1), queue id (8), source, key, arguments.
+// onwardRowVersion is of bindings that lead to an address.
+const onwardRowVersion = 2
+
+// appendBindingRow appends version (1), queue id (8) or name of the address, source,
+// key, arguments.
 func appendBindingRow(dst []byte, b *binding) []byte {
-	dst = binary.BigEndian.AppendUint64(append(dst, rowVersion), uint64(b.queue.id))
+	if b.queue.post {
+		dst = appendText(append(dst, onwardRowVersion), b.queue.spec.Name)
+	} else {
+		dst = binary.BigEndian.AppendUint64(append(dst, rowVersion), uint64(b.queue.id))
+	}
 	dst = appendText(appendText(dst, b.key.source), b.key.key)
 	return appendText(dst, b.key.args)
 }
 
-func parseBindingRow(p []byte) (id queueID, key bindingKey, err error) {
+// parseBindingRow gives the id of a queue, or the name of an address.
+func parseBindingRow(p []byte) (id queueID, onward string, key bindingKey, err error) {
 	r := rowParser{rest: p}
-	r.version()
-	id = queueID(r.uint64())
+	switch r.byte() {
+	case rowVersion:
+		id = queueID(r.uint64())
+	case onwardRowVersion:
+		onward = r.text()
+		r.failed = r.failed || onward == ""
+	default:
+		r.failed = true
+	}
 	key = bindingKey{source: r.text(), key: r.text(), args: r.text()}
-	return id, key, r.end("binding")
+	return id, onward, key, r.end("binding")
 }
 
 // appendText appends length (4) and bytes.

@@ -1,5 +1,7 @@
 package broker
 
+import "sync/atomic"
+
 // AddressKind is the rule by which an address maps keys to queues.
 type AddressKind uint8
 
@@ -8,7 +10,8 @@ const (
 	Direct  AddressKind = 1 // bindings whose key is the message's
 	Fanout  AddressKind = 2 // all bindings
 	Pattern AddressKind = 3 // words divided by '.'; in a binding * is one word, # any number
-	Matched AddressKind = 4 // bindings to which the callback of RouteMatch says yes
+	Matched AddressKind = 4 // bindings to which Guide.Match says yes
+	Hashed  AddressKind = 5 // one of the bindings, whose keys are weights: decimal, from 1
 )
 
 // Address is where messages are published to; AMQP calls it an exchange. The
@@ -20,7 +23,16 @@ type Address struct {
 	AutoDelete bool   // goes with its last binding
 	Internal   bool   // not for publishers; doors enforce it
 	Arguments  []byte // opaque
+	// Alternate is the address that messages go on to for which this one has no
+	// binding; "": none. It may be missing, and its own alternate follows.
+	Alternate string
+	// Memo is of an address that exists.
+	Memo *Memo
 }
+
+// Memo is a place for what a door makes of Arguments, so that it need not read them
+// for each message. It stays as long as they do. Who reads it checks the type.
+type Memo = atomic.Pointer[any]
 
 // QueueSpec is what a queue was declared with.
 type QueueSpec struct {
@@ -103,11 +115,16 @@ type DeadLetter struct {
 // stored reports whether the queue and its durable messages survive a restart.
 func (s *QueueSpec) stored() bool { return s.Durable && !s.Exclusive }
 
-// Binding leads messages from an address to a queue. All four fields together
-// identify it.
+// Binding leads messages from an address to a queue, or to another address, which
+// routes them by the same key. All fields but the last two together identify it.
 type Binding struct {
 	Source    string // name of the address
 	Queue     string // name of the queue
+	Address   string // instead of Queue: name of the address that it leads to
 	Key       string
 	Arguments []byte // opaque
+
+	// Of a binding that exists:
+	Kind AddressKind // of Source
+	Memo *Memo
 }

@@ -32,7 +32,8 @@ func (t *Topology) Queues(fn func(*Queue) bool) { t.queues.each(fn) }
 
 // Route appends the queues that a message published to address with key goes
 // to, each once, and reports whether the address exists. The address "" leads
-// to the queue named key. It allocates only to grow dst.
+// to the queue named key. It allocates only to grow dst. Of bindings nothing is asked,
+// so Matched addresses lead nowhere; see RouteBy.
 func (t *Topology) Route(dst []*Queue, address, key string) ([]*Queue, bool) {
 	if address == "" {
 		if q, ok := t.Queue(key); ok {
@@ -44,27 +45,41 @@ func (t *Topology) Route(dst []*Queue, address, key string) ([]*Queue, bool) {
 	if !ok {
 		return dst, false
 	}
+	if r.far() {
+		return t.walk(dst, r, key, nil), true
+	}
+	return r.reach(t, dst, key), true
+}
+
+// reach appends where the bindings lead that need nothing but the key.
+func (r *route) reach(t *Topology, dst []*Queue, key string) []*Queue {
 	switch r.address.Kind {
 	case Direct:
 		queues, _ := r.direct.get(t.seed, key)
-		return queues.appendTo(dst), true
+		return queues.appendTo(dst)
 	case Fanout:
-		return r.fanout.appendTo(dst), true
+		return r.fanout.appendTo(dst)
 	case Matched:
-		return dst, true
+		return dst
+	case Hashed:
+		return r.spread(dst, key)
 	}
-	return r.pattern.match(t.seed, dst, key), true
+	return r.pattern.match(t.seed, dst, key)
 }
 
 // route is an address with its bindings, in the form in which they are matched.
 type route struct {
 	address  Address
 	bindings int
+	posts    int // of bindings: those to other addresses
 	direct   table[crowd]
 	fanout   crowd
 	pattern  *pattern
+	hashed   []*binding
 	choosy   table[[]*binding] // by name, all of queues with a binding to be asked about
-	asks     bool              // choosy was not always empty
+	asks     bool              // that was not always empty, or this:
+
+	choosyPosts table[[]*binding] // the same of addresses that bindings lead to
 }
 
 // with gives the route with one more binding; old gives those of its queue to the
@@ -72,6 +87,13 @@ type route struct {
 func (r route) with(t *Topology, b *binding, old func() []*binding) *route {
 	seed, key, q := t.seed, b.key.key, b.queue
 	r.bindings++
+	if q.post {
+		r.posts++
+	}
+	if r.address.Kind == Hashed {
+		r.hashed = append(r.hashed[:len(r.hashed):len(r.hashed)], b)
+		return &r
+	}
 	r.ask(t, b, old)
 	switch r.address.Kind {
 	case Direct:
@@ -90,6 +112,13 @@ func (r route) with(t *Topology, b *binding, old func() []*binding) *route {
 func (r route) without(t *Topology, b *binding, last bool) *route {
 	seed, key, q := t.seed, b.key.key, b.queue
 	r.bindings--
+	if q.post {
+		r.posts--
+	}
+	if r.address.Kind == Hashed {
+		r.hashed = leave(r.hashed, b)
+		return &r
+	}
 	r.unask(t, b)
 	if !last {
 		return &r

@@ -144,9 +144,12 @@ func describe(m *broker.Message, set map[string]string) error {
 	return nil
 }
 
-// binding reads address queue key [arguments].
+// binding reads address queue key [arguments]; >name is an address instead of a queue.
 func binding(args []string) broker.Binding {
 	b := broker.Binding{Source: args[0], Queue: args[1], Key: args[2]}
+	if name, ok := strings.CutPrefix(args[1], ">"); ok {
+		b.Queue, b.Address = "", name
+	}
 	if len(args) > 3 {
 		b.Arguments = []byte(args[3])
 	}

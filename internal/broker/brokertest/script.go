@@ -138,7 +138,7 @@ func (p *player) client(name string) *Client {
 
 func (p *player) do(command string, args []string) (string, error) {
 	switch command {
-	case "queue", "address", "bind", "unbind", "drop", "purge", "counts", "names", "limits",
+	case "queue", "address", "delete", "bind", "unbind", "drop", "purge", "counts", "names", "limits",
 		"consumers", "subscribe":
 		return p.topology(command, args)
 	case "bodies":
@@ -225,13 +225,16 @@ func (p *player) topology(command string, args []string) (string, error) {
 	case "address":
 		kinds := map[string]broker.AddressKind{
 			"direct": broker.Direct, "fanout": broker.Fanout, "pattern": broker.Pattern,
-			"matched": broker.Matched,
+			"matched": broker.Matched, "hashed": broker.Hashed,
 		}
+		set, _ := options(args[2:]) // alternate=name
 		_, _, err := n.DeclareAddress(ctx, broker.Address{
 			Name: args[0], Kind: kinds[args[1]], Durable: has("durable"),
-			AutoDelete: has("autodelete"),
+			AutoDelete: has("autodelete"), Alternate: set["alternate"],
 		})
 		return "", err
+	case "delete": // address
+		return "", n.DeleteAddress(ctx, args[0], has("unused"))
 	case "bind", "unbind", "subscribe":
 		return "", p.bind(command, args)
 	case "names":
