@@ -57,6 +57,11 @@ type Config struct {
 	// kind fault.Exhausted; default: there always is room. Every Seal asks it.
 	Room func() error
 
+	// Lead gives what leads a dead message with these deaths beside its keys; of a large
+	// one Body is the beginning. It and the Guide are called on the shard's owner: they
+	// must be quick, not block nor call the broker, and keep nothing. Default: nothing.
+	Lead func(Content, *History) Guide
+
 	// WindowBytes bounds the messages in memory of one shard; 64 MiB. A queue
 	// that is being consumed may always have one page (PageBytes) above it.
 	WindowBytes int64

@@ -49,14 +49,18 @@ func (s *Session) Commit(ctx context.Context, t Transaction, tag uint64) error {
 	return s.shard.mail.commit(s, &t, tag)
 }
 
+// StoredSize is what each copy of m counts towards MaxTransactionBytes.
+func (m *Message) StoredSize() int {
+	return len(m.Record) + len(m.Address) + len(m.Key) + len(m.Group) + besideRecord
+}
+
 func (t *Transaction) check(n *Namespace) error {
 	count, bytes := len(t.Settlements), 0
 	for i := range t.Publishings {
 		p := &t.Publishings[i]
 		m := &p.Message
-		size := len(m.Record) + len(m.Address) + len(m.Key) + len(m.Group) + besideRecord
 		count += len(p.Targets)
-		bytes += size * len(p.Targets)
+		bytes += m.StoredSize() * len(p.Targets)
 	}
 	switch {
 	case count+len(t.Publishings) > MaxTransactionCount:

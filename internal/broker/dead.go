@@ -1,9 +1,6 @@
 package broker
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // die ends a message that is neither ready nor in flight any more: it goes to
 // where the dead letters of its queue go, in the batch that removes it.
@@ -23,7 +20,11 @@ func (sh *shard) die(e *entry, why Reason) {
 	}
 	e.why = why
 	b := sh.burialOf(e)
-	if !sh.forward(&b) {
+	switch {
+	case b.unread:
+		sh.doom(e, why)
+		return
+	case !sh.forward(&b):
 		sh.doom(e, why)
 		l.burial = &b
 		return
@@ -65,7 +66,8 @@ type burial struct {
 	history History
 	from    *Queue // nil: another shard's
 	targets []*Queue
-	next    int // the target to go on with
+	next    int  // the target to go on with
+	unread  bool // the domain is locked, and the content leads the message: not yet
 	// With away, a parcel goes there instead, to the namespace.
 	away      *shard
 	namespace NamespaceID
@@ -99,25 +101,8 @@ func (q *Queue) burial(m *Message, h *History, why Reason, now int64) burial {
 		q.buryElsewhere(&b, n)
 		return b
 	}
-	b.targets = q.namespace.Topology().routeAll(to.Address, &b.message)
+	q.namespace.lead(&b)
 	return b
-}
-
-// routeAll routes by all keys of a message, to each queue once.
-func (t *Topology) routeAll(address string, m *Message) []*Queue {
-	targets, _ := t.Route(nil, address, m.Key)
-	if len(m.Copies) == 0 {
-		return targets
-	}
-	for _, key := range m.Copies {
-		targets, _ = t.Route(targets, address, key)
-	}
-	seen := map[*Queue]bool{}
-	return slices.DeleteFunc(targets, func(q *Queue) bool {
-		again := seen[q]
-		seen[q] = true
-		return again
-	})
 }
 
 // message gives what e was published as, as far as that is known.
@@ -201,6 +186,9 @@ func (sh *shard) buryDoomed(q *Queue) {
 			e := *l.doomed.at(0)
 			if l.burial == nil {
 				b := sh.burialOf(e)
+				if b.unread {
+					break // until the domain is open
+				}
 				l.burial = &b
 			}
 			if !sh.forward(l.burial) {

@@ -66,6 +66,13 @@ func (n *Namespace) Locked() error { return n.domain.Locked() }
 // Topology is the present snapshot.
 func (n *Namespace) Topology() *Topology { return n.topology.Load() }
 
+// AwaitChange waits for changes of the topology that are under way: a queue that is
+// being deleted is not in the one after it.
+func (n *Namespace) AwaitChange() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+}
+
 // CreateNamespace makes the namespace durable and gives it a shard. It joins
 // the unit of work in ctx. Creating an existing one changes nothing.
 func (c *Core) CreateNamespace(ctx context.Context, id NamespaceID) error {

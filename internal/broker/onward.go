@@ -187,8 +187,8 @@ func (n *Namespace) takeDown(q *Queue) {
 
 // weightOf reads the key of a binding of a Hashed address.
 func weightOf(key string) (uint32, error) {
-	n, err := strconv.ParseUint(key, 10, 32)
-	if err != nil || n == 0 {
+	n, err := strconv.ParseInt(key, 10, 64)
+	if err != nil || n < 1 || n > 1<<32-1 {
 		return 0, fault.New(fault.Invalid, "key '%s' is no weight", key)
 	}
 	return uint32(n), nil

@@ -58,6 +58,7 @@ func newPlayer(
 	}
 	p.asked.reset()
 	p.cfg = p.clock.Use(cfg)
+	p.cfg.Lead = lead
 	p.world = Start(t, s.Engine, d, p.cfg)
 	return p
 }
@@ -138,8 +139,8 @@ func (p *player) client(name string) *Client {
 
 func (p *player) do(command string, args []string) (string, error) {
 	switch command {
-	case "queue", "address", "delete", "bind", "unbind", "drop", "purge", "counts", "names", "limits",
-		"consumers", "subscribe":
+	case "queue", "address", "delete", "bind", "unbind", "drop", "purge", "counts", "names",
+		"limits", "consumers", "subscribe":
 		return p.topology(command, args)
 	case "bodies":
 		return "", p.bodies(args)
@@ -443,13 +444,15 @@ func (p *player) settle(name string, c *Client, command string, args []string) e
 	var list []broker.Settlement
 	var left []broker.Delivery
 	for _, d := range p.held[name] {
-		text, err := p.text(&d)
-		if err != nil {
-			return err
-		}
-		if len(args) > 0 && args[0] != "all" && !slices.Contains(args, text) {
-			left = append(left, d)
-			continue
+		if len(args) > 0 && args[0] != "all" {
+			text, err := p.text(&d)
+			if err != nil {
+				return err
+			}
+			if !slices.Contains(args, text) {
+				left = append(left, d)
+				continue
+			}
 		}
 		list = append(list, broker.Settlement{Ref: d.Ref, Outcome: outcome, Delay: delay})
 	}

@@ -40,3 +40,12 @@ func (p *player) send(c *Client, m broker.Message, texts []string) (string, erro
 	}
 	return strings.Join(shown, " "), err
 }
+
+// lead leads dead letters as SendLike leads messages: the arguments of a binding are
+// what the text begins with.
+func lead(c broker.Content, _ *broker.History) broker.Guide {
+	text := string(c.Body)
+	return broker.Guide{
+		Match: func(b broker.Binding) bool { return strings.HasPrefix(text, string(b.Arguments)) },
+	}
+}
