@@ -197,7 +197,7 @@ func (n *Node) openState(ctx context.Context) error {
 	n.onStop(func(context.Context) error { n.ring.Close(); return nil })
 	n.core, err = broker.Open(ctx, broker.Config{
 		Shards: shards[1:last], Control: n.db, Logger: n.log, Room: n.engine.Room,
-		MaxMessage: n.cfg.maxMessageBytes + forProperties,
+		MaxMessage: n.cfg.maxMessageBytes + forProperties, Lead: amqp091.Lead,
 	})
 	if err != nil {
 		return fmt.Errorf("open queues: %w", err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"sync"
 
 	"github.com/google/uuid"
@@ -27,6 +28,7 @@ type Broker struct {
 
 type user struct {
 	hash        string
+	tags        []string
 	permissions map[string]*permission // by vhost
 }
 
@@ -50,7 +52,7 @@ func (b *Broker) load(kind byte, value []byte, domain broker.Domain) error {
 		if err := json.Unmarshal(value, &u); err != nil {
 			return fmt.Errorf("user: %w", err)
 		}
-		b.user(u.Name).hash = u.Hash
+		b.user(u.Name).hash, b.user(u.Name).tags = u.Hash, u.Tags
 	case rowPermission:
 		var p permissionRow
 		if err := json.Unmarshal(value, &p); err != nil {
@@ -155,6 +157,13 @@ func (b *Broker) Permit(name, vhost, kind, resource, action string) error {
 	}
 	return fault.New(fault.Denied, "%s access to %s '%s' in vhost '%s' refused for user '%s'",
 		action, kind, resource, vhost, name)
+}
+
+// Impersonates reports whether the user has the tag impersonator, and so may publish
+// messages in the names of others.
+func (b *Broker) Impersonates(name string) bool {
+	u := b.users[name]
+	return u != nil && slices.Contains(u.tags, "impersonator")
 }
 
 // Watch calls fn after each change of the lock of the broker's domain, until

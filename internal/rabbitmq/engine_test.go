@@ -82,6 +82,9 @@ func (w *world) create(t *testing.T, passwords map[string]string) uuid.UUID {
 		hash, err := w.eng.Hasher().Hash(t.Context(), []byte(p))
 		must(t, err)
 		users = append(users, User{Name: name, Hash: hash, Tags: []string{"administrator"}})
+		if name == "other" {
+			users[len(users)-1].Tags = append(users[len(users)-1].Tags, "impersonator")
+		}
 	}
 	id := uuid.New()
 	must(t, w.eng.Create(t.Context(), id, users))
@@ -125,6 +128,9 @@ func TestCreateOpenDelete(t *testing.T) {
 	}
 	if _, err := b.Open(t.Context(), "admin", "/"); err != nil {
 		t.Error(err)
+	}
+	if !b.Impersonates("other") || b.Impersonates("admin") || b.Impersonates("nobody") {
+		t.Error("the tag impersonator")
 	}
 	_, err = b.Open(t.Context(), "admin", "/none")
 	refused(t, err, fault.NotFound, "vhost /none not found")

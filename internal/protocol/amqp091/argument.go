@@ -6,11 +6,6 @@ import (
 	"coffer/internal/protocol/amqp091/wire"
 )
 
-// Arguments of RabbitMQ's that change what an exchange does and that are not built,
-// with a space around each. They are refused, since a client that sets one relies
-// on it.
-const exchangeArguments = " alternate-exchange "
-
 // checkArguments refuses arguments of the list. Others are kept and mean
 // nothing, as in RabbitMQ.
 func checkArguments(t wire.Table, refused, owner string) error {

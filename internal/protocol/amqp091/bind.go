@@ -7,17 +7,11 @@ import (
 
 // bind answers queue.bind.
 func (c *conn) bind(ch *channel, m *wire.QueueBind) error {
-	b, err := c.binding(ch, m.Queue, m.Exchange, m.RoutingKey, m.Arguments)
+	b, err := c.queueBinding(ch, m.Queue, m.Exchange, m.RoutingKey, m.Arguments)
 	if err != nil {
 		return err
 	}
-	if _, err := c.queue(b.Queue); err != nil {
-		return err
-	}
-	if _, ok := c.namespace.Topology().Address(b.Source); !ok {
-		return c.missing(ExchangeResource, b.Source)
-	}
-	if err := c.namespace.Bind(c.ctx, b); err != nil {
+	if err := c.bound(&b, m.Arguments); err != nil {
 		return err
 	}
 	if !m.NoWait {
@@ -26,9 +20,52 @@ func (c *conn) bind(ch *channel, m *wire.QueueBind) error {
 	return nil
 }
 
+// bindExchange answers exchange.bind.
+func (c *conn) bindExchange(ch *channel, m *wire.ExchangeBind) error {
+	b := broker.Binding{
+		Source: clean(m.Source), Address: clean(m.Destination), Key: m.RoutingKey,
+	}
+	if err := c.binding(&b, m.Arguments); err != nil {
+		return err
+	}
+	if err := c.bound(&b, m.Arguments); err != nil {
+		return err
+	}
+	if !m.NoWait {
+		c.out.send(ch.number, &wire.ExchangeBindOk{})
+	}
+	return nil
+}
+
+// bound makes a binding whose permissions were checked.
+func (c *conn) bound(b *broker.Binding, arguments wire.Table) error {
+	source, ok := c.namespace.Topology().Address(b.Source)
+	if !ok {
+		return c.missing(ExchangeResource, b.Source)
+	}
+	if b.Address == "" {
+		if _, err := c.queue(b.Queue); err != nil {
+			return err
+		}
+	} else if _, ok := c.namespace.Topology().Address(b.Address); !ok {
+		return c.missing(ExchangeResource, b.Address)
+	}
+	var err error
+	switch source.Kind {
+	case broker.Matched:
+		err = checkCriteria(arguments)
+	case broker.Hashed:
+		err = checkWeight(b.Key)
+	}
+	if err != nil {
+		return err
+	}
+	return c.namespace.Bind(c.ctx, *b)
+}
+
 // unbind answers queue.unbind; what is not bound is unbound already.
 func (c *conn) unbind(ch *channel, m *wire.QueueUnbind) error {
-	b, err := c.binding(ch, m.Queue, m.Exchange, m.RoutingKey, m.Arguments)
+	b, err := c.queueBinding(ch, m.Queue, m.Exchange, m.RoutingKey, m.Arguments)
 	if err != nil {
 		return err
 	}
@@ -44,8 +81,25 @@ func (c *conn) unbind(ch *channel, m *wire.QueueUnbind) error {
 	return nil
 }
 
-// binding fills in the names that may be left out, and checks the permissions.
-func (c *conn) binding(ch *channel, queue, exchange, key string, arguments wire.Table) (
+// unbindExchange answers exchange.unbind.
+func (c *conn) unbindExchange(ch *channel, m *wire.ExchangeUnbind) error {
+	b := broker.Binding{
+		Source: clean(m.Source), Address: clean(m.Destination), Key: m.RoutingKey,
+	}
+	if err := c.binding(&b, m.Arguments); err != nil {
+		return err
+	}
+	if err := ignoreGone(c.namespace.Unbind(c.ctx, b)); err != nil {
+		return err
+	}
+	if !m.NoWait {
+		c.out.send(ch.number, &wire.ExchangeUnbindOk{})
+	}
+	return nil
+}
+
+// queueBinding fills in the names that may be left out.
+func (c *conn) queueBinding(ch *channel, queue, exchange, key string, arguments wire.Table) (
 	b broker.Binding, err error,
 ) {
 	b.Source, b.Key = clean(exchange), key
@@ -55,15 +109,25 @@ func (c *conn) binding(ch *channel, queue, exchange, key string, arguments wire.
 	if queue == "" && key == "" {
 		b.Key = b.Queue
 	}
-	if err = c.permit(QueueResource, b.Queue, Write); err != nil {
-		return b, err
+	return b, c.binding(&b, arguments)
+}
+
+// binding checks the permissions and keeps the arguments.
+func (c *conn) binding(b *broker.Binding, arguments wire.Table) error {
+	var err error
+	if b.Queue != "" {
+		err = c.permit(QueueResource, b.Queue, Write)
+	} else if err = c.permit(ExchangeResource, b.Address, Write); err == nil {
+		err = notDefault(b.Address)
 	}
-	if err = notDefault(b.Source); err != nil {
-		return b, err
+	if err == nil {
+		err = notDefault(b.Source)
 	}
-	if err = c.permit(ExchangeResource, b.Source, Read); err != nil {
-		return b, err
+	if err == nil {
+		err = c.permit(ExchangeResource, b.Source, Read)
 	}
-	b.Arguments, err = encodeTable(arguments)
-	return b, err
+	if err == nil {
+		b.Arguments, err = encodeTable(sorted(arguments))
+	}
+	return err
 }

@@ -18,6 +18,7 @@ type channel struct {
 	confirm   bool
 	published uint64 // sequence number of the last publish in confirm mode
 	limit     *broker.Limit
+	tx        *transaction // nil: the channel has none
 	content   assembly
 	route     route
 
@@ -26,6 +27,7 @@ type channel struct {
 	unacked   unacked
 	confirms  confirms
 	consumers map[string]*consumer // by tag
+	reply     *replyConsumer       // nil: none; set by the reader
 }
 
 // consumer is one consumer of a channel.
@@ -128,6 +130,8 @@ func (c *conn) release(ch *channel) error {
 	}
 	c.pending -= len(ch.content.body)
 	ch.content = assembly{}
+	c.forgetTx(ch)
+	c.endReplies(ch)
 	c.out.Lock()
 	consumers := make([]*consumer, 0, len(ch.consumers))
 	for _, cons := range ch.consumers {
@@ -213,9 +217,16 @@ func (c *conn) method(ch *channel, m wire.Method) error {
 		return c.redeliver(ch, m.Requeue, true)
 	case *wire.BasicRecoverAsync:
 		return c.redeliver(ch, m.Requeue, false)
-	case *wire.ExchangeBind, *wire.ExchangeUnbind,
-		*wire.TxSelect, *wire.TxCommit, *wire.TxRollback:
-		return refuse(wire.NotImplemented, "%s is not implemented", m.ID())
+	case *wire.ExchangeBind:
+		return c.bindExchange(ch, m)
+	case *wire.ExchangeUnbind:
+		return c.unbindExchange(ch, m)
+	case *wire.TxSelect:
+		return c.txSelect(ch)
+	case *wire.TxCommit:
+		return c.txCommit(ch)
+	case *wire.TxRollback:
+		return c.txRollback(ch)
 	}
 	return refuse(wire.CommandInvalid, "unimplemented method")
 }
@@ -241,6 +252,9 @@ func (c *conn) flow(ch *channel, m *wire.ChannelFlow) error {
 
 // confirmSelect puts the channel into confirm mode.
 func (c *conn) confirmSelect(ch *channel, m *wire.ConfirmSelect) error {
+	if ch.tx != nil {
+		return refuse(wire.PreconditionFailed, "cannot switch from tx to confirm mode")
+	}
 	ch.confirm = true
 	if !m.NoWait {
 		c.out.send(ch.number, &wire.ConfirmSelectOk{})

@@ -40,7 +40,6 @@ type conn struct {
 
 	in       input
 	dec      wire.Decoder
-	props    wire.Properties
 	phase    phase
 	reason   error     // why connection.close was sent
 	round    uint64    // counts reads
@@ -57,9 +56,13 @@ type conn struct {
 	unwatch   func()
 	channels  map[uint16]*channel
 	pending   int // octets of incomplete bodies on all channels
+	held      int // octets of transactions on all channels
 	lastID    uint32
 	lastRef   uint64
 	gathered
+	guide broker.Guide // of the message in hand
+	leading
+	committed chan error // the end of a transaction
 
 	stopping    atomic.Bool // the listener is closing
 	trouble     atomic.Pointer[refusal]
@@ -73,6 +76,8 @@ type conn struct {
 	live      *broker.Session // session, for the writer
 	byID      map[uint32]*channel
 	consumers map[uint64]*consumer
+
+	committing *channel // whose transaction is under way
 
 	writer
 }
@@ -88,6 +93,8 @@ func newConn(s *Server, n net.Conn) *conn {
 		written:   make(chan struct{}), tuned: make(chan struct{}),
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
+	c.committed = make(chan error, 1)
+	c.guide = c.leading.guide()
 	c.out.open()
 	return c
 }
@@ -136,6 +143,9 @@ func (c *conn) leave() {
 		return
 	}
 	c.unwatch()
+	for _, ch := range c.channels {
+		c.endReplies(ch)
+	}
 	c.out.Lock()
 	c.out.settled()
 	c.live = nil

@@ -24,6 +24,12 @@ func (c *conn) qos(ch *channel, m *wire.BasicQos) error {
 // consume answers basic.consume. consume-ok may be sent by the writer, with the
 // first delivery.
 func (c *conn) consume(ch *channel, m *wire.BasicConsume) error {
+	if clean(m.Queue) == directReplyTo {
+		if err := c.newTag(ch, m.ConsumerTag); err != nil {
+			return err
+		}
+		return c.consumeReplies(ch, m)
+	}
 	q, err := c.consumable(ch, m)
 	if err != nil {
 		return err
@@ -66,21 +72,11 @@ func (c *conn) consume(ch *channel, m *wire.BasicConsume) error {
 // consumable checks a wish to consume and finds the queue.
 func (c *conn) consumable(ch *channel, m *wire.BasicConsume) (*broker.Queue, error) {
 	name, err := ch.queueName(m.Queue)
+	if err == nil {
+		err = c.newTag(ch, m.ConsumerTag)
+	}
 	if err != nil {
 		return nil, err
-	}
-	c.out.Lock()
-	_, used := ch.consumers[m.ConsumerTag]
-	full := len(c.consumers) >= c.srv.cfg.MaxConsumers
-	c.out.Unlock()
-	switch {
-	case used:
-		return nil, refuse(wire.NotAllowed, "attempt to reuse consumer tag '%s'", m.ConsumerTag)
-	case full:
-		return nil, refuse(wire.NotAllowed,
-			"reached maximum (%d) of consumers per connection", c.srv.cfg.MaxConsumers)
-	case name == directReplyTo:
-		return nil, refuse(wire.NotImplemented, "queue '%s' is not implemented", directReplyTo)
 	}
 	if err := c.permit(QueueResource, name, Read); err != nil {
 		return nil, err
@@ -90,6 +86,20 @@ func (c *conn) consumable(ch *channel, m *wire.BasicConsume) (*broker.Queue, err
 		return nil, err
 	}
 	return q, checkConsumeArguments(m.Arguments, q, c.named(QueueResource, name))
+}
+
+// newTag refuses the tag of a consumer that there is, and one consumer too many.
+func (c *conn) newTag(ch *channel, tag string) error {
+	c.out.Lock()
+	defer c.out.Unlock()
+	if _, used := ch.consumers[tag]; used {
+		return refuse(wire.NotAllowed, "attempt to reuse consumer tag '%s'", tag)
+	}
+	if len(c.consumers) >= c.srv.cfg.MaxConsumers {
+		return refuse(wire.NotAllowed,
+			"reached maximum (%d) of consumers per connection", c.srv.cfg.MaxConsumers)
+	}
+	return nil
 }
 
 // cancelConsumer answers basic.cancel; a tag that nobody has is no error.
@@ -102,6 +112,8 @@ func (c *conn) cancelConsumer(ch *channel, m *wire.BasicCancel) error {
 		if err := ignoreGone(c.session.Cancel(c.ctx, cons.handle)); err != nil {
 			return err
 		}
+	} else {
+		c.cancelReplies(ch, m.ConsumerTag)
 	}
 	c.out.Lock()
 	defer c.out.Unlock()

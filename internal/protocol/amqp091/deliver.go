@@ -187,6 +187,8 @@ func (c *conn) encode(p *parcel) {
 			c.touched = append(c.touched, ch)
 		}
 		ch.confirms.settle(seq, p.event.Err == nil)
+	case p.event.Kind == broker.Committed:
+		c.committedEvent(p.event)
 	case p.event.Kind == broker.Cancelled:
 		c.cancelled(p.event)
 	}

@@ -55,7 +55,7 @@ func newEngineOn(t testing.TB, disk store.Engine) *testEngine {
 	space := &testSpace{}
 	core, err := broker.Open(ctx, broker.Config{
 		Shards: []store.Shard{one}, Control: db, Logger: quiet(),
-		MaxMessage: defaultMaxMessage + 64<<10, Room: space.Room,
+		MaxMessage: defaultMaxMessage + 64<<10, Room: space.Room, Lead: Lead,
 	})
 	if err != nil {
 		t.Fatal(err)

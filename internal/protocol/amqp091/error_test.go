@@ -82,7 +82,9 @@ func TestErrorsAreRabbitMQs(t *testing.T) {
 	e.denied["exchange secret write"] = true
 	s := serveTest(t, e, Config{MaxMessage: 1 << 20, MaxConsumers: 5})
 	connect(t, s).prepare()
-	for _, list := range [][]failing{topologyErrors(), nameErrors(), messageErrors()} {
+	for _, list := range [][]failing{
+		topologyErrors(), nameErrors(), messageErrors(), exchangeErrors(), modeErrors(),
+	} {
 		for _, tt := range list {
 			t.Run(tt.name, func(t *testing.T) { tt.run(t, s) })
 		}
@@ -144,12 +146,6 @@ func topologyErrors() []failing {
 				": received 'true' but current is 'false'", false},
 		{"unknown type", exchange("n", "y", true, false, false, nil), 406,
 			"PRECONDITION_FAILED - unknown exchange type 'y'", false},
-		{"headers type", exchange("n", "headers", true, false, false, nil), 540,
-			"NOT_IMPLEMENTED - exchange type 'headers' is not implemented", true},
-		{"alternate", exchange("n", "topic", true, false, false,
-			amqp.Table{"alternate-exchange": "x"}), 540,
-			"NOT_IMPLEMENTED - argument 'alternate-exchange' for exchange 'n' in vhost '/' " +
-				"is not implemented", true},
 	}
 }
 
@@ -181,9 +177,6 @@ func nameErrors() []failing {
 		{"no last queue", func(c *client) error {
 			return c.QueueBind("", "", "x", false, nil)
 		}, 404, "NOT_FOUND - no previously declared queue", false},
-		{"exchange bind", func(c *client) error {
-			return c.ExchangeBind("x", "", "amq.topic", false, nil)
-		}, 540, "NOT_IMPLEMENTED - exchange.bind is not implemented", true},
 	}
 }
 
@@ -223,8 +216,6 @@ func messageErrors() []failing {
 		{"stream", declare("n", true, false, false, amqp.Table{"x-queue-type": "stream"}), 540,
 			"NOT_IMPLEMENTED - argument 'x-queue-type' for queue 'n' in vhost '/': " +
 				"type 'stream' is not implemented", true},
-		{"reply-to", eat("amq.rabbitmq.reply-to", "", false, nil), 540,
-			"NOT_IMPLEMENTED - queue 'amq.rabbitmq.reply-to' is not implemented", true},
 		{"tag twice", func(c *client) error {
 			if err := eat("q", "t", false, nil)(c); err != nil {
 				return err
@@ -245,8 +236,6 @@ func messageErrors() []failing {
 			"NOT_IMPLEMENTED - requeue=false", true},
 		{"flow", func(c *client) error { return c.Flow(false) }, 540,
 			"NOT_IMPLEMENTED - active=false", true},
-		{"tx", func(c *client) error { return c.Tx() }, 540,
-			"NOT_IMPLEMENTED - tx.select is not implemented", true},
 		{"get nothing", func(c *client) error {
 			_, _, err := c.Get("none", true)
 			return err

@@ -10,13 +10,14 @@ import (
 	"coffer/internal/protocol/amqp091/wire"
 )
 
-// predeclare makes the exchanges that every virtual host has. The headers
-// exchanges among RabbitMQ's are not built.
+// predeclare makes the exchanges that every virtual host has.
 func predeclare(ctx context.Context, n *broker.Namespace) error {
 	for _, x := range [...]broker.Address{
 		{Name: "amq.direct", Kind: broker.Direct, Durable: true},
 		{Name: "amq.fanout", Kind: broker.Fanout, Durable: true},
 		{Name: "amq.topic", Kind: broker.Pattern, Durable: true},
+		{Name: "amq.headers", Kind: broker.Matched, Durable: true},
+		{Name: "amq.match", Kind: broker.Matched, Durable: true},
 	} {
 		if _, ok := n.Topology().Address(x.Name); ok {
 			continue
@@ -37,7 +38,11 @@ func kindOf(name string) (broker.AddressKind, error) {
 		return broker.Fanout, nil
 	case "topic":
 		return broker.Pattern, nil
-	case "headers", "x-local-random":
+	case "headers":
+		return broker.Matched, nil
+	case "x-consistent-hash":
+		return broker.Hashed, nil
+	case "x-local-random":
 		return 0, refuse(wire.NotImplemented, "exchange type '%s' is not implemented", name)
 	}
 	return 0, refuse(wire.PreconditionFailed, "unknown exchange type '%s'", name)
@@ -51,6 +56,10 @@ func kindName(k broker.AddressKind) string {
 		return "fanout"
 	case broker.Pattern:
 		return "topic"
+	case broker.Matched:
+		return "headers"
+	case broker.Hashed:
+		return "x-consistent-hash"
 	}
 	return "unknown"
 }
@@ -92,9 +101,6 @@ func (c *conn) declaredExchange(name string, m *wire.ExchangeDeclare) error {
 	if err == nil {
 		err = c.permit(ExchangeResource, name, Configure)
 	}
-	if err == nil {
-		err = checkArguments(m.Arguments, exchangeArguments, c.named(ExchangeResource, name))
-	}
 	if err != nil {
 		return err
 	}
@@ -108,6 +114,12 @@ func (c *conn) declaredExchange(name string, m *wire.ExchangeDeclare) error {
 			return refuse(wire.AccessRefused,
 				"exchange name '%s' contains reserved prefix 'amq.*'", name)
 		}
+		if want.Alternate, err = c.alternate(name, m.Arguments); err != nil {
+			return err
+		}
+		if err := checkHashing(kind, m.Arguments); err != nil {
+			return err
+		}
 		if want.Arguments, err = encodeTable(m.Arguments); err != nil {
 			return err
 		}
@@ -115,11 +127,11 @@ func (c *conn) declaredExchange(name string, m *wire.ExchangeDeclare) error {
 			return err
 		}
 	}
-	return c.sameExchange(want, have)
+	return c.sameExchange(want, have, m.Arguments)
 }
 
 // sameExchange compares a declaration with what is there.
-func (c *conn) sameExchange(want, have broker.Address) error {
+func (c *conn) sameExchange(want, have broker.Address, t wire.Table) error {
 	owner := c.named(ExchangeResource, want.Name)
 	err := equal("type", owner, want.Kind, have.Kind, kindName)
 	if err == nil {
@@ -130,6 +142,9 @@ func (c *conn) sameExchange(want, have broker.Address) error {
 	}
 	if err == nil {
 		err = equal("internal", owner, want.Internal, have.Internal, strconv.FormatBool)
+	}
+	if err == nil {
+		err = sameAlternate(owner, t, have)
 	}
 	return err
 }

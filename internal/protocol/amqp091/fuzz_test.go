@@ -59,6 +59,9 @@ func FuzzConnection(f *testing.F) {
 		method(1, &wire.ChannelClose{}), method(0, &wire.ConnectionClose{}))
 	f.Add(orderly)
 	f.Add(unframed(orderly))
+	extended := extensions()
+	f.Add(extended)
+	f.Add(unframed(extended))
 	e := newEngine(f)
 	s, err := New(Config{
 		Engine: e, Logger: quiet(), MaxMessage: 64 << 10, CloseTimeout: time.Second,
@@ -71,6 +74,25 @@ func FuzzConnection(f *testing.F) {
 		converse(t, s, hello, b)
 		converse(t, s, hello, framed(b))
 	})
+}
+
+// extensions are exchanges that lead to others, a transaction, and an answer.
+func extensions() []byte {
+	alternate := wire.Table{{Name: argAlternate, Value: wire.StringValue("amq.match")}}
+	return slices.Concat(
+		method(1, &wire.ExchangeDeclare{Exchange: "x", Type: "x-consistent-hash",
+			AutoDelete: true, Arguments: alternate}),
+		method(1, &wire.QueueDeclare{Queue: "q", Exclusive: true}),
+		method(1, &wire.QueueBind{Exchange: "amq.match", Arguments: wire.Table{mode("any")}}),
+		method(1, &wire.ExchangeBind{Destination: "amq.match", Source: "x", RoutingKey: "2"}),
+		method(1, &wire.TxSelect{}), publishFrames(1, "x", "q", "body", 2),
+		method(1, &wire.TxCommit{}), method(1, &wire.BasicGet{Queue: "q"}),
+		method(1, &wire.BasicAck{DeliveryTag: 1}), method(1, &wire.TxRollback{}),
+		method(1, &wire.BasicConsume{Queue: directReplyTo, NoAck: true, ConsumerTag: "c"}),
+		publishFrames(1, "", replyPrefix+"x", "body", 1),
+		method(1, &wire.BasicCancel{ConsumerTag: "c"}),
+		method(1, &wire.ExchangeUnbind{Destination: "amq.match", Source: "x", RoutingKey: "2"}),
+		method(1, &wire.ChannelClose{}), method(0, &wire.ConnectionClose{}))
 }
 
 // converse sends two pieces and requires the end of the connection.

@@ -26,7 +26,7 @@ func (c *conn) greet() bool {
 		case wire.Protocol091:
 			c.in.r, c.in.need = wire.HeaderSize, 0
 			c.out.send(0, &wire.ConnectionStart{
-				VersionMajor: 0, VersionMinor: 9, Mechanisms: mechanisms, Locales: "en_US",
+				VersionMajor: 0, VersionMinor: 9, Mechanisms: c.offered(), Locales: "en_US",
 				ServerProperties: c.srv.properties,
 			})
 			return true

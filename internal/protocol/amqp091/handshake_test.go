@@ -30,6 +30,7 @@ func TestServerProperties(t *testing.T) {
 	for _, name := range []string{
 		"publisher_confirms", "basic.nack", "consumer_cancel_notify", "connection.blocked",
 		"authentication_failure_close", "per_consumer_qos",
+		"exchange_exchange_bindings", "direct_reply_to",
 	} {
 		if v, _ := capabilities.Get(name); v != wire.BoolValue(true) {
 			t.Error(name)

@@ -2,6 +2,7 @@ package amqp091
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"coffer/internal/fault"
@@ -19,16 +20,13 @@ type capabilities struct {
 // what clients without the capability authentication_failure_close expect.
 func (c *conn) login(m *wire.ConnectionStartOk) error {
 	c.describe(m.ClientProperties)
-	user, password, err := credentials(m.Mechanism, m.Response)
-	if err != nil {
-		c.refused(nil, m.ID(), err)
+	ctx, cancel := context.WithDeadline(c.ctx, c.deadline)
+	err := c.authenticate(ctx, m)
+	cancel()
+	if r, ok := errors.AsType[*refusal](err); ok {
+		c.refused(nil, m.ID(), r)
 		return nil
 	}
-	c.client.User = user
-	ctx, cancel := context.WithDeadline(c.ctx, c.deadline)
-	err = c.srv.cfg.Engine.Authenticate(ctx, user, password)
-	cancel()
-	clear(m.Response)
 	if err == nil {
 		c.phase = tuning
 		c.out.send(0, &wire.ConnectionTune{
@@ -59,6 +57,23 @@ func (c *conn) login(m *wire.ConnectionStartOk) error {
 			". For details see the broker logfile.",
 	}, 0)
 	return nil
+}
+
+// authenticate finds out who the client is. A refusal is about the form of what it
+// said.
+func (c *conn) authenticate(ctx context.Context, m *wire.ConnectionStartOk) error {
+	defer clear(m.Response)
+	if k := c.certifier(); k != nil && m.Mechanism == mechanismExternal {
+		user, err := k.Identify(ctx, c.certificate())
+		c.client.User = user
+		return err
+	}
+	user, password, err := credentials(m.Mechanism, m.Response)
+	if err != nil {
+		return err
+	}
+	c.client.User = user
+	return c.srv.cfg.Engine.Authenticate(ctx, user, password)
 }
 
 // describe notes what the client says of itself.

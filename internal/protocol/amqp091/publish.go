@@ -2,6 +2,7 @@ package amqp091
 
 import (
 	"slices"
+	"strings"
 
 	"coffer/internal/broker"
 	"coffer/internal/fault"
@@ -40,6 +41,7 @@ type route struct {
 	key      string
 	topology *broker.Topology // in which the exchange was found
 	round    uint64           // the read in which the user was permitted to write
+	answers  bool             // the key is a name for answers
 }
 
 // publish handles basic.publish; its content follows.
@@ -49,10 +51,11 @@ func (c *conn) publish(ch *channel, m *wire.BasicPublish) error {
 	}
 	r := &ch.route
 	if string(m.Exchange) != r.exchange {
-		*r = route{exchange: string(m.Exchange), key: r.key}
+		*r = route{exchange: string(m.Exchange), key: r.key, answers: r.answers}
 	}
 	if string(m.RoutingKey) != r.key {
 		r.key = string(m.RoutingKey)
+		r.answers = strings.HasPrefix(r.key, replyPrefix)
 	}
 	ch.content.mandatory = m.Mandatory
 	ch.content.stage = wantHeader
@@ -71,19 +74,45 @@ func (c *conn) message(ch *channel, header, body []byte) error {
 	if err := c.checkProperties(&c.props); err != nil {
 		return err
 	}
-	c.also = nil
+	header, err := c.prepare(ch, header)
+	if err != nil {
+		return err
+	}
 	from := len(c.targets)
-	c.targets, _ = topology.Route(c.targets, ch.route.exchange, ch.route.key)
-	if c.props.Has(wire.FlagHeaders) {
-		var err error
-		if header, err = c.copies(ch, topology, from, header); err != nil {
-			return err
+	c.guide.Keys = c.also
+	c.targets, _ = topology.RouteBy(c.targets, ch.route.exchange, ch.route.key, &c.guide)
+	c.headers.forget()
+	targets := c.targets[from:len(c.targets):len(c.targets)]
+	if c.answers(&ch.route) {
+		switch found, err := c.answer(ch, header, body); {
+		case err != nil:
+			return c.unsealed(ch, err)
+		case found && len(targets) == 0:
+			return c.expect(ch, accepted)
 		}
 	}
-	if len(c.targets) == from {
+	if len(targets) == 0 {
 		return c.unroutable(ch, header, body)
 	}
-	return c.route(ch, header, body, c.targets[from:len(c.targets):len(c.targets)])
+	err = c.route(ch, header, body, targets)
+	if ch.tx != nil && len(c.targets) > from {
+		c.targets = c.targets[:from] // it has copies
+	}
+	return err
+}
+
+// prepare reads the further keys of the message in hand, and gives its header as it
+// travels.
+func (c *conn) prepare(ch *channel, header []byte) (_ []byte, err error) {
+	if c.also = nil; c.props.Has(wire.FlagReplyTo) && string(c.props.ReplyTo) == directReplyTo {
+		if header, err = c.askDirectly(ch); err != nil {
+			return nil, err
+		}
+	}
+	if c.props.Has(wire.FlagHeaders) {
+		return c.copies(header)
+	}
+	return header, nil
 }
 
 // mayPublish checks that the exchange is there for this user. What was found is
@@ -112,7 +141,7 @@ func (c *conn) mayPublish(r *route, topology *broker.Topology) error {
 
 // checkProperties refuses what must not be passed on, or cannot be kept.
 func (c *conn) checkProperties(p *wire.Properties) error {
-	if p.Has(wire.FlagUserID) && string(p.UserID) != c.client.User {
+	if p.Has(wire.FlagUserID) && string(p.UserID) != c.client.User && !c.impersonates() {
 		return refuse(wire.PreconditionFailed,
 			"user_id property set to '%s' but authenticated user was '%s'",
 			p.UserID, c.client.User)
@@ -125,14 +154,8 @@ func (c *conn) checkProperties(p *wire.Properties) error {
 				p.Expiration, wrong)
 		}
 	}
-	if p.Has(wire.FlagReplyTo) && string(p.ReplyTo) == directReplyTo {
-		return refuse(wire.NotImplemented, "queue '%s' is not implemented", directReplyTo)
-	}
 	return nil
 }
-
-// directReplyTo is RabbitMQ's name for answers without a queue.
-const directReplyTo = "amq.rabbitmq.reply-to"
 
 // unroutable returns or drops a message that no queue wants. It is confirmed,
 // after the return.
@@ -143,6 +166,16 @@ func (c *conn) unroutable(ch *channel, header, body []byte) error {
 			Exchange: []byte(ch.route.exchange), RoutingKey: []byte(ch.route.key),
 		}
 		payload := appendHeader(nil, &broker.Content{Header: header, Body: body})
+		if ch.tx != nil {
+			var err error
+			from := len(ch.tx.returns)
+			ch.tx.returns, err = wire.AppendReturn(
+				ch.tx.returns, ch.number, &m, payload, body, c.frameMax)
+			if err != nil {
+				return err
+			}
+			return c.holdTx(ch, len(ch.tx.returns)-from)
+		}
 		c.out.Lock()
 		buf, err := wire.AppendReturn(c.out.buf, ch.number, &m, payload, body, c.frameMax)
 		c.out.buf = buf
@@ -167,22 +200,19 @@ func (c *conn) route(ch *channel, header, body []byte, targets []*broker.Queue) 
 		}
 		m, err = c.namespace.Seal(nil, content, seal.Facts{})
 	}
-	switch fault.KindOf(err) {
-	case fault.KeyUnavailable, fault.Unavailable, fault.Exhausted:
-		if ch.confirm {
-			return c.expect(ch, rejected)
-		}
-	}
 	if err != nil {
-		return err
+		return c.unsealed(ch, err)
 	}
 	m.Durable = c.props.Has(wire.FlagDeliveryMode) && c.props.DeliveryMode == 2
 	m.Address, m.Key = ch.route.exchange, ch.route.key
 	if c.props.Has(wire.FlagPriority) {
 		m.Priority = c.props.Priority
 	}
-	m.Expiry, m.Copies = c.life, c.also
+	m.Expiry, m.Copies = c.life, c.also[:min(len(c.also), broker.MaxCopies)]
 	p := broker.Publishing{Message: m, Targets: targets}
+	if ch.tx != nil {
+		return c.gatherTx(ch, p)
+	}
 	if ch.confirm {
 		p.Confirm, p.Tag = true, joinTag(ch.id, ch.published+1)
 		c.mark(ch, undecided)
@@ -190,6 +220,17 @@ func (c *conn) route(ch *channel, header, body []byte, targets []*broker.Queue) 
 	c.pubs = append(c.pubs, p)
 	c.bytes += int(m.Weight())
 	return c.relieve()
+}
+
+// unsealed refuses a publish for which there is no key or no room now.
+func (c *conn) unsealed(ch *channel, err error) error {
+	switch fault.KindOf(err) {
+	case fault.KeyUnavailable, fault.Unavailable, fault.Exhausted:
+		if ch.confirm {
+			return c.expect(ch, rejected)
+		}
+	}
+	return err
 }
 
 // expect notes a publish that is decided already, in confirm mode.

@@ -14,8 +14,8 @@ func (c *conn) declareQueue(ch *channel, m *wire.QueueDeclare) error {
 	var q *broker.Queue
 	var err error
 	switch {
-	case name == directReplyTo:
-		return refuse(wire.NotImplemented, "queue '%s' is not implemented", directReplyTo)
+	case strings.HasPrefix(name, directReplyTo):
+		return c.declareReplies(ch, name, m.NoWait)
 	case m.Passive:
 		q, err = c.queue(name)
 	default:

@@ -6,10 +6,12 @@ import (
 	"coffer/internal/protocol/amqp091/wire"
 )
 
-// The mechanisms, in the order in which they are offered.
+// The mechanisms, in the order in which they are offered. The last one is only where
+// the client has shown a certificate.
 const (
 	mechanismPlain    = "PLAIN"
 	mechanismAMQPlain = "AMQPLAIN"
+	mechanismExternal = "EXTERNAL"
 	mechanisms        = mechanismPlain + " " + mechanismAMQPlain
 )
 

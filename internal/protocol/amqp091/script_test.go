@@ -69,7 +69,8 @@ func methodTypes() map[string]reflect.Type {
 		&wire.QueueBind{}, &wire.QueueUnbind{}, &wire.QueuePurge{}, &wire.QueueDelete{},
 		&wire.BasicQos{}, &wire.BasicConsume{}, &wire.BasicCancel{}, &wire.BasicPublish{},
 		&wire.BasicGet{}, &wire.BasicAck{}, &wire.BasicReject{}, &wire.BasicNack{},
-		&wire.BasicRecover{}, &wire.ConfirmSelect{}, &wire.TxSelect{},
+		&wire.BasicRecover{}, &wire.ConfirmSelect{}, &wire.TxSelect{}, &wire.TxCommit{},
+		&wire.TxRollback{}, &wire.ExchangeBind{}, &wire.ExchangeUnbind{},
 	} {
 		types[m.ID().String()] = reflect.TypeOf(m).Elem()
 	}

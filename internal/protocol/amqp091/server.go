@@ -82,7 +82,8 @@ type Config struct {
 	// some KiB higher, since it counts properties too.
 	MaxMessage int
 	// MaxPending bounds the octets of incomplete messages of one connection,
-	// which may be on many channels; 64 MiB, and at least MaxMessage.
+	// which may be on many channels, as well as those of its transactions and those
+	// of answers that it has not read; 64 MiB, and at least MaxMessage.
 	MaxPending int
 	// MaxConsumers bounds the consumers of one connection; 16384.
 	MaxConsumers int
@@ -106,6 +107,7 @@ type Config struct {
 type Server struct {
 	cfg        Config
 	properties wire.Table
+	replies    replies
 }
 
 // New makes a Server. Errors name the setting that is out of its bounds.
@@ -159,11 +161,13 @@ func serverProperties(cfg *Config) wire.Table {
 	yes := wire.BoolValue(true)
 	capabilities := wire.Table{
 		{Name: "publisher_confirms", Value: yes},
+		{Name: "exchange_exchange_bindings", Value: yes},
 		{Name: "basic.nack", Value: yes},
 		{Name: "consumer_cancel_notify", Value: yes},
 		{Name: "connection.blocked", Value: yes},
 		{Name: "authentication_failure_close", Value: yes},
 		{Name: "per_consumer_qos", Value: yes},
+		{Name: "direct_reply_to", Value: yes},
 	}
 	return wire.Table{
 		{Name: "capabilities", Value: wire.TableValue(capabilities)},

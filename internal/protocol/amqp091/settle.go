@@ -15,6 +15,13 @@ func outcome(requeue bool) broker.Outcome {
 
 // settle gathers the end of one delivery, or of all up to it.
 func (c *conn) settle(ch *channel, tag uint64, multiple bool, o broker.Outcome) error {
+	if ch.tx != nil {
+		return c.settleTx(ch, tag, multiple, o)
+	}
+	return c.settleNow(ch, tag, multiple, o)
+}
+
+func (c *conn) settleNow(ch *channel, tag uint64, multiple bool, o broker.Outcome) error {
 	c.out.Lock()
 	settles, ok := ch.unacked.take(c.settles, tag, multiple, o)
 	c.out.Unlock()
@@ -25,12 +32,13 @@ func (c *conn) settle(ch *channel, tag uint64, multiple bool, o broker.Outcome) 
 	return c.relieve()
 }
 
-// redeliver puts all unsettled deliveries of the channel back.
+// redeliver puts all unsettled deliveries of the channel back, whatever its
+// transaction.
 func (c *conn) redeliver(ch *channel, requeue, answer bool) error {
 	if !requeue {
 		return refuse(wire.NotImplemented, "requeue=false")
 	}
-	if err := c.settle(ch, 0, true, broker.Release); err != nil {
+	if err := c.settleNow(ch, 0, true, broker.Release); err != nil {
 		return err
 	}
 	if err := c.flush(); err != nil {

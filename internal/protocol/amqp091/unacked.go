@@ -34,18 +34,9 @@ func (u *unacked) push(tag uint64, ref broker.DeliveryRef) {
 func (u *unacked) take(dst []broker.Settlement, tag uint64, multiple bool, o broker.Outcome) (
 	_ []broker.Settlement, ok bool,
 ) {
-	from, to := u.head, len(u.list)
-	if tag != 0 || !multiple {
-		i, found := slices.BinarySearchFunc(u.list[u.head:], tag,
-			func(e unsettled, tag uint64) int { return cmp.Compare(e.tag, tag) })
-		i += u.head
-		if !found || u.list[i].ref == (broker.DeliveryRef{}) {
-			return dst, false
-		}
-		to = i + 1
-		if !multiple {
-			from = i
-		}
+	from, to, ok := u.span(tag, multiple)
+	if !ok {
+		return dst, false
 	}
 	for i := from; i < to; i++ {
 		if e := &u.list[i]; e.ref != (broker.DeliveryRef{}) {
@@ -53,6 +44,63 @@ func (u *unacked) take(dst []broker.Settlement, tag uint64, multiple bool, o bro
 			e.ref = broker.DeliveryRef{}
 		}
 	}
+	u.trim()
+	return dst, true
+}
+
+// span finds the deliveries that a tag means.
+func (u *unacked) span(tag uint64, multiple bool) (from, to int, ok bool) {
+	from, to = u.head, len(u.list)
+	if tag == 0 && multiple {
+		return from, to, true
+	}
+	i, found := slices.BinarySearchFunc(u.list[u.head:], tag,
+		func(e unsettled, tag uint64) int { return cmp.Compare(e.tag, tag) })
+	i += u.head
+	if !found || u.list[i].ref == (broker.DeliveryRef{}) {
+		return 0, 0, false
+	}
+	if !multiple {
+		from = i
+	}
+	return from, i + 1, true
+}
+
+// lift is take for settlements that may be taken back: they keep their tags.
+func (u *unacked) lift(dst []settlement, tag uint64, multiple bool, o broker.Outcome) (
+	_ []settlement, ok bool,
+) {
+	from, to, ok := u.span(tag, multiple)
+	if !ok {
+		return dst, false
+	}
+	for i := from; i < to; i++ {
+		if e := &u.list[i]; e.ref != (broker.DeliveryRef{}) {
+			dst = append(dst, settlement{*e, o})
+			e.ref = broker.DeliveryRef{}
+		}
+	}
+	u.trim()
+	return dst, true
+}
+
+// restore puts deliveries back that were lifted.
+func (u *unacked) restore(list []settlement) {
+	all := make([]unsettled, 0, len(list)+len(u.list)-u.head)
+	for _, s := range list {
+		all = append(all, s.unsettled)
+	}
+	for _, e := range u.list[u.head:] {
+		if e.ref != (broker.DeliveryRef{}) {
+			all = append(all, e)
+		}
+	}
+	slices.SortFunc(all, func(a, b unsettled) int { return cmp.Compare(a.tag, b.tag) })
+	u.list, u.head = all, 0
+}
+
+// trim lets go of what is settled at the beginning.
+func (u *unacked) trim() {
 	for u.head < len(u.list) && u.list[u.head].ref == (broker.DeliveryRef{}) {
 		u.head++
 	}
@@ -62,7 +110,6 @@ func (u *unacked) take(dst []broker.Settlement, tag uint64, multiple bool, o bro
 		}
 		u.list = u.list[:0]
 	}
-	return dst, true
 }
 
 // keepUnacked bounds the memory that an empty list keeps, in deliveries.

@@ -1,0 +1,60 @@
+package amqp091
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+)
+
+// Certifier is an [Engine] that knows users by certificates too. With one, and a
+// listener that asks clients for certificates and verifies them, the mechanism
+// EXTERNAL is offered to those that show one.
+type Certifier interface {
+	// Identify gives the user of a verified certificate. Errors: those of
+	// Engine.Authenticate.
+	Identify(ctx context.Context, certificate *x509.Certificate) (user string, err error)
+}
+
+// Impersonator is an [Engine] in which some users may publish messages in the names
+// of others: those with RabbitMQ's tag impersonator.
+type Impersonator interface {
+	// Impersonates reports whether the user may. It answers from memory.
+	Impersonates(user string) bool
+}
+
+// certificate is what the client has proved to be its own and TLS has verified; nil:
+// nothing. The handshake of TLS is over when the protocol header was read.
+func (c *conn) certificate() *x509.Certificate {
+	t, ok := c.net.(interface{ ConnectionState() tls.ConnectionState })
+	if !ok {
+		return nil
+	}
+	state := t.ConnectionState()
+	if len(state.VerifiedChains) == 0 || len(state.VerifiedChains[0]) == 0 {
+		return nil
+	}
+	return state.VerifiedChains[0][0]
+}
+
+// certifier is who knows the client's certificate; nil when EXTERNAL is not offered.
+func (c *conn) certifier() Certifier {
+	k, ok := c.srv.cfg.Engine.(Certifier)
+	if !ok || c.certificate() == nil {
+		return nil
+	}
+	return k
+}
+
+// offered are the mechanisms for this client.
+func (c *conn) offered() string {
+	if c.certifier() == nil {
+		return mechanisms
+	}
+	return mechanisms + " " + mechanismExternal
+}
+
+// impersonates reports whether the client may publish in the names of others.
+func (c *conn) impersonates() bool {
+	k, ok := c.srv.cfg.Engine.(Impersonator)
+	return ok && k.Impersonates(c.client.User)
+}
