@@ -41,7 +41,7 @@ func (m *machine) die(q *modelQueue, x *modelMessage) {
 	if q.limits.Dead.Set {
 		m.count++
 		m.queues["graves"].add(&modelMessage{
-			text: x.text, number: m.count, priority: x.priority, lasting: x.lasting,
+			text: x.text, number: m.count, own: x.own, lasting: x.lasting,
 			durable: x.lasting,
 		})
 	}

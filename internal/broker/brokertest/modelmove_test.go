@@ -85,7 +85,7 @@ func (m *machine) moved(from, to *modelQueue, x *modelMessage) {
 	from.remove(x)
 	m.count++
 	y := &modelMessage{
-		text: x.text, number: m.count, priority: x.priority, lasting: x.lasting,
+		text: x.text, number: m.count, own: x.own, lasting: x.lasting,
 		durable: x.lasting && to.durable, expires: m.expiry(to, broker.Bound{}),
 	}
 	if x.expires != 0 && (y.expires == 0 || x.expires < y.expires) {

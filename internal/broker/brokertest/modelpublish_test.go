@@ -33,7 +33,9 @@ func (m *machine) draft(rt *rapid.T, most int) (list []sending) {
 		like.Expiry = span
 	case 1:
 		if !q.limits.Expiry.Set {
-			like.Delay = broker.AtMost(span.N + 500) // when no lease runs out
+			// When no lease runs out, and none of another priority comes: of those
+			// that come at once, the reader may bring some before others.
+			like.Delay = broker.AtMost(span.N + 500 + 10*int64(like.Priority))
 		}
 	}
 	group := grouping(rt, q)
@@ -132,7 +134,7 @@ func (m *machine) arrived(s sending) {
 		return
 	}
 	x := &modelMessage{
-		text: s.text, number: s.number, group: s.like.Group, priority: s.like.Priority,
+		text: s.text, number: s.number, group: s.like.Group, own: s.like.Priority,
 		lasting: s.like.Durable, expires: m.expiry(q, s.like.Expiry),
 		due: m.now() + s.like.Delay.N,
 	}

@@ -9,10 +9,11 @@ import (
 type modelMessage struct {
 	text        string
 	group       string
-	number      int // its place among those of its priority
-	priority    uint8
-	lasting     bool // published as durable
-	durable     bool // the queue is it, too
+	number      int   // its place among those of its priority
+	own         uint8 // its priority
+	priority    uint8 // as far as its queue tells it
+	lasting     bool  // published as durable
+	durable     bool  // the queue is it, too
 	redelivered bool
 	holder      string // session; "" while ready
 	lease       *modelLease
@@ -65,7 +66,7 @@ func modelSpec(name string) broker.QueueSpec {
 
 // add puts a message behind all of its priority and above.
 func (q *modelQueue) add(m *modelMessage) {
-	m.priority = min(m.priority, q.maxPriority)
+	m.priority = min(m.own, q.maxPriority)
 	i := len(q.messages)
 	for i > 0 && q.messages[i-1].priority < m.priority {
 		i--
