@@ -18,6 +18,7 @@ type channel struct {
 	confirm   bool
 	published uint64 // sequence number of the last publish in confirm mode
 	limit     *broker.Limit
+	limited   bool         // limit has a bound
 	tx        *transaction // nil: the channel has none
 	content   assembly
 	route     route

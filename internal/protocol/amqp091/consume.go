@@ -16,6 +16,7 @@ func (c *conn) qos(ch *channel, m *wire.BasicQos) error {
 	if !m.Global {
 		ch.prefetch, limit = limit, 0
 	}
+	ch.limited = limit > 0
 	c.session.SetLimit(ch.limit, limit)
 	c.out.send(ch.number, &wire.BasicQosOk{})
 	return nil
@@ -85,7 +86,14 @@ func (c *conn) consumable(ch *channel, m *wire.BasicConsume) (*broker.Queue, err
 	if err != nil {
 		return nil, err
 	}
-	return q, checkConsumeArguments(m.Arguments, q, c.named(QueueResource, name))
+	owner := c.named(QueueResource, name)
+	if err := checkConsumeArguments(m.Arguments, q, owner); err != nil {
+		return nil, err
+	}
+	if ch.limited && isQuorum(q) {
+		return nil, refuse(wire.NotImplemented, "%s does not support global qos", owner)
+	}
+	return q, nil
 }
 
 // newTag refuses the tag of a consumer that there is, and one consumer too many.

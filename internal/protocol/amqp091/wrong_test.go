@@ -305,6 +305,12 @@ func wrongUse() []wrong {
 			"RESOURCE_LOCKED - cannot obtain access to locked queue 'qqsingle' in vhost '/'. "+
 				"basic.get operations are not supported by quorum queues with single active "+
 				"consumer"),
+		use("consume from a quorum with a shared limit", func(c *client) error {
+			if err := c.Qos(5, 0, true); err != nil {
+				return err
+			}
+			return eat("qq", "", false, nil)(c)
+		}, 540, "NOT_IMPLEMENTED - queue 'qq' in vhost '/' does not support global qos"),
 		use("delete unused quorum", remove("qq", true, false), 540,
 			"NOT_IMPLEMENTED - cannot delete queue 'qq' in vhost '/'. queue.delete operations "+
 				"with if-unused flag set are not supported by quorum queues"),
