@@ -1,6 +1,7 @@
 package brokertest
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -28,6 +29,9 @@ func (m *machine) move(rt *rapid.T) {
 	list := m.foremost(m.movable(from), most)
 	if to.groups && slices.ContainsFunc(list, (*modelMessage).mortal) {
 		return // where others overtake, it may go when it is not the head
+	}
+	if to.maxPriority > 0 && m.open(target) > 0 && !slices.IsSortedFunc(list, urgency) {
+		return // a consumer may have the first before others come and overtake it
 	}
 	spec := m.moveSpec(name, target, most)
 	job, err := m.world.Namespace.MoveMessages(m.tt.Context(), spec)
@@ -62,6 +66,9 @@ func (m *machine) movable(q *modelQueue) []*modelMessage {
 		})
 	})
 }
+
+// urgency orders messages by their own priority, the highest first.
+func urgency(a, b *modelMessage) int { return cmp.Compare(b.own, a.own) }
 
 func (x *modelMessage) mortal() bool { return x.expires != 0 }
 
