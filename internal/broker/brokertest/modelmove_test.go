@@ -114,6 +114,7 @@ func (m *machine) plain(name string) bool {
 func (m *machine) moveTorn(rt *rapid.T, name, target string, most int) {
 	from, to := m.queues[name], m.queues[target]
 	spec := m.moveSpec(name, target, most)
+	m.sync(rt)
 	if _, err := m.world.Namespace.MoveMessages(m.tt.Context(), spec); err != nil {
 		rt.Fatal(err)
 	}

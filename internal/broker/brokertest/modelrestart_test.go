@@ -1,6 +1,8 @@
 package brokertest
 
 import (
+	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -16,6 +18,7 @@ func (m *machine) crash(rt *rapid.T)   { m.again(rt, true) }
 // messages come back marked: all sessions are gone.
 func (m *machine) again(rt *rapid.T, crash bool) {
 	if crash {
+		m.sync(rt)
 		image := m.engine.Image()
 		m.forgetTransient()
 		m.stop(rt)
@@ -27,6 +30,15 @@ func (m *machine) again(rt *rapid.T, crash bool) {
 		m.engine = m.engine.Image()()
 	}
 	m.start(m.world.Domain)
+}
+
+// sync waits until what queues did by themselves is durable. Nobody is told of it, so
+// after a crash before that they do it again.
+func (m *machine) sync(rt *rapid.T) {
+	c := m.world.Client(broker.SessionConfig{})
+	if err := errors.Join(c.Flush(), c.Close(context.Background())); err != nil {
+		rt.Fatal(err)
+	}
 }
 
 // torn crashes while nothing becomes durable: what was published or settled
@@ -52,6 +64,7 @@ func (m *machine) torn(rt *rapid.T) {
 	}
 	pubs[0].Tag, pubs[0].Confirm = 1, true
 	p := portion{way: broker.Accept, list: m.held[s]}
+	m.sync(rt)
 	release := m.engine.Hold()
 	defer release()
 	if whole {
