@@ -12,6 +12,10 @@ import (
 	"strings"
 )
 
+// errEndless: the tests of a fault were ended by their time, which says less than a
+// test that fails.
+var errEndless = errors.New("endless")
+
 // Try runs the tests of a fault and fails unless they do.
 func Try(ctx context.Context, m *Mutant, scratch string, number int) error {
 	broken, err := m.Apply(".")
@@ -29,6 +33,7 @@ func Try(ctx context.Context, m *Mutant, scratch string, number int) error {
 		"-overlay", overlay, "-timeout", limit.String(),
 	}, m.Test...)
 	c := exec.CommandContext(ctx, "go", args...)
+	c.Env = append(os.Environ(), "COFFER_PATIENCE="+patience.String())
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
 	err = c.Run()
@@ -43,6 +48,8 @@ func Try(ctx context.Context, m *Mutant, scratch string, number int) error {
 	case strings.Contains(out.String(), "[build failed]"),
 		strings.Contains(out.String(), "[setup failed]"):
 		return fmt.Errorf("does not build:\n%s", &out)
+	case strings.Contains(out.String(), "panic: test timed out"):
+		return errEndless
 	case !strings.Contains(out.String(), "FAIL"):
 		return fmt.Errorf("no test failed:\n%s", &out)
 	}

@@ -74,7 +74,7 @@ func (w *World) Bodies(chunks, refs int) (err error) {
 	c := w.Client(broker.SessionConfig{})
 	defer func() { err = errors.Join(err, c.Close(w.T.Context())) }()
 	var have [2]int
-	for end := time.Now().Add(patience); time.Now().Before(end); {
+	for end := time.Now().Add(patience()); time.Now().Before(end); {
 		for i, class := range [...]byte{classBody, classRef} {
 			if have[i], err = w.count(class); err != nil {
 				return err

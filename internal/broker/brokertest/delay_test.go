@@ -108,7 +108,7 @@ func delaysSurvive(t *testing.T, d *Domain, disk *storetest.Disk, known *leased)
 	}
 	c := w.Client(broker.SessionConfig{})
 	clock.Advance(24 * time.Hour)
-	for end := time.Now().Add(patience); q.Delayed() > 0; {
+	for end := time.Now().Add(patience()); q.Delayed() > 0; {
 		if err := c.Flush(); err != nil {
 			return err
 		}

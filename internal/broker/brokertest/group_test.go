@@ -271,7 +271,7 @@ func (m *groups) poll(rt *rapid.T) {
 
 // check waits until consumers have what they can have.
 func (m *groups) check(rt *rapid.T) {
-	for end := time.Now().Add(patience); ; runtime.Gosched() {
+	for end := time.Now().Add(patience()); ; runtime.Gosched() {
 		m.poll(rt)
 		x := m.stuck()
 		if x == nil {

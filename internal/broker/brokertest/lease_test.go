@@ -175,7 +175,7 @@ func leasesSurvive(t *testing.T, d *Domain, disk *storetest.Disk, known *leased)
 	}
 	clock.Advance(time.Minute)
 	ready, held := 0, 0
-	for end := time.Now().Add(patience); held != len(early) && time.Now().Before(end); {
+	for end := time.Now().Add(patience()); held != len(early) && time.Now().Before(end); {
 		if err := c.Flush(); err != nil {
 			return err
 		}
@@ -320,7 +320,7 @@ func TestOpenManyLeases(t *testing.T) {
 	took := time.Since(begin)
 	t.Logf("opened with %d leases in %v", total, took)
 	q = w.Queue("q")
-	if ready, held, _ := q.Counts(); ready != 0 || int(held) != total || took > patience {
+	if ready, held, _ := q.Counts(); ready != 0 || int(held) != total || took > patience() {
 		t.Errorf("%d ready and %d leased after %v", ready, held, took)
 	}
 	settleAll(t, w, q, []broker.LeaseRef{list[0].Lease, list[total-1].Lease})

@@ -78,7 +78,7 @@ func TestModel(t *testing.T) {
 	first := seed()
 	defer reseed(first)
 	t.Logf("RAPID_SEED=%d", first)
-	p := plan{patience: patience}
+	p := plan{patience: patience()}
 	for round := uint64(0); p.steps < want; round++ {
 		reseed(first + round<<16)
 		rapid.Check(t, func(rt *rapid.T) { p.history(t, rt) })

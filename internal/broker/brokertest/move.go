@@ -44,7 +44,7 @@ func (p *player) move(command, name string, args []string) (string, error) {
 	}
 	select {
 	case <-m.Done():
-	case <-time.After(patience):
+	case <-time.After(patience()):
 		return "", fmt.Errorf("the move does not end; %d messages so far", m.Moved())
 	}
 	text := strconv.FormatInt(m.Moved(), 10)

@@ -104,7 +104,7 @@ func (p *player) receiving(name, session string, args []string) error {
 
 // until waits for something that comes without an event.
 func (p *player) until(ok func() bool) error {
-	for end := time.Now().Add(patience); !ok(); runtime.Gosched() {
+	for end := time.Now().Add(patience()); !ok(); runtime.Gosched() {
 		if time.Now().After(end) {
 			return errors.New("it did not come to pass")
 		}

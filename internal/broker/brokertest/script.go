@@ -98,7 +98,7 @@ func (p *player) answer(fields []string, want string) string {
 	if until {
 		fields = fields[1:]
 	}
-	for deadline := time.Now().Add(patience); ; {
+	for deadline := time.Now().Add(patience()); ; {
 		got, err := p.do(fields[0], fields[1:])
 		if err != nil {
 			got = "error: " + fault.KindOf(err).String()

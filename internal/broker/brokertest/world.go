@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -23,8 +24,13 @@ import (
 )
 
 // patience is how long a test waits for something that must come, on a machine
-// that others load.
-const patience = 2 * time.Minute
+// that others load: COFFER_PATIENCE, or two minutes.
+func patience() time.Duration {
+	if d, err := time.ParseDuration(os.Getenv("COFFER_PATIENCE")); err == nil {
+		return d
+	}
+	return 2 * time.Minute
+}
 
 // Subject is an engine under test. Shards 0 to 2 are used.
 type Subject struct {
@@ -111,7 +117,7 @@ func (w *World) In() *World {
 
 // Stop closes the core; sessions must be closed.
 func (w *World) Stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), patience())
 	defer cancel()
 	return w.Core.Close(ctx)
 }
@@ -195,7 +201,7 @@ func (w *World) Client(cfg broker.SessionConfig) *Client {
 // Wait gives the next event of a kind and keeps the others, or an error when it
 // does not come.
 func (c *Client) Wait(kind broker.EventKind) (broker.Event, error) {
-	timeout := time.NewTimer(patience)
+	timeout := time.NewTimer(patience())
 	defer timeout.Stop()
 	for {
 		for i, e := range c.events {
