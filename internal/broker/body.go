@@ -92,7 +92,7 @@ func (sh *shard) newBody(m *Message, targets int) (*body, *apart) {
 	b := sh.pin(h.ID, m.first())
 	b.parts = uint32(len(m.Chunks))
 	a := &apart{
-		id: b.id, shared: shared, parts: b.parts, bytes: m.Weight() - int64(len(m.Record)),
+		id: b.id, shared: shared, parts: b.parts, bytes: m.Sealed.Weight() - int64(len(m.Record)),
 	}
 	return b, a
 }

@@ -51,7 +51,8 @@ func (s *Session) Commit(ctx context.Context, t Transaction, tag uint64) error {
 
 // StoredSize is what each copy of m counts towards MaxTransactionBytes.
 func (m *Message) StoredSize() int {
-	return len(m.Record) + len(m.Address) + len(m.Key) + len(m.Group) + besideRecord
+	return len(m.Record) + len(m.Address) + len(m.Key) + len(m.Group) + besideRecord +
+		int(sizeOf(m.Copies))
 }
 
 func (t *Transaction) check(n *Namespace) error {

@@ -36,7 +36,13 @@ func cost(record int, address, key string) int64 {
 	return int64(record + len(address) + len(key) + entryOverhead)
 }
 
-func (e *entry) cost() int64 { return cost(e.size, e.address, e.key) }
+func (e *entry) cost() int64 {
+	n := cost(e.size, e.address, e.key)
+	if e.extra != nil { // of few messages; deaths may be more than the rest
+		n += sizeOf(e.extra.copies) + e.extra.history.cost()
+	}
+	return n
+}
 
 // stored reports whether the entry's record can be read from the store.
 func (e *entry) stored() bool { return e.durable || e.spilled }

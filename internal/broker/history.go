@@ -102,6 +102,17 @@ const (
 	lastElsewhere  = 0x80
 )
 
+// cost is about what a history takes in memory.
+func (h *History) cost() (n int64) {
+	for i := range h.Deaths {
+		n += int64(h.Deaths[i].size()) + deathOverhead
+	}
+	return n
+}
+
+// deathOverhead is what a death needs in memory besides what is stored of it.
+const deathOverhead = 64
+
 func (d *Death) same(x *Death) bool {
 	return d.Queue == x.Queue && d.Reason == x.Reason && d.Namespace == x.Namespace
 }

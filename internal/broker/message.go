@@ -55,6 +55,20 @@ type Message struct {
 	kept *kept // of one that is moved
 }
 
+// Weight is the bytes of the sealed message and of its further keys.
+func (m *Message) Weight() int64 { return m.Sealed.Weight() + sizeOf(m.Copies) }
+
+// sizeOf is what texts take in memory, which is more than stored.
+func sizeOf(list []string) (n int64) {
+	for _, s := range list {
+		n += int64(len(s)) + textOverhead
+	}
+	return n
+}
+
+// textOverhead is what a text needs besides its bytes.
+const textOverhead = 16
+
 // MaxCopies bounds Message.Copies.
 const MaxCopies = 256
 

@@ -337,3 +337,32 @@ func BenchmarkDedup(b *testing.B) {
 		b.Fatal(err)
 	}
 }
+
+// TestFurtherKeysCount holds that further keys, which may be more than the rest of a
+// message, count where memory and batches are bounded.
+func TestFurtherKeysCount(t *testing.T) {
+	t.Parallel()
+	w, _ := startOnMemory(t, broker.Config{})
+	w.Declare(nil, broker.QueueSpec{Name: "q", Durable: true})
+	c := w.Client(broker.SessionConfig{})
+	defer closed(t, c)
+	p := publishing(t, w, "q", "", true)
+	bare, stored := p.Message.Weight(), p.Message.StoredSize()
+	p.Message.Copies = slices.Repeat([]string{strings.Repeat("k", 250)}, broker.MaxCopies)
+	const keys = 250 * broker.MaxCopies
+	if p.Message.Weight() < bare+keys || p.Message.StoredSize() < stored+keys {
+		t.Errorf("weight %d, stored %d", p.Message.Weight(), p.Message.StoredSize())
+	}
+	tx := broker.Transaction{
+		Publishings: slices.Repeat([]broker.Publishing{p}, broker.MaxTransactionBytes/keys),
+	}
+	if err := c.Transact(tx); fault.KindOf(err) != fault.Exhausted {
+		t.Errorf("more than a batch takes: %v", err)
+	}
+	if _, err := c.Confirm([]broker.Publishing{p}); err != nil {
+		t.Fatal(err)
+	}
+	if m := w.Core.Stats().Memory; m < keys {
+		t.Errorf("%d bytes are in memory", m)
+	}
+}

@@ -84,12 +84,13 @@ func withAnnotations(d *broker.Delivery, headers wire.Table, deaths int) wire.Ta
 	return slices.CompactFunc(t, func(a, b wire.Field) bool { return a.Name == b.Name })
 }
 
-// copiesOf gives the keys in the header CC. Those of BCC are not told.
+// copiesOf gives the keys in the header CC, as many as a dead message is led by: each
+// death tells them again. Those of BCC are not told.
 func copiesOf(headers wire.Table) (keys []wire.Value) {
 	cc, _ := headers.Get("CC")
 	list, _ := cc.Array()
 	for _, v := range list {
-		if _, ok := v.Text(); ok {
+		if _, ok := v.Text(); ok && len(keys) < broker.MaxCopies {
 			keys = append(keys, v)
 		}
 	}

@@ -2,6 +2,7 @@ package amqp091
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -289,5 +290,16 @@ func TestDeathHeader(t *testing.T) {
 	}
 	if all := annotated(d, header, wire.DefaultFrameMax); len(all) < 2*wire.FrameMinSize {
 		t.Errorf("%d octets of a long history", len(all))
+	}
+}
+
+// TestDeathsTellFewKeys holds that each death tells no more further keys than there
+// can be that lead: a header may have a hundred times as many.
+func TestDeathsTellFewKeys(t *testing.T) {
+	t.Parallel()
+	keys := slices.Repeat([]wire.Value{wire.StringValue("")}, 10*broker.MaxCopies)
+	headers := wire.Table{{Name: "CC", Value: wire.ArrayValue(keys...)}}
+	if n := len(copiesOf(headers)); n != broker.MaxCopies {
+		t.Errorf("%d keys", n)
 	}
 }

@@ -2,6 +2,7 @@ package amqp091
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -248,5 +249,37 @@ func TestLockUnderLoad(t *testing.T) {
 		if string(m.Body) != string(rune(i+1)) || m.Redelivered {
 			t.Fatalf("%q came in place of %d", m.Body, i)
 		}
+	}
+}
+
+// TestRefusedPublishesKeepNothing holds that what is refused while the key cannot be
+// used leaves no targets behind, however long a client tries.
+func TestRefusedPublishesKeepNothing(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	s := serveTest(t, e, Config{})
+	connect(t, s).queue("q")
+	local, remote := net.Pipe()
+	defer local.Close()
+	defer remote.Close()
+	srv, err := New(Config{Engine: e, Logger: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newConn(srv, local)
+	defer c.cancel(nil)
+	c.namespace = e.namespace
+	ch := &channel{number: 1, id: 1, confirm: true}
+	e.domain.lock()
+	for range 10 {
+		if err := c.publish(ch, &wire.BasicPublish{RoutingKey: []byte("q")}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.message(ch, []byte{0, 0}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(c.targets) > 0 || len(c.marks) != 10 {
+		t.Errorf("%d targets of %d refused publishes", len(c.targets), len(c.marks))
 	}
 }

@@ -78,11 +78,20 @@ func (c *conn) message(ch *channel, header, body []byte) error {
 	if err != nil {
 		return err
 	}
-	from := len(c.targets)
+	from, gathered := len(c.targets), len(c.pubs)
 	c.guide.Keys = c.also
 	c.targets, _ = topology.RouteBy(c.targets, ch.route.exchange, ch.route.key, &c.guide)
 	c.headers.forget()
 	targets := c.targets[from:len(c.targets):len(c.targets)]
+	err = c.lead(ch, header, body, targets)
+	if len(c.pubs) == gathered && len(c.targets) > from {
+		c.targets = c.targets[:from] // it was refused, or a transaction has copies
+	}
+	return err
+}
+
+// lead gives a message to those who wait for answers and to queues.
+func (c *conn) lead(ch *channel, header, body []byte, targets []*broker.Queue) error {
 	if c.answers(&ch.route) {
 		switch found, err := c.answer(ch, header, body); {
 		case err != nil:
@@ -94,11 +103,7 @@ func (c *conn) message(ch *channel, header, body []byte) error {
 	if len(targets) == 0 {
 		return c.unroutable(ch, header, body)
 	}
-	err = c.route(ch, header, body, targets)
-	if ch.tx != nil && len(c.targets) > from {
-		c.targets = c.targets[:from] // it has copies
-	}
-	return err
+	return c.route(ch, header, body, targets)
 }
 
 // prepare reads the further keys of the message in hand, and gives its header as it
@@ -208,7 +213,7 @@ func (c *conn) route(ch *channel, header, body []byte, targets []*broker.Queue) 
 	if c.props.Has(wire.FlagPriority) {
 		m.Priority = c.props.Priority
 	}
-	m.Expiry, m.Copies = c.life, c.also[:min(len(c.also), broker.MaxCopies)]
+	m.Expiry, m.Copies = c.life, slices.Clone(c.also[:min(len(c.also), broker.MaxCopies)])
 	p := broker.Publishing{Message: m, Targets: targets}
 	if ch.tx != nil {
 		return c.gatherTx(ch, p)

@@ -1,6 +1,8 @@
 package amqp091
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 	"sync"
 
@@ -146,28 +148,31 @@ func (c *conn) answer(ch *channel, header, body []byte) (found bool, err error) 
 	if err := c.namespace.Locked(); err != nil {
 		return false, err
 	}
-	send := func(name string) {
+	names := append([]string{ch.route.key}, c.also...)
+	slices.Sort(names)
+	tx := ch.tx
+	for _, name := range slices.Compact(names) { // one answer each
 		if !strings.HasPrefix(name, replyPrefix) {
-			return
+			continue
 		}
 		t, ok := c.srv.replies.find(name, c.namespace)
 		switch {
 		case !ok:
-		case ch.tx != nil:
-			found = true
-			ch.tx.answers = append(ch.tx.answers, newAnswer(t, name, header, body))
-		default:
+		case tx == nil:
 			found = t.deliver(name, header, body) || found
+		default:
+			if !found { // all share it
+				header, body = bytes.Clone(header), bytes.Clone(body)
+			}
+			found = true
+			tx.copies++
+			tx.answers = append(tx.answers, answer{t, name, header, body})
 		}
 	}
-	send(ch.route.key)
-	for _, key := range c.also {
-		send(key)
-	}
-	if ch.tx == nil {
+	if tx == nil || !found {
 		return found, nil
 	}
-	return found, c.holdTx(ch, (1+len(c.also))*(len(header)+len(body)))
+	return true, c.holdTx(ch, len(header)+len(body))
 }
 
 // deliver sends an answer, unless the channel is gone or its client does not read.

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"coffer/internal/broker"
 )
 
 // serveCalls answers what comes to the queue "calls" until the test ends.
@@ -210,5 +212,34 @@ func TestLockedAnswers(t *testing.T) {
 	}
 	if got := bodies(t, answers, 1)[0]; got != "open" {
 		t.Errorf("answer %s", got)
+	}
+}
+
+// TestAnswersAreCounted bounds the answers of a transaction, however small, and sends
+// one to a name that is told more than once.
+func TestAnswersAreCounted(t *testing.T) {
+	t.Parallel()
+	s := serveTest(t, newEngine(t), Config{})
+	_, name, answers := asker(t, s)
+	c, plain := connect(t, s), connect(t, s)
+	closed := c.NotifyClose(make(chan *amqp.Error, 1))
+	c.must(c.Tx())
+	for range broker.MaxTransactionCount + 2 {
+		err := c.PublishWithContext(t.Context(), "", name, false, false, amqp.Publishing{})
+		if err != nil {
+			break
+		}
+	}
+	c.Close()
+	if e := receive(t, closed); e == nil || e.Code != 406 {
+		t.Fatalf("closed with %v", e)
+	}
+	for _, body := range []string{"1", "2"} {
+		plain.must(plain.PublishWithContext(t.Context(), "", name, false, false, amqp.Publishing{
+			Headers: amqp.Table{"CC": []any{name, "nowhere", name}}, Body: []byte(body),
+		}))
+	}
+	if got := strings.Join(bodies(t, answers, 2), " "); got != "1 2" {
+		t.Errorf("answers %s", got)
 	}
 }

@@ -1,7 +1,6 @@
 package amqp091
 
 import (
-	"bytes"
 	"context"
 	"slices"
 
@@ -15,7 +14,7 @@ import (
 // the commit: the queues, its return, and answers.
 type transaction struct {
 	pubs    []broker.Publishing
-	copies  int // of messages, one for each target
+	copies  int // of messages, one for each target, and answers
 	stored  int // octets, as the broker counts them
 	held    int // octets in memory
 	settles []settlement
@@ -34,10 +33,6 @@ type answer struct {
 	target       replyTarget
 	name         string
 	header, body []byte
-}
-
-func newAnswer(t replyTarget, name string, header, body []byte) answer {
-	return answer{t, name, bytes.Clone(header), bytes.Clone(body)}
 }
 
 // txSelect answers tx.select.
