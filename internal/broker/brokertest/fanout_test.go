@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -104,4 +105,64 @@ func wantReady(t *testing.T, w *World, queues int, want int64) {
 	if err := w.Stop(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestFanOutWhole crashes before each batch of publishes to many queues whose
+// entries are more than a batch is closed at: all queues have a message or none.
+func TestFanOutWhole(t *testing.T) {
+	t.Parallel()
+	const queues = 300
+	e := &imaged{Engine: memory.New(memory.Config{Shards: 3})}
+	cfg := broker.Config{BatchBytes: 16 << 10}
+	w := Start(t, e, NewDomain(), cfg)
+	declareBound(t, w, queues)
+	e.watch.Store(true)
+	p := w.Client(broker.SessionConfig{})
+	for range 3 {
+		if err := p.Send("all", "", true, "x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if len(e.images) < 3 {
+		t.Fatalf("%d batches", len(e.images))
+	}
+	for _, image := range e.images {
+		after := Start(t, image(), w.Domain, cfg)
+		ready, _, _ := after.Queue("q0").Counts()
+		wantReady(t, after, queues, ready)
+	}
+}
+
+// imaged is an engine that keeps what was durable before each batch, one after
+// another, from some time on.
+type imaged struct {
+	*memory.Engine
+	watch  atomic.Bool
+	mu     sync.Mutex
+	images []func() *memory.Engine
+}
+
+func (e *imaged) Open(ctx context.Context, id store.ShardID) (store.Shard, error) {
+	s, err := e.Engine.Open(ctx, id)
+	return imagedShard{s, e}, err
+}
+
+type imagedShard struct {
+	store.Shard
+	engine *imaged
+}
+
+func (s imagedShard) Propose(b *store.Batch, done func(store.Position, error)) {
+	if e := s.engine; e.watch.Load() {
+		e.mu.Lock()
+		e.images = append(e.images, e.Image())
+		e.mu.Unlock()
+	}
+	s.Shard.Propose(b, done)
 }
