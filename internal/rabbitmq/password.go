@@ -8,8 +8,10 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/argon2"
 
@@ -37,8 +39,10 @@ type Hasher struct {
 	slots chan struct{}
 	key   [32]byte
 
-	mu   sync.Mutex
-	seen map[[32]byte]struct{} // HMAC of stored hash and password
+	mu        sync.Mutex
+	seen      map[[32]byte]struct{} // HMAC of stored hash and password
+	collected time.Time             // when memory was last asked back
+	collect   *time.Timer           // when it will be; nil: not at all
 }
 
 // NewHasher makes a Hasher with its own key.
@@ -118,11 +122,34 @@ func (h *Hasher) mark(hash string, password []byte) (m [32]byte) {
 func (h *Hasher) derive(ctx context.Context, password, salt []byte) ([]byte, error) {
 	select {
 	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
+		defer func() {
+			<-h.slots
+			h.letGo()
+		}()
 	case <-ctx.Done():
 		return nil, fault.Wrap(fault.Unavailable, ctx.Err(), "too many sign-ins at once")
 	}
 	return argon2.IDKey(password, salt, argonPasses, argonMemory, argonThreads, argonKey), nil
+}
+
+// collectEvery bounds how often sign-ins ask for a garbage collection.
+const collectEvery = time.Second
+
+// letGo has the memory of a hash collected and returned soon. A collection that meets it in use
+// counts it as live, and lets the heap grow to twice that before the next, which in a
+// broker that allocates little may be long after.
+func (h *Hasher) letGo() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.collect != nil {
+		return
+	}
+	h.collect = time.AfterFunc(time.Until(h.collected.Add(collectEvery)), func() {
+		h.mu.Lock()
+		h.collect, h.collected = nil, time.Now()
+		h.mu.Unlock()
+		debug.FreeOSMemory()
+	})
 }
 
 func parseHash(hash string) (salt, key []byte, err error) {

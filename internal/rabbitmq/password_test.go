@@ -2,8 +2,10 @@ package rabbitmq
 
 import (
 	"context"
+	"runtime/metrics"
 	"strings"
 	"testing"
+	"time"
 
 	"coffer/internal/fault"
 )
@@ -113,4 +115,27 @@ func FuzzParseHash(f *testing.F) {
 			t.Errorf("%q: %d and %d bytes", hash, len(salt), len(key))
 		}
 	})
+}
+
+// TestHashLetsGo: the memory of hashes is collected after them.
+func TestHashLetsGo(t *testing.T) {
+	t.Parallel()
+	forced := func() uint64 {
+		s := []metrics.Sample{{Name: "/gc/cycles/forced:gc-cycles"}}
+		metrics.Read(s)
+		return s[0].Value.Uint64()
+	}
+	h, before := NewHasher(), forced()
+	for range 2 {
+		if _, err := h.Hash(t.Context(), []byte("correct horse")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for late := time.After(2 * time.Minute); forced() == before; {
+		select {
+		case <-late:
+			t.Fatal("nothing was collected")
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
