@@ -107,7 +107,7 @@ func wantReady(t *testing.T, w *World, queues int, want int64) {
 	}
 }
 
-// TestFanOutWhole crashes before each batch of publishes to many queues whose
+// TestFanOutWhole crashes after each batch of publishes to many queues whose
 // entries are more than a batch is closed at: all queues have a message or none.
 func TestFanOutWhole(t *testing.T) {
 	t.Parallel()
@@ -139,7 +139,7 @@ func TestFanOutWhole(t *testing.T) {
 	}
 }
 
-// imaged is an engine that keeps what was durable before each batch, one after
+// imaged is an engine that keeps what is durable after each batch, one after
 // another, from some time on.
 type imaged struct {
 	*memory.Engine
@@ -159,10 +159,15 @@ type imagedShard struct {
 }
 
 func (s imagedShard) Propose(b *store.Batch, done func(store.Position, error)) {
-	if e := s.engine; e.watch.Load() {
+	e := s.engine
+	if !e.watch.Load() {
+		s.Shard.Propose(b, done)
+		return
+	}
+	s.Shard.Propose(b, func(at store.Position, err error) {
 		e.mu.Lock()
 		e.images = append(e.images, e.Image())
 		e.mu.Unlock()
-	}
-	s.Shard.Propose(b, done)
+		done(at, err)
+	})
 }
