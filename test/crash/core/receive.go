@@ -70,8 +70,9 @@ func (x *receiver) call(ctx context.Context, n int, lease, wait int64, drains bo
 			return err
 		}
 		if len(all) == 0 {
-			j.note(Record{Kind: Unopened, Queue: name, N: 1})
-			continue
+			// What follows may be of its group and is not taken before it.
+			j.note(Record{Kind: Unopened, Queue: name, N: len(list) - i})
+			break
 		}
 		r := all[0].record(x.taker, x.asked)
 		r.Span, r.Drains = lease, drains
