@@ -46,6 +46,7 @@ type conn struct {
 	deadline time.Time // of reading, as last set
 
 	client       Client
+	known        string // the user, of ServeAs; "": it has to sign in
 	capabilities capabilities
 	frameMax     uint32 // as negotiated; before that, of the handshake
 	channelMax   uint16

@@ -4,7 +4,20 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"net"
+
+	"coffer/internal/protocol/amqp091/wire"
 )
+
+// ServeAs is [Server.Serve] for a connection from within the process, such as one end
+// of a [net.Pipe], whose user the caller has authenticated. The only mechanism is
+// EXTERNAL, and it asks for nothing; all other rules are the same. The management API
+// and shovels declare and publish through it, so that they keep every rule of clients.
+func (s *Server) ServeAs(ctx context.Context, conn net.Conn, user string) {
+	c := newConn(s, conn)
+	c.known = user
+	c.serve(ctx)
+}
 
 // Certifier is an [Engine] that knows users by certificates too. With one, and a
 // listener that asks clients for certificates and verifies them, the mechanism
@@ -47,6 +60,9 @@ func (c *conn) certifier() Certifier {
 
 // offered are the mechanisms for this client.
 func (c *conn) offered() string {
+	if c.known != "" {
+		return mechanismExternal
+	}
 	if c.certifier() == nil {
 		return mechanisms
 	}
@@ -57,4 +73,13 @@ func (c *conn) offered() string {
 func (c *conn) impersonates() bool {
 	k, ok := c.srv.cfg.Engine.(Impersonator)
 	return ok && k.Impersonates(c.client.User)
+}
+
+// vouched takes the user that ServeAs names.
+func (c *conn) vouched(mechanism string) error {
+	if mechanism != mechanismExternal {
+		return refuse(wire.CommandInvalid, "unknown authentication mechanism '%s'", mechanism)
+	}
+	c.client.User = c.known
+	return nil
 }

@@ -63,6 +63,9 @@ func (c *conn) login(m *wire.ConnectionStartOk) error {
 // said.
 func (c *conn) authenticate(ctx context.Context, m *wire.ConnectionStartOk) error {
 	defer clear(m.Response)
+	if c.known != "" {
+		return c.vouched(m.Mechanism)
+	}
 	if k := c.certifier(); k != nil && m.Mechanism == mechanismExternal {
 		user, err := k.Identify(ctx, c.certificate())
 		c.client.User = user
