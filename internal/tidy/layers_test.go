@@ -59,7 +59,7 @@ var layers = map[string]string{
 	"test":           "...",
 }
 
-// owners names the folder that alone may import a third-party module: its
+// owners names the folders that alone may import a third-party module: its
 // types must not leak, or the module could not be replaced. The folder test
 // stands for every test of the module.
 var owners = map[string]string{
@@ -67,7 +67,7 @@ var owners = map[string]string{
 	"github.com/prometheus":               "internal/telemetry",
 	"github.com/spf13/cobra":              "cmd",
 	"github.com/aws/aws-sdk-go-v2":        "test",
-	"github.com/rabbitmq/amqp091-go":      "test",
+	"github.com/rabbitmq/amqp091-go":      "internal/rabbitmq test",
 	"github.com/rogpeppe/go-internal":     "test",
 	"pgregory.net/rapid":                  "test",
 	"github.com/anishathalye/porcupine":   "test",

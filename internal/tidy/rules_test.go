@@ -112,12 +112,21 @@ func (r *report) imports() {
 // owner checks a third-party import. What the folder test owns is for tests,
 // wherever they stand.
 func (r *report) owner(spec *ast.ImportSpec, dir, p string) {
-	for owned, home := range owners {
-		if !under(p, owned) || under(dir, home) || home == "test" && r.source.test() {
+	for owned, homes := range owners {
+		if !under(p, owned) || r.home(dir, homes) {
 			continue
 		}
-		r.addf(spec.Pos(), "%s may not import %s: only %s does", dir, p, home)
+		r.addf(spec.Pos(), "%s may not import %s: only %s does", dir, p, homes)
 	}
+}
+
+func (r *report) home(dir, homes string) bool {
+	for home := range strings.FieldsSeq(homes) {
+		if under(dir, home) || home == "test" && r.source.test() {
+			return true
+		}
+	}
+	return false
 }
 
 // lines checks the length of the file, its lines, and its words.

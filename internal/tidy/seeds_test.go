@@ -122,7 +122,11 @@ var seeds = map[string]struct{ name, text, want string }{
 	},
 	"client in code": {
 		"internal/node/a.go",
-		file("node", "", "github.com/rabbitmq/amqp091-go"), "only test",
+		file("node", "", "github.com/rabbitmq/amqp091-go"), "only internal/rabbitmq test",
+	},
+	"client in its home": {
+		"internal/rabbitmq/management/a.go",
+		file("management", "", "github.com/rabbitmq/amqp091-go"), "",
 	},
 	"client in a test": {
 		"internal/node/a_test.go",
