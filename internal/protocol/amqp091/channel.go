@@ -22,6 +22,7 @@ type channel struct {
 	tx        *transaction // nil: the channel has none
 	content   assembly
 	route     route
+	round     uint64 // the read with its last method
 
 	// guarded by conn.out:
 	lastTag   uint64 // of deliveries
@@ -29,6 +30,8 @@ type channel struct {
 	confirms  confirms
 	consumers map[string]*consumer // by tag
 	reply     *replyConsumer       // nil: none; set by the reader
+
+	shown shownChannel
 }
 
 // consumer is one consumer of a channel.
@@ -38,9 +41,14 @@ type consumer struct {
 	channel *channel
 	noAck   bool
 	noWait  bool
-	handle  *broker.Consumer // the reader's; nil until the broker has it
 
-	announced bool // consume-ok was sent; guarded by conn.out
+	prefetch  int
+	exclusive bool
+	arguments wire.Table
+
+	// guarded by conn.out:
+	handle    *broker.Consumer // set by the reader; nil until the broker has it
+	announced bool             // consume-ok was sent
 }
 
 // channelFrame handles a frame of a channel that is open or not yet there. The
@@ -49,6 +57,7 @@ func (c *conn) channelFrame(ch *channel, f wire.Frame) (wire.MethodID, error) {
 	if ch == nil {
 		return c.openChannel(f)
 	}
+	c.heard(ch)
 	switch ch.content.stage {
 	case wantHeader:
 		return wire.IDBasicPublish, c.contentHeader(ch, f)
@@ -90,8 +99,10 @@ func (c *conn) openChannel(f wire.Frame) (wire.MethodID, error) {
 		limit: broker.NewLimit(0),
 	}
 	c.channels[f.Channel] = ch
+	c.heard(ch)
 	c.out.Lock()
 	c.byID[ch.id] = ch
+	c.srv.roster.channelsOpened.Add(1)
 	c.out.Unlock()
 	c.out.send(ch.number, &wire.ChannelOpenOk{})
 	return 0, nil
@@ -151,7 +162,7 @@ func (c *conn) release(ch *channel) error {
 	}
 	c.out.Lock()
 	c.out.settled()
-	delete(c.byID, ch.id)
+	c.forget(ch)
 	for _, cons := range ch.consumers {
 		delete(c.consumers, cons.ref)
 	}
@@ -257,6 +268,7 @@ func (c *conn) confirmSelect(ch *channel, m *wire.ConfirmSelect) error {
 		return refuse(wire.PreconditionFailed, "cannot switch from tx to confirm mode")
 	}
 	ch.confirm = true
+	ch.shown.confirm.Store(true)
 	if !m.NoWait {
 		c.out.send(ch.number, &wire.ConfirmSelectOk{})
 	}

@@ -32,6 +32,7 @@ type confirms struct {
 	told    uint64    // the last sequence number that the client heard of
 	waiting []verdict // of those after it
 	touched bool      // in the writer's list of channels to tell
+	acked   uint64    // of those it heard of
 }
 
 // expect adds the next sequence number.
@@ -61,6 +62,7 @@ func (c *confirms) tell(dst []byte, channel uint16) []byte {
 		last, multiple := c.told+uint64(run), run-n > 1
 		if c.waiting[n] == accepted {
 			dst = wire.AppendAck(dst, channel, last, multiple)
+			c.acked += uint64(run - n)
 		} else {
 			dst = wire.AppendNack(dst, channel, last, multiple, false)
 		}

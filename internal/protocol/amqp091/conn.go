@@ -43,6 +43,7 @@ type conn struct {
 	phase    phase
 	reason   error     // why connection.close was sent
 	round    uint64    // counts reads
+	now      int64     // when the last one ended, in nanoseconds since 1970
 	deadline time.Time // of reading, as last set
 
 	client       Client
@@ -80,6 +81,8 @@ type conn struct {
 
 	committing *channel // whose transaction is under way
 
+	shownConn
+
 	writer
 }
 
@@ -97,6 +100,7 @@ func newConn(s *Server, n net.Conn) *conn {
 	c.committed = make(chan error, 1)
 	c.guide = c.leading.guide()
 	c.out.open()
+	c.face.ConnectedAt = time.Now()
 	return c
 }
 
@@ -115,6 +119,7 @@ func (c *conn) serve(ctx context.Context) {
 	c.leave()
 	c.out.finish()
 	<-c.written
+	c.srv.roster.remove(c)
 	if _, lost := errors.AsType[*wire.Error](err); lost || errors.Is(err, errGoodbye) {
 		c.linger()
 	}
@@ -143,6 +148,7 @@ func (c *conn) leave() {
 	if c.session == nil {
 		return
 	}
+	c.leaving.Store(true)
 	c.unwatch()
 	for _, ch := range c.channels {
 		c.endReplies(ch)
@@ -150,7 +156,9 @@ func (c *conn) leave() {
 	c.out.Lock()
 	c.out.settled()
 	c.live = nil
-	clear(c.byID)
+	for _, ch := range c.byID {
+		c.forget(ch)
+	}
 	clear(c.consumers)
 	c.out.Unlock()
 	if err := c.session.Close(context.WithoutCancel(c.ctx)); err != nil {

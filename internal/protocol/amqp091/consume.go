@@ -17,6 +17,8 @@ func (c *conn) qos(ch *channel, m *wire.BasicQos) error {
 		ch.prefetch, limit = limit, 0
 	}
 	ch.limited = limit > 0
+	ch.shown.prefetch.Store(int32(ch.prefetch))
+	ch.shown.global.Store(int32(limit))
 	c.session.SetLimit(ch.limit, limit)
 	c.out.send(ch.number, &wire.BasicQosOk{})
 	return nil
@@ -41,7 +43,7 @@ func (c *conn) consume(ch *channel, m *wire.BasicConsume) error {
 	c.lastRef++
 	cons := &consumer{
 		ref: c.lastRef, tag: []byte(m.ConsumerTag), channel: ch, noAck: m.NoAck,
-		noWait: m.NoWait,
+		noWait: m.NoWait, exclusive: m.Exclusive, arguments: m.Arguments,
 	}
 	spec := broker.ConsumerSpec{
 		Queue: q, Ref: cons.ref, Credit: -1, AutoSettle: m.NoAck, Exclusive: m.Exclusive,
@@ -51,15 +53,17 @@ func (c *conn) consume(ch *channel, m *wire.BasicConsume) error {
 		spec.Shared = ch.limit
 		if ch.prefetch > 0 {
 			spec.Credit, spec.Replenish = ch.prefetch, true
+			cons.prefetch = ch.prefetch
 		}
 	}
 	c.out.Lock()
 	ch.consumers[m.ConsumerTag] = cons
 	c.consumers[cons.ref] = cons
 	c.out.Unlock()
-	cons.handle, err = c.session.Consume(c.ctx, spec)
+	handle, err := c.session.Consume(c.ctx, spec)
 	c.out.Lock()
 	defer c.out.Unlock()
+	cons.handle = handle
 	if err != nil {
 		delete(ch.consumers, m.ConsumerTag)
 		delete(c.consumers, cons.ref)
@@ -160,6 +164,7 @@ func (c *conn) get(ch *channel, m *wire.BasicGet) error {
 		return c.about(name, err)
 	}
 	if !ok {
+		ch.shown.empty.Add(1)
 		c.out.send(ch.number, &wire.BasicGetEmpty{})
 		return nil
 	}
@@ -195,6 +200,7 @@ func (c *conn) answerGet(
 	if !noAck {
 		ch.unacked.push(ch.lastTag, d.Ref)
 	}
+	ch.countGet(noAck, d.Redelivered)
 	c.out.buf = buf
 	c.out.notify()
 	c.out.wait()

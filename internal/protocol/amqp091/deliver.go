@@ -2,6 +2,7 @@ package amqp091
 
 import (
 	"encoding/binary"
+	"time"
 
 	"coffer/internal/broker"
 	"coffer/internal/fault"
@@ -68,6 +69,7 @@ func (c *conn) take(session *broker.Session) []broker.Event {
 // reader does not end a consumer meanwhile.
 func (c *conn) handle(session *broker.Session) int {
 	size := c.choose()
+	c.taken = time.Now().UnixNano()
 	if size > 0 {
 		c.unseal(size)
 	}
@@ -203,6 +205,7 @@ func (c *conn) deliver(p *parcel) {
 	if !cons.noAck {
 		ch.unacked.push(ch.lastTag, d.Ref)
 	}
+	ch.countDelivery(cons.noAck, d.Redelivered, c.taken)
 	c.fillScratch(d, &p.content)
 	m := wire.BasicDeliver{
 		ConsumerTag: cons.tag, DeliveryTag: ch.lastTag, Redelivered: d.Redelivered,

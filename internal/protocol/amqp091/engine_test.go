@@ -220,8 +220,9 @@ func (w *watchers) call() {
 // service is a Server behind a loopback port.
 type service struct {
 	*testEngine
-	addr string
-	stop context.CancelFunc
+	server *Server
+	addr   string
+	stop   context.CancelFunc
 }
 
 // serveTest starts a server. Its connections are over when the test is.
@@ -255,5 +256,5 @@ func serveTest(t testing.TB, e *testEngine, cfg Config) *service {
 		l.Close()
 		tasks.Wait()
 	})
-	return &service{testEngine: e, addr: l.Addr().String(), stop: cancel}
+	return &service{testEngine: e, server: s, addr: l.Addr().String(), stop: cancel}
 }

@@ -25,6 +25,7 @@ func (c *conn) greet() bool {
 			continue
 		case wire.Protocol091:
 			c.in.r, c.in.need = wire.HeaderSize, 0
+			c.received.add(wire.HeaderSize)
 			c.out.send(0, &wire.ConnectionStart{
 				VersionMajor: 0, VersionMinor: 9, Mechanisms: c.offered(), Locales: "en_US",
 				ServerProperties: c.srv.properties,
@@ -162,6 +163,7 @@ func (c *conn) enter(m *wire.ConnectionOpen) error {
 	c.namespace = n
 	c.session = n.NewSession(broker.SessionConfig{Wake: c.out.notify})
 	c.phase = running
+	c.introduce()
 	c.deadline = time.Time{}
 	c.net.SetReadDeadline(c.deadline)
 	c.srv.cfg.Events.opened(c.client)

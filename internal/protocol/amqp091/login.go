@@ -20,6 +20,7 @@ type capabilities struct {
 // what clients without the capability authentication_failure_close expect.
 func (c *conn) login(m *wire.ConnectionStartOk) error {
 	c.describe(m.ClientProperties)
+	c.face.Mechanism = m.Mechanism
 	ctx, cancel := context.WithDeadline(c.ctx, c.deadline)
 	err := c.authenticate(ctx, m)
 	cancel()
@@ -81,6 +82,7 @@ func (c *conn) authenticate(ctx context.Context, m *wire.ConnectionStartOk) erro
 
 // describe notes what the client says of itself.
 func (c *conn) describe(properties wire.Table) {
+	c.face.Properties = properties.Plain()
 	if name, ok := properties.Get("connection_name"); ok {
 		c.client.Name, _ = name.Text()
 	}

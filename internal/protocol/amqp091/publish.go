@@ -74,6 +74,7 @@ func (c *conn) message(ch *channel, header, body []byte) error {
 	if err := c.checkProperties(&c.props); err != nil {
 		return err
 	}
+	c.countPublish(ch)
 	header, err := c.prepare(ch, header)
 	if err != nil {
 		return err
@@ -165,6 +166,7 @@ func (c *conn) checkProperties(p *wire.Properties) error {
 // unroutable returns or drops a message that no queue wants. It is confirmed,
 // after the return.
 func (c *conn) unroutable(ch *channel, header, body []byte) error {
+	c.countUnroutable(ch)
 	if ch.content.mandatory {
 		m := wire.BasicReturn{
 			ReplyCode: wire.NoRoute, ReplyText: []byte(wire.NoRoute.String()),

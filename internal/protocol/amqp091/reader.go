@@ -49,7 +49,11 @@ func (c *conn) fill() error {
 	if c.phase < closing && (c.stopping.Load() || c.trouble.Load() != nil) {
 		return os.ErrDeadlineExceeded
 	}
-	return c.in.fill()
+	unused := c.in.w - c.in.r
+	err := c.in.fill()
+	c.now = time.Now().UnixNano()
+	c.received.add(c.in.w - unused)
+	return err
 }
 
 // interrupted reports whether a failed read is to be answered by closing the
@@ -131,6 +135,7 @@ func (c *conn) closeConnection(r *refusal, id wire.MethodID) {
 	text := r.Error()
 	c.srv.cfg.Events.failed(c.client, 0, r.code, text)
 	c.phase, c.reason = closing, r
+	c.leaving.Store(true)
 	c.net.SetReadDeadline(time.Now().Add(c.srv.cfg.CloseTimeout))
 	c.out.send(0, &wire.ConnectionClose{
 		ReplyCode: r.code, ReplyText: text, ClassID: id.Class(), MethodID: id.Method(),

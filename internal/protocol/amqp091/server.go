@@ -108,6 +108,7 @@ type Server struct {
 	cfg        Config
 	properties wire.Table
 	replies    replies
+	roster     roster
 }
 
 // New makes a Server. Errors name the setting that is out of its bounds.

@@ -23,7 +23,11 @@ func (c *conn) settle(ch *channel, tag uint64, multiple bool, o broker.Outcome) 
 
 func (c *conn) settleNow(ch *channel, tag uint64, multiple bool, o broker.Outcome) error {
 	c.out.Lock()
+	before := ch.unacked.count
 	settles, ok := ch.unacked.take(c.settles, tag, multiple, o)
+	if o == broker.Accept {
+		ch.shown.out.Ack += uint64(before - ch.unacked.count)
+	}
 	c.out.Unlock()
 	if !ok {
 		return refuse(wire.PreconditionFailed, "unknown delivery tag %d", tag)

@@ -20,6 +20,7 @@ type transaction struct {
 	settles []settlement
 	answers []answer
 	returns []byte // frames
+	counts  MessageCounts
 }
 
 // settlement is one of a transaction.
@@ -42,6 +43,7 @@ func (c *conn) txSelect(ch *channel) error {
 	}
 	if ch.tx == nil {
 		ch.tx = &transaction{}
+		ch.shown.tx.Store(true)
 	}
 	c.out.send(ch.number, &wire.TxSelectOk{})
 	return nil
@@ -69,6 +71,7 @@ func (c *conn) forgetTx(ch *channel) {
 		c.out.Unlock()
 	}
 	ch.tx = &transaction{}
+	ch.countTx()
 }
 
 // txCommit answers tx.commit. The answer is the writer's, so that it stands before
@@ -91,7 +94,9 @@ func (c *conn) txCommit(ch *channel) error {
 		a.target.deliver(a.name, a.header, a.body)
 	}
 	c.held -= tx.held
+	ch.countCommit()
 	ch.tx = &transaction{}
+	ch.countTx()
 	return nil
 }
 
@@ -186,6 +191,7 @@ func (c *conn) settleTx(ch *channel, tag uint64, multiple bool, o broker.Outcome
 func (c *conn) holdTx(ch *channel, octets int) error {
 	tx := ch.tx
 	tx.held += octets
+	ch.countTx()
 	c.held += octets
 	switch {
 	case tx.copies+len(tx.settles) > broker.MaxTransactionCount:

@@ -12,6 +12,8 @@ import (
 type unacked struct {
 	list []unsettled
 	head int // before it all are settled
+
+	count int // of those that are not
 }
 
 // unsettled is one delivery; the zero ref stands for a settled one.
@@ -26,6 +28,7 @@ func (u *unacked) push(tag uint64, ref broker.DeliveryRef) {
 		u.head = 0
 	}
 	u.list = append(u.list, unsettled{tag, ref})
+	u.count++
 }
 
 // take removes the delivery with that tag or, with multiple, all up to it, and
@@ -42,6 +45,7 @@ func (u *unacked) take(dst []broker.Settlement, tag uint64, multiple bool, o bro
 		if e := &u.list[i]; e.ref != (broker.DeliveryRef{}) {
 			dst = append(dst, broker.Settlement{Ref: e.ref, Outcome: o})
 			e.ref = broker.DeliveryRef{}
+			u.count--
 		}
 	}
 	u.trim()
@@ -78,6 +82,7 @@ func (u *unacked) lift(dst []settlement, tag uint64, multiple bool, o broker.Out
 		if e := &u.list[i]; e.ref != (broker.DeliveryRef{}) {
 			dst = append(dst, settlement{*e, o})
 			e.ref = broker.DeliveryRef{}
+			u.count--
 		}
 	}
 	u.trim()
@@ -96,7 +101,7 @@ func (u *unacked) restore(list []settlement) {
 		}
 	}
 	slices.SortFunc(all, func(a, b unsettled) int { return cmp.Compare(a.tag, b.tag) })
-	u.list, u.head = all, 0
+	u.list, u.head, u.count = all, 0, len(all)
 }
 
 // trim lets go of what is settled at the beginning.

@@ -18,6 +18,7 @@ type writer struct {
 	halted  bool           // a delivery cannot be opened: the connection is ending
 	list    []broker.Event // taken from the session
 	next    int            // the first not handled
+	taken   int64          // when parcels were chosen, in nanoseconds since 1970
 	parcels []parcel
 	arena   []byte // opened contents of parcels
 	returns []broker.DeliveryRef
@@ -76,6 +77,7 @@ func (c *conn) drain() error {
 		if err := write(c.net, buf, c.srv.cfg.WriteTimeout); err != nil {
 			return errors.Join(errWrite, err)
 		}
+		c.sent.add(len(buf))
 		c.spare = recycle(buf)
 	}
 }
@@ -110,6 +112,7 @@ func (c *conn) tellLock() {
 		return
 	}
 	c.blocked = why != nil
+	c.bar(c.blocked)
 	c.srv.cfg.Events.blocked(c.client, why)
 	if !c.capabilities.blocked {
 		return
