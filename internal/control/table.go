@@ -20,7 +20,7 @@ const (
 	TableGrantIndex Table = 0x14 // service/kms: grants by name, grantee, retiring principal
 	TableMQ         Table = 0x20 // service/mq: brokers
 	TableMQIndex    Table = 0x21 // service/mq: brokers by name, by creator request
-	TableRabbit     Table = 0x28 // rabbitmq: vhosts, users, permissions
+	TableRabbit     Table = 0x28 // rabbitmq: vhosts, users, permissions, policies
 	TableQueue      Table = 0x30 // broker: queues
 	TableAddress    Table = 0x31 // broker: addresses
 	TableBinding    Table = 0x32 // broker: bindings

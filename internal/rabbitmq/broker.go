@@ -2,11 +2,10 @@ package rabbitmq
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 
@@ -14,103 +13,44 @@ import (
 	"coffer/internal/fault"
 )
 
-// Broker is one open RabbitMQ broker: its users and virtual hosts as they were
-// when it was opened. It is safe for concurrent use.
+// Broker is one open RabbitMQ broker. What it is asked is answered from memory, by a
+// state that each change replaces once it is durable. It is safe for concurrent use.
 type Broker struct {
 	engine *Engine
 	id     uuid.UUID
-	users  map[string]*user
-	vhosts map[string]*broker.Namespace
+	domain broker.Domain
+	state  atomic.Pointer[state]
 
-	mu    sync.Mutex
-	watch map[*func()]struct{}
+	changing sync.Mutex // one change at a time, until it is durable and visible
+	retired  bool       // guarded by changing: another Broker stands for it, or none
+
+	mu         sync.Mutex
+	watch      map[*func()]struct{} // of locks
+	parameters map[*func()]struct{} // of changes
+	guests     guests
 }
 
-type user struct {
-	hash        string
-	tags        []string
-	permissions map[string]*permission // by vhost
-}
+// ID names the broker.
+func (b *Broker) ID() uuid.UUID { return b.id }
 
-// permission holds RabbitMQ's three patterns; nil matches nothing.
-type permission struct{ configure, write, read *regexp.Regexp }
-
-func (b *Broker) load(kind byte, value []byte, domain broker.Domain) error {
-	switch kind {
-	case rowVhost:
-		var v vhostRow
-		if err := json.Unmarshal(value, &v); err != nil {
-			return fmt.Errorf("vhost: %w", err)
-		}
-		ns, err := b.engine.core.OpenNamespace(broker.NamespaceID(v.Namespace), domain)
-		if err != nil {
-			return fmt.Errorf("vhost %q: %w", v.Name, err)
-		}
-		b.vhosts[v.Name] = ns
-	case rowUser:
-		var u userRow
-		if err := json.Unmarshal(value, &u); err != nil {
-			return fmt.Errorf("user: %w", err)
-		}
-		b.user(u.Name).hash, b.user(u.Name).tags = u.Hash, u.Tags
-	case rowPermission:
-		var p permissionRow
-		if err := json.Unmarshal(value, &p); err != nil {
-			return fmt.Errorf("permission: %w", err)
-		}
-		c, err := compile(p)
-		if err != nil {
-			return fmt.Errorf("permission of %q in %q: %w", p.User, p.Vhost, err)
-		}
-		b.user(p.User).permissions[p.Vhost] = c
-	default:
-		return fmt.Errorf("row of the unknown kind %q", kind)
-	}
-	return nil
-}
-
-func (b *Broker) user(name string) *user {
-	u, ok := b.users[name]
-	if !ok {
-		u = &user{permissions: map[string]*permission{}}
-		b.users[name] = u
-	}
-	return u
-}
-
-// compile reads RabbitMQ's patterns; an empty one matches nothing but the empty
-// name, as RabbitMQ reads it.
-func compile(p permissionRow) (*permission, error) {
-	var out permission
-	for _, x := range []struct {
-		pattern string
-		dst     **regexp.Regexp
-	}{{p.Configure, &out.configure}, {p.Write, &out.write}, {p.Read, &out.read}} {
-		pattern := x.pattern
-		if pattern == "" {
-			pattern = "^$"
-		}
-		re, err := regexp.Compile(pattern)
-		if err != nil {
-			return nil, err
-		}
-		*x.dst = re
-	}
-	return &out, nil
+// enter opens the namespace of a virtual host.
+func (b *Broker) enter(v vhostRow) (*broker.Namespace, error) {
+	return b.engine.core.OpenNamespace(broker.NamespaceID(v.Namespace), b.domain)
 }
 
 // Authenticate checks a name and a password: nil or [fault.Unauthenticated].
 func (b *Broker) Authenticate(ctx context.Context, name string, password []byte) error {
-	u, known := b.users[name]
+	u, known := b.state.Load().member(name)
 	hash := b.engine.decoy
-	if known && u.hash != "" {
-		hash = u.hash
+	usable := known && u.row.hasPassword()
+	if usable {
+		hash = u.row.stored()
 	}
 	ok, err := b.engine.hasher.Verify(ctx, hash, password)
 	if err != nil {
 		return fmt.Errorf("authenticate: %w", err)
 	}
-	if !ok || !known || u.hash == "" {
+	if !ok || !usable {
 		return fault.New(fault.Unauthenticated, "invalid credentials")
 	}
 	return nil
@@ -119,15 +59,16 @@ func (b *Broker) Authenticate(ctx context.Context, name string, password []byte)
 // Open enters a virtual host: [fault.NotFound] if there is none of the name,
 // [fault.Denied] if the user has no permission in it.
 func (b *Broker) Open(_ context.Context, name, vhost string) (*broker.Namespace, error) {
-	ns, ok := b.vhosts[vhost]
+	s := b.state.Load()
+	v, ok := s.vhosts[vhost]
 	if !ok {
 		return nil, fault.New(fault.NotFound, "vhost %s not found", vhost)
 	}
-	if u := b.users[name]; u == nil || u.permissions[vhost] == nil {
+	if u, ok := s.member(name); !ok || u.permissions[vhost] == nil {
 		return nil, fault.New(fault.Denied,
 			"access to vhost '%s' refused for user '%s'", vhost, name)
 	}
-	return ns, nil
+	return v.ns, nil
 }
 
 // Actions that a permission is needed for.
@@ -140,20 +81,10 @@ const (
 // Permit is nil when the user may do the action with the named exchange or
 // queue of the virtual host; else [fault.Denied] with RabbitMQ's text.
 func (b *Broker) Permit(name, vhost, kind, resource, action string) error {
-	var re *regexp.Regexp
-	if u := b.users[name]; u != nil && u.permissions[vhost] != nil {
-		p := u.permissions[vhost]
-		switch action {
-		case Configure:
-			re = p.configure
-		case Write:
-			re = p.write
-		case Read:
-			re = p.read
+	if u, ok := b.state.Load().member(name); ok && u.permissions[vhost] != nil {
+		if u.permissions[vhost].allows(action, resource) {
+			return nil
 		}
-	}
-	if re != nil && re.MatchString(resource) {
-		return nil
 	}
 	return fault.New(fault.Denied, "%s access to %s '%s' in vhost '%s' refused for user '%s'",
 		action, kind, resource, vhost, name)
@@ -162,33 +93,47 @@ func (b *Broker) Permit(name, vhost, kind, resource, action string) error {
 // Impersonates reports whether the user has the tag impersonator, and so may publish
 // messages in the names of others.
 func (b *Broker) Impersonates(name string) bool {
-	u := b.users[name]
-	return u != nil && slices.Contains(u.tags, "impersonator")
+	u, ok := b.state.Load().member(name)
+	return ok && slices.Contains(u.row.Tags, "impersonator")
 }
 
 // Watch calls fn after each change of the lock of the broker's domain, until
 // stop is called.
-func (b *Broker) Watch(fn func()) (stop func()) {
+func (b *Broker) Watch(fn func()) (stop func()) { return b.watching(b.watch, fn) }
+
+func (b *Broker) watching(list map[*func()]struct{}, fn func()) (stop func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	key := &fn
-	b.watch[key] = struct{}{}
+	list[key] = struct{}{}
 	return func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		delete(b.watch, key)
+		delete(list, key)
 	}
 }
 
-// changed tells the watchers; it is called by the domain and must not block.
-func (b *Broker) changed() {
+// changed tells the watchers of the lock; it is called by the domain and must not block.
+func (b *Broker) changed() { b.call(b.watch) }
+
+// notify tells those who watch parameters.
+func (b *Broker) notify() { b.call(b.parameters) }
+
+func (b *Broker) call(list map[*func()]struct{}) {
 	b.mu.Lock()
-	list := make([]func(), 0, len(b.watch))
-	for fn := range b.watch {
-		list = append(list, *fn)
+	all := make([]func(), 0, len(list))
+	for fn := range list {
+		all = append(all, *fn)
 	}
 	b.mu.Unlock()
-	for _, fn := range list {
+	for _, fn := range all {
 		fn()
 	}
+}
+
+// retire keeps a Broker from changing what another one stands for.
+func (b *Broker) retire() {
+	b.changing.Lock()
+	defer b.changing.Unlock()
+	b.retired = true
 }

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -24,6 +25,19 @@ import (
 // Config tunes an Engine; the zero value is the default.
 type Config struct {
 	Logger *slog.Logger // default slog.Default
+	Events Events       // default: nobody is told
+
+	// Components check the values of parameters that are for them, by their names. Errors
+	// have the kind [fault.Invalid]. Parameters of other components are refused.
+	Components map[string]func(Parameter) error
+}
+
+// Events are told what happens in the brokers. A nil function is not called.
+type Events struct {
+	// Changed is called once for each change that is durable, in the order of changes of a
+	// broker. ctx is that of the caller who changed it. It must not block, nor change the
+	// broker.
+	Changed func(ctx context.Context, broker uuid.UUID, c Change)
 }
 
 // Engine makes, opens and deletes brokers.
@@ -33,6 +47,12 @@ type Engine struct {
 	hasher *Hasher
 	log    *slog.Logger
 	decoy  string // verified for unknown users, so that they take as long
+	events Events
+
+	components map[string]func(Parameter) error
+
+	mu   sync.Mutex
+	open map[uuid.UUID]*Broker
 }
 
 // New makes an engine over the queue core.
@@ -42,6 +62,7 @@ func New(core *broker.Core, db *control.DB, cfg Config) *Engine {
 	}
 	return &Engine{
 		core: core, db: db, hasher: NewHasher(), log: cfg.Logger, decoy: decoy(),
+		events: cfg.Events, components: cfg.Components, open: map[uuid.UUID]*Broker{},
 	}
 }
 
@@ -55,37 +76,13 @@ type User struct {
 	Tags []string // "administrator", …
 }
 
-// The rows of one broker in control.TableRabbit. Their ids are the broker's
-// UUID, a letter, and the digest of the name.
-const (
-	rowVhost      = 'v'
-	rowUser       = 'u'
-	rowPermission = 'p'
-)
-
-type vhostRow struct {
-	Name      string    `json:"name"`
-	Namespace uuid.UUID `json:"namespace"`
-}
-
-type userRow struct {
-	Name string   `json:"name"`
-	Hash string   `json:"hash"`
-	Tags []string `json:"tags"`
-}
-
-type permissionRow struct {
-	User      string `json:"user"`
-	Vhost     string `json:"vhost"`
-	Configure string `json:"configure"`
-	Write     string `json:"write"`
-	Read      string `json:"read"`
-}
-
 // Create makes the rows of a broker in the unit of work of ctx: the virtual
 // host "/", and each user as an administrator with every permission in it.
 func (e *Engine) Create(ctx context.Context, id uuid.UUID, users []User) error {
 	return e.db.Update(ctx, func(ctx context.Context, tx *control.Tx) error {
+		if err := put(tx, e.row(id, rowBroker), struct{}{}); err != nil {
+			return err
+		}
 		v := vhostRow{Name: "/", Namespace: uuid.New()}
 		if err := e.core.CreateNamespace(ctx, broker.NamespaceID(v.Namespace)); err != nil {
 			return fmt.Errorf("create vhost %q: %w", v.Name, err)
@@ -125,40 +122,68 @@ func (e *Engine) Delete(ctx context.Context, id uuid.UUID) error {
 		for _, row := range ids {
 			tx.Delete(control.TableRabbit, row)
 		}
+		tx.After(func() {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			delete(e.open, id)
+		})
 		return err
 	})
 }
 
-// Open loads a broker and its virtual hosts, sealed in the domain.
+// Open loads a broker and its virtual hosts, sealed in the domain. A Broker that was
+// opened before changes nothing any more.
 func (e *Engine) Open(ctx context.Context, id uuid.UUID, domain broker.Domain) (*Broker, error) {
 	b := &Broker{
-		engine: e, id: id, users: map[string]*user{}, vhosts: map[string]*broker.Namespace{},
-		watch: map[*func()]struct{}{},
+		engine: e, id: id, domain: domain,
+		watch: map[*func()]struct{}{}, parameters: map[*func()]struct{}{},
 	}
-	if err := e.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
-		return tx.Scan(control.TableRabbit, id[:], func(row, value []byte) error {
-			return b.load(row[len(id)], value, domain)
-		})
-	}); err != nil {
+	e.replace(id, b)
+	s, err := e.load(ctx, id)
+	if err != nil {
 		return nil, fmt.Errorf("open broker %s: %w", id, err)
 	}
-	if len(b.vhosts) == 0 {
-		return nil, fault.New(fault.NotFound, "broker %s has no virtual host", id)
+	for _, v := range s.vhosts {
+		if v.ns, err = b.enter(v.row); err != nil {
+			return nil, fmt.Errorf("open broker %s: vhost %q: %w", id, v.row.Name, err)
+		}
 	}
+	b.state.Store(s)
 	domain.Watch(b.changed)
 	return b, nil
 }
 
-func (e *Engine) row(id uuid.UUID, kind byte, names ...string) []byte {
-	mac := e.db.MAC("rabbitmq/"+string(kind), append([]string{id.String()}, names...)...)
-	return append(append(id[:], kind), mac...)
+// load reads the rows of a broker. Those of earlier versions have no row of its own, and
+// are given one.
+func (e *Engine) load(ctx context.Context, id uuid.UUID) (*state, error) {
+	s, rows, found := newState(), 0, false
+	err := e.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
+		return tx.Scan(control.TableRabbit, id[:], func(row, value []byte) error {
+			rows++
+			found = found || row[len(id)] == rowBroker
+			return s.read(row[len(id)], value)
+		})
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case rows == 0:
+		return nil, fault.New(fault.NotFound, "there is no such broker")
+	case found:
+		return s, nil
+	}
+	return s, e.db.Update(ctx, func(_ context.Context, tx *control.Tx) error {
+		return put(tx, e.row(id, rowBroker), struct{}{})
+	})
 }
 
-func put(tx *control.Tx, id []byte, row any) error {
-	v, err := json.Marshal(row)
-	if err != nil {
-		return fmt.Errorf("encode row: %w", err)
+// replace notes the Broker that stands for a stored one, and retires the one before.
+func (e *Engine) replace(id uuid.UUID, b *Broker) {
+	e.mu.Lock()
+	old := e.open[id]
+	e.open[id] = b
+	e.mu.Unlock()
+	if old != nil {
+		old.retire()
 	}
-	tx.Put(control.TableRabbit, id, v)
-	return nil
 }

@@ -48,7 +48,9 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	w.eng = New(core, w.db, Config{})
+	w.eng = New(core, w.db, Config{Components: map[string]func(Parameter) error{
+		"toy": func(Parameter) error { return nil },
+	}})
 	return w
 }
 
@@ -138,11 +140,11 @@ func TestCreateOpenDelete(t *testing.T) {
 	refused(t, err, fault.Denied, "access to vhost '/' refused for user 'nobody'")
 
 	must(t, w.eng.Delete(t.Context(), id))
-	if n := len(w.rows(t, id)); n != 0 || len(w.rows(t, kept)) != 3 {
+	if n := len(w.rows(t, id)); n != 0 || len(w.rows(t, kept)) != 4 {
 		t.Errorf("%d rows are left, %d of the other", n, len(w.rows(t, kept)))
 	}
 	_, err = w.eng.Open(t.Context(), id, w.domain(t, id))
-	refused(t, err, fault.NotFound, "no virtual host")
+	refused(t, err, fault.NotFound, "no such broker")
 	if _, err := w.eng.Open(t.Context(), kept, w.domain(t, kept)); err != nil {
 		t.Error(err)
 	}
@@ -189,7 +191,8 @@ func TestPermit(t *testing.T) {
 	id := w.create(t, map[string]string{"admin": "right"})
 	p := permissionRow{"guest", "/", "^mine-.*$", "a", ""}
 	must(t, w.db.Update(t.Context(), func(_ context.Context, tx *control.Tx) error {
-		return put(tx, w.eng.row(id, rowPermission, "guest", "/"), p)
+		return errors.Join(put(tx, w.eng.row(id, rowPermission, "guest", "/"), p),
+			put(tx, w.eng.row(id, rowUser, "guest"), userRow{Name: "guest"}))
 	}))
 	b, err := w.eng.Open(t.Context(), id, w.domain(t, id))
 	must(t, err)
@@ -214,7 +217,7 @@ func TestPermit(t *testing.T) {
 				c.action, c.name, c.vhost, c.user))
 		}
 	}
-	// A permission without a user signs nobody in.
+	// A user without a password cannot sign in.
 	err = b.Authenticate(t.Context(), "guest", nil)
 	refused(t, err, fault.Unauthenticated, "invalid credentials")
 }

@@ -83,6 +83,9 @@ func (h *Hasher) Verify(ctx context.Context, hash string, password []byte) (bool
 	if len(password) > maxPassword {
 		return false, nil
 	}
+	if strings.HasPrefix(hash, foreignPrefix) {
+		return h.foreign(ctx, hash, password)
+	}
 	mark := h.mark(hash, password)
 	h.mu.Lock()
 	_, ok := h.seen[mark]

@@ -1,0 +1,136 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"coffer/internal/control"
+	"coffer/internal/fault"
+)
+
+// Change tells of one thing that was changed, for logs and audit trails. It holds no
+// secret: of a user neither password nor hash, of a parameter no value, of a global
+// one neither.
+type Change struct {
+	// What is the kind of thing and what became of it: "vhost.put", "vhost.delete",
+	// "user.put", "permission.put", "topic_permission.put", "policy.put",
+	// "operator_policy.put", "parameter.put", "global_parameter.put", and the same
+	// with delete; "vhost_limits.put" and "user_limits.put".
+	What string
+
+	Vhost string // "" where there is none
+	User  string
+	Name  string // of a policy or parameter, or the exchange of a topic permission
+	Detail
+}
+
+// Detail is what else may be told of a change.
+type Detail struct {
+	Component string            // of a parameter
+	New       map[string]string // what it is now, as far as it may be shown
+}
+
+// LogValue groups the fields.
+func (c Change) LogValue() slog.Value {
+	var list []slog.Attr
+	for _, f := range []struct{ name, value string }{
+		{"vhost", c.Vhost}, {"user", c.User}, {"component", c.Component}, {"name", c.Name},
+	} {
+		if f.value != "" {
+			list = append(list, slog.String(f.name, f.value))
+		}
+	}
+	for _, k := range sortedKeys(c.New) {
+		list = append(list, slog.String(k, c.New[k]))
+	}
+	return slog.GroupValue(list...)
+}
+
+// edit is a change of a broker in the making: the rows that it writes and the state
+// that follows.
+type edit struct {
+	b      *Broker
+	tx     *control.Tx
+	next   *state
+	told   []Change
+	opens  []string // names of virtual hosts that it makes
+	evicts []evicted
+}
+
+// change makes what fn edits durable and then visible. One change is under way at a
+// time; those who ask meanwhile see the state before.
+func (b *Broker) change(ctx context.Context, fn func(context.Context, *edit) error) error {
+	if control.From(ctx) != nil {
+		return errors.New("rabbitmq: change of a broker within another unit of work")
+	}
+	b.changing.Lock()
+	defer b.changing.Unlock()
+	if b.retired {
+		return fault.New(fault.Unavailable, "the broker was moved")
+	}
+	e := &edit{b: b, next: b.state.Load().clone()}
+	err := b.engine.db.Update(ctx, func(ctx context.Context, tx *control.Tx) error {
+		e.tx = tx
+		_, ok, err := tx.Get(control.TableRabbit, b.engine.row(b.id, rowBroker))
+		if err == nil && !ok {
+			err = fault.New(fault.NotFound, "the broker was deleted")
+		}
+		if err != nil {
+			return err
+		}
+		return fn(ctx, e)
+	})
+	if err != nil {
+		return err
+	}
+	failed := e.openAll()
+	b.state.Store(e.next)
+	for _, c := range e.told {
+		b.engine.log.Info("rabbitmq", "broker", b.id, "change", c.What, "of", c)
+		if b.engine.events.Changed != nil {
+			b.engine.events.Changed(ctx, b.id, c)
+		}
+	}
+	b.settle(ctx, e)
+	return failed
+}
+
+// settle does what follows a change that is visible.
+func (b *Broker) settle(_ context.Context, e *edit) {
+	for _, v := range e.evicts {
+		b.evict(v)
+	}
+	b.notify()
+}
+
+// openAll opens the virtual hosts that were made. One that cannot be opened is there at
+// the next start.
+func (e *edit) openAll() error {
+	var errs []error
+	for _, name := range e.opens {
+		v := e.next.vhosts[name]
+		if v == nil {
+			continue
+		}
+		ns, err := e.b.enter(v.row)
+		if err != nil {
+			delete(e.next.vhosts, name)
+			errs = append(errs, fmt.Errorf("vhost %q: %w", name, err))
+			continue
+		}
+		e.next.vhosts[name] = &vhost{row: v.row, ns: ns}
+	}
+	return errors.Join(errs...)
+}
+
+func (e *edit) put(kind byte, row any, names ...string) error {
+	return put(e.tx, e.b.engine.row(e.b.id, kind, names...), row)
+}
+
+func (e *edit) delete(kind byte, names ...string) {
+	e.tx.Delete(control.TableRabbit, e.b.engine.row(e.b.id, kind, names...))
+}
+
+func (e *edit) tell(c Change) { e.told = append(e.told, c) }
