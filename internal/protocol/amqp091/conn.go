@@ -33,6 +33,7 @@ func (p phase) String() string { return phaseNames[p] }
 // runs serve, but for those said to be otherwise.
 type conn struct {
 	srv    *Server
+	engine Engine // Config.Engine, or that of ServeInside
 	net    net.Conn
 	log    *slog.Logger
 	ctx    context.Context // of calls of the broker; ends with the connection
@@ -88,7 +89,7 @@ type conn struct {
 
 func newConn(s *Server, n net.Conn) *conn {
 	c := &conn{
-		srv: s, net: n, log: s.cfg.Logger,
+		srv: s, engine: s.cfg.Engine, net: n, log: s.cfg.Logger,
 		in: newInput(n, s.cfg.FrameMax), frameMax: wire.InitialFrameMax,
 		client:   Client{Remote: n.RemoteAddr().String()},
 		channels: map[uint16]*channel{}, byID: map[uint32]*channel{},

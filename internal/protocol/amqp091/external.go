@@ -19,6 +19,17 @@ func (s *Server) ServeAs(ctx context.Context, conn net.Conn, user string) {
 	c.serve(ctx)
 }
 
+// insider is the user of connections that are the broker's own, as RabbitMQ shows it.
+const insider = "none"
+
+// ServeInside is [Server.ServeAs] for a connection that is the broker's own and of no
+// user, such as one of a shovel whose URI names nobody: engine decides what it may.
+func (s *Server) ServeInside(ctx context.Context, conn net.Conn, engine Engine) {
+	c := newConn(s, conn)
+	c.known, c.engine = insider, engine
+	c.serve(ctx)
+}
+
 // Certifier is an [Engine] that knows users by certificates too. With one, and a
 // listener that asks clients for certificates and verifies them, the mechanism
 // EXTERNAL is offered to those that show one.
@@ -51,7 +62,7 @@ func (c *conn) certificate() *x509.Certificate {
 
 // certifier is who knows the client's certificate; nil when EXTERNAL is not offered.
 func (c *conn) certifier() Certifier {
-	k, ok := c.srv.cfg.Engine.(Certifier)
+	k, ok := c.engine.(Certifier)
 	if !ok || c.certificate() == nil {
 		return nil
 	}
@@ -71,7 +82,7 @@ func (c *conn) offered() string {
 
 // impersonates reports whether the client may publish in the names of others.
 func (c *conn) impersonates() bool {
-	k, ok := c.srv.cfg.Engine.(Impersonator)
+	k, ok := c.engine.(Impersonator)
 	return ok && k.Impersonates(c.client.User)
 }
 

@@ -143,7 +143,7 @@ func (c *conn) enter(m *wire.ConnectionOpen) error {
 	c.client.VHost = m.VirtualHost
 	ctx, cancel := context.WithDeadline(c.ctx, c.deadline)
 	defer cancel()
-	n, err := c.srv.cfg.Engine.Open(ctx, c.client.User, m.VirtualHost)
+	n, err := c.engine.Open(ctx, c.client.User, m.VirtualHost)
 	if err == nil {
 		err = predeclare(ctx, n)
 	}
@@ -175,7 +175,7 @@ func (c *conn) enter(m *wire.ConnectionOpen) error {
 		c.lockChanged.Store(true)
 		c.out.notify()
 	}
-	unlock, unroom := c.srv.cfg.Engine.Watch(n, changed), c.watchRoom(changed)
+	unlock, unroom := c.engine.Watch(n, changed), c.watchRoom(changed)
 	c.unwatch = func() { unlock(); unroom() }
 	changed()
 	return nil

@@ -77,7 +77,7 @@ func (c *conn) authenticate(ctx context.Context, m *wire.ConnectionStartOk) erro
 		return err
 	}
 	c.client.User = user
-	return c.srv.cfg.Engine.Authenticate(ctx, user, password)
+	return c.engine.Authenticate(ctx, user, password)
 }
 
 // describe notes what the client says of itself.
@@ -106,7 +106,7 @@ func (c *conn) updateSecret(m *wire.ConnectionUpdateSecret) error {
 	ctx, cancel := context.WithTimeout(c.ctx, c.srv.cfg.HandshakeTimeout)
 	defer cancel()
 	defer clear(m.NewSecret)
-	if err := c.srv.cfg.Engine.Authenticate(ctx, c.client.User, m.NewSecret); err != nil {
+	if err := c.engine.Authenticate(ctx, c.client.User, m.NewSecret); err != nil {
 		c.srv.cfg.Events.refused(c.client, err)
 		return &refusal{
 			code: wire.NotAllowed, text: "New secret was refused by one of the backends",

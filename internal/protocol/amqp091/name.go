@@ -57,7 +57,7 @@ func (c *conn) permit(kind Resource, name string, action Action) error {
 	if kind == ExchangeResource && name == "" {
 		name = "amq.default"
 	}
-	err := c.srv.cfg.Engine.Permit(c.client.User, c.client.VHost, kind, name, action)
+	err := c.engine.Permit(c.client.User, c.client.VHost, kind, name, action)
 	if fault.KindOf(err) == fault.Denied {
 		return refuse(wire.AccessRefused, "%s access to %s refused for user '%s'",
 			action, c.named(kind, name), c.client.User)

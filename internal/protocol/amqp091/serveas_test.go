@@ -75,3 +75,50 @@ func TestServeAs(t *testing.T) {
 		t.Errorf("a password was asked for: %v", err)
 	}
 }
+
+// insideEngine permits everything, also to write messages in the names of others.
+type insideEngine struct{ *testEngine }
+
+func (insideEngine) Permit(string, string, Resource, string, Action) error { return nil }
+func (insideEngine) Impersonates(string) bool                              { return true }
+
+// TestServeInside: what the engine of the server denies to users, the broker itself may.
+func TestServeInside(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	e.denied["queue q configure"] = true
+	s, err := New(Config{Engine: e, Logger: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := dialAs(t, s, "u", &amqp.ExternalAuth{}); err != nil {
+		t.Fatal(err)
+	} else if ch, err := c.Channel(); err != nil {
+		t.Fatal(err)
+	} else if _, err = ch.QueueDeclare("q", true, false, false, false, nil); err == nil {
+		t.Error("a user was permitted what is denied")
+	}
+	near, far := net.Pipe()
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	serving.Go(func() { s.ServeInside(t.Context(), far, insideEngine{e}) })
+	conn, err := amqp.Open(near, amqp.Config{
+		Vhost: "/", Locale: "en_US", FrameSize: 131072,
+		SASL: []amqp.Authentication{&amqp.ExternalAuth{}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &client{t, ch, conn}
+	c.queue("q")
+	c.must(c.PublishWithContext(t.Context(), "", "q", false, false,
+		amqp.Publishing{UserId: "another", Body: []byte("m")}))
+	if m, ok, err := c.Get("q", true); err != nil || !ok || m.UserId != "another" {
+		t.Errorf("%+v %v %v", m, ok, err)
+	}
+}
