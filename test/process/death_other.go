@@ -4,5 +4,5 @@ package process
 
 import "syscall"
 
-// die gives nothing: only Linux can end a process with its parent.
-func die() *syscall.SysProcAttr { return nil }
+// Die gives nothing: only Linux can end a process with its parent.
+func Die() *syscall.SysProcAttr { return nil }

@@ -80,7 +80,7 @@ func StartLogged(
 	p := &Process{binary: binary, data: data, ended: make(chan struct{})}
 	args = append([]string{"serve", "--data", data, "--ports=auto"}, args...)
 	p.cmd = exec.Command(binary, args...)
-	p.cmd.Env, p.cmd.SysProcAttr = environment(), die()
+	p.cmd.Env, p.cmd.SysProcAttr = environment(), Die()
 	log, err := p.cmd.StderrPipe()
 	if err != nil {
 		return nil, err
