@@ -207,7 +207,8 @@ func define(users []User) map[string]any {
 		}
 		list = append(list, map[string]any{
 			"name": u.Name, "tags": cmp.Or(u.Tags, "administrator"),
-			"hashing_algorithm": "rabbit_password_hashing_sha256", "password_hash": hash(u.Password),
+			"hashing_algorithm": "rabbit_password_hashing_sha256",
+			"password_hash":     hash(u.Password),
 		})
 		permissions = append(permissions, map[string]any{
 			"user": u.Name, "vhost": "/",
