@@ -62,7 +62,8 @@ func settle(flags *pflag.FlagSet, file string) error {
 // unknownVariables refuses COFFER_ variables that set nothing. Those that
 // `coffer env` prints are meant for clients.
 func unknownVariables(flags *pflag.FlagSet) error {
-	known := []string{"COFFER_CA", "COFFER_AMQP_URL", "COFFER_AMQP_PLAIN_URL"}
+	known := []string{"COFFER_CA", "COFFER_AMQP_URL", "COFFER_AMQP_PLAIN_URL",
+		"COFFER_MANAGEMENT_URL"}
 	flags.VisitAll(func(f *pflag.Flag) { known = append(known, variable(f.Name)) })
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")

@@ -49,6 +49,8 @@ func serveCommand() *cobra.Command {
 		"AMQP without TLS, with --insecure-loopback")
 	f.IntVar(&cfg.MetricsPort, "metrics-port", node.DefaultMetricsPort,
 		"metrics and health (HTTP, loopback only)")
+	f.IntVar(&cfg.ManagementPort, "management-port", node.DefaultManagementPort,
+		"management API of the brokers (HTTPS)")
 	f.StringVar(&cfg.BrokerPorts, "broker-ports", node.DefaultBrokerPorts,
 		"range of ports for further brokers")
 	f.StringVar(&opt.ports, "ports", "fixed", "auto lets the system choose every port")

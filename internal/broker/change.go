@@ -77,6 +77,8 @@ func (c *change) commit(ctx context.Context) error {
 
 func (c *change) install() {
 	n := c.n
+	n.install.Lock()
+	defer n.install.Unlock()
 	for _, b := range c.removed {
 		if w := b.way(); n.ways[w] > 1 {
 			n.ways[w]--

@@ -29,3 +29,17 @@ func (st *queueState) list() []ConsumerInfo {
 	}
 	return all
 }
+
+// Bindings lists the bindings of all addresses, in no order; "" has none. It waits for
+// no change that is under way.
+func (n *Namespace) Bindings() []Binding {
+	n.install.Lock()
+	defer n.install.Unlock()
+	var list []Binding
+	for _, from := range n.sources {
+		for b := range from {
+			list = append(list, b.shown)
+		}
+	}
+	return list
+}

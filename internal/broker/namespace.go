@@ -45,7 +45,10 @@ type Namespace struct {
 	quota    atomic.Pointer[Quota]
 	usage    usage
 
-	mu      sync.Mutex // one change of the topology at a time, until it is durable
+	mu sync.Mutex // one change of the topology at a time, until it is durable
+	// install is held with mu while a change is made visible, and alone by those who
+	// look at sources without waiting for what is under way.
+	install sync.Mutex
 	ends    map[*Queue]map[bindingKey]*binding
 	sources map[string]map[*binding]struct{}
 	ways    map[way]int       // bindings that lead there

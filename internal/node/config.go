@@ -23,11 +23,12 @@ const (
 	Account = "000000000000" // of the first start
 	Region  = "us-east-1"    // that clients are told; any other works too
 
-	DefaultAPIPort       = 4566
-	DefaultAMQPPort      = 5671
-	DefaultAMQPPlainPort = 5672
-	DefaultMetricsPort   = 9566
-	DefaultBrokerPorts   = "15700-15999"
+	DefaultAPIPort        = 4566
+	DefaultAMQPPort       = 5671
+	DefaultAMQPPlainPort  = 5672
+	DefaultMetricsPort    = 9566
+	DefaultManagementPort = 15671
+	DefaultBrokerPorts    = "15700-15999"
 )
 
 // Config is everything that can be set. The zero value of a field is the
@@ -39,6 +40,7 @@ type Config struct {
 	RootKey  string // file; <data>/root.key
 
 	APIPort, AMQPPort, AMQPPlainPort, MetricsPort int
+	ManagementPort                                int
 	BrokerPorts                                   string // "15700-15999"
 	AutoPorts                                     bool   // let the system choose every port
 
@@ -73,13 +75,15 @@ func (c *Config) fill() error {
 	set(&c.AMQPPort, DefaultAMQPPort)
 	set(&c.AMQPPlainPort, DefaultAMQPPlainPort)
 	set(&c.MetricsPort, DefaultMetricsPort)
+	set(&c.ManagementPort, DefaultManagementPort)
 	set(&c.BrokerPorts, DefaultBrokerPorts)
 	set(&c.Version, "unknown")
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
 	for flag, port := range map[string]int{"--api-port": c.APIPort, "--amqp-port": c.AMQPPort,
-		"--amqp-plain-port": c.AMQPPlainPort, "--metrics-port": c.MetricsPort} {
+		"--amqp-plain-port": c.AMQPPlainPort, "--metrics-port": c.MetricsPort,
+		"--management-port": c.ManagementPort} {
 		if port < 1 || port > 65535 {
 			return fault.New(fault.Invalid, "%s: %d is not a port", flag, port)
 		}

@@ -57,6 +57,10 @@ func Env(ctx context.Context, data string) ([]Variable, error) {
 		list = append(list, Variable{"COFFER_AMQP_URL",
 			"amqps://" + user + "@" + host(e.AMQP) + "/%2f"})
 	}
+	if e.Management != 0 {
+		list = append(list, Variable{"COFFER_MANAGEMENT_URL",
+			"https://" + user + "@" + host(e.Management)})
+	}
 	if e.AMQPPlain != 0 {
 		list = append(list, Variable{"COFFER_AMQP_PLAIN_URL",
 			"amqp://" + user + "@" + host(e.AMQPPlain) + "/%2f"})

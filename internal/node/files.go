@@ -38,6 +38,9 @@ type Endpoints struct {
 	AMQP      int    `json:"amqp"`                // of broker main
 	AMQPPlain int    `json:"amqpPlain,omitempty"` // of broker main, plaintext on loopback
 	Metrics   int    `json:"metrics"`
+	// Management is the HTTPS port of the management API of broker main; further
+	// brokers have it by server name.
+	Management int `json:"management,omitempty"`
 	// Brokers are the AMQP ports by broker id.
 	Brokers map[string]int `json:"brokers"`
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strconv"
 	"sync"
 
@@ -29,6 +30,8 @@ type fleet struct {
 
 	door      *listen.Listener // the standard port
 	plainDoor *listen.Listener // the same without TLS; nil = not open
+	// management is the port of all brokers' management APIs.
+	management *listen.Listener
 
 	mu      sync.Mutex
 	brokers map[uuid.UUID]*instance
@@ -45,14 +48,15 @@ type instance struct {
 	broker *rabbitmq.Broker // guarded by turn
 
 	// Guarded by the fleet's mu.
-	gone     bool // deleted
-	moving   bool // to another queue shard
-	phase    mq.Phase
-	err      error // why it could not be started
-	domain   *keyring.Domain
-	visits   *visits          // nil = lets nobody in
-	standard bool             // it has the standard port
-	own      *listen.Listener // else it has this; written under turn, too
+	gone       bool // deleted
+	moving     bool // to another queue shard
+	phase      mq.Phase
+	err        error // why it could not be started
+	domain     *keyring.Domain
+	visits     *visits          // nil = lets nobody in
+	management http.Handler     // as long as visits
+	standard   bool             // it has the standard port
+	own        *listen.Listener // else it has this; written under turn, too
 }
 
 func newFleet(n *Node) *fleet {
@@ -110,7 +114,7 @@ func (f *fleet) assignPort(tx *control.Tx, id uuid.UUID) error {
 		return err
 	}
 	for _, other := range []int{f.n.cfg.APIPort, f.n.cfg.AMQPPort, f.n.cfg.AMQPPlainPort,
-		f.n.cfg.MetricsPort} {
+		f.n.cfg.MetricsPort, f.n.cfg.ManagementPort} {
 		taken[other] = true
 	}
 	port := 0
@@ -266,7 +270,7 @@ func (f *fleet) state(b *instance) mq.State {
 	}
 	s.Endpoints = []string{"amqps://" + net.JoinHostPort(f.n.cfg.Hostname,
 		strconv.Itoa(f.portOf(b)))}
-	s.IPAddress = f.n.cfg.Listen
+	s.IPAddress, s.Console = f.n.cfg.Listen, f.console(b)
 	if why := b.domain.Locked(); why != nil && s.Phase == mq.Serving {
 		s.Phase, s.Reason = mq.Locked, reason(why)
 	}
@@ -301,6 +305,9 @@ func (f *fleet) endpoints() *Endpoints {
 		e.Brokers["b-"+id.String()] = f.portOf(b)
 		if id == f.main {
 			e.AMQP = f.portOf(b)
+		}
+		if id == f.main && b.standard {
+			e.Management = f.management.Port()
 		}
 		if id == f.main && b.standard && f.plainDoor != nil {
 			e.AMQPPlain = f.plainDoor.Port()

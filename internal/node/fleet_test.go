@@ -56,8 +56,9 @@ func TestPorts(t *testing.T) {
 	w := newWorld(t, func(c *Config) {
 		c.AutoPorts = false
 		c.BrokerPorts = fmt.Sprintf("%d-%d", low, low+1)
-		ports := freeRange(t, 3)
+		ports := freeRange(t, 4)
 		c.APIPort, c.AMQPPort, c.MetricsPort = ports, ports+1, ports+2
+		c.ManagementPort = ports + 3
 	})
 	one, port1 := w.create("one")
 	two, port2 := w.create("two")

@@ -221,7 +221,7 @@ func (n *Node) openDoors(context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.serveHTTP(n.api, n.gateway)
+	n.serveHTTP(n.api, &http.Server{Handler: n.gateway})
 	n.metricsDoor, err = n.listen(listen.Config{
 		Name: "metrics", Address: "127.0.0.1", Port: n.cfg.MetricsPort, Flag: "--metrics-port",
 	})
@@ -234,14 +234,13 @@ func (n *Node) openDoors(context.Context) error {
 		Shown: map[string]telemetry.Check{"disk space": n.roomHealth, "disk": n.syncHealth},
 	}
 	n.observe()
-	n.serveHTTP(n.metricsDoor, telemetry.Handler(n.metrics, health))
+	n.serveHTTP(n.metricsDoor, &http.Server{Handler: telemetry.Handler(n.metrics, health)})
 	return nil
 }
 
-func (n *Node) serveHTTP(l *listen.Listener, h http.Handler) {
+func (n *Node) serveHTTP(l *listen.Listener, server *http.Server) {
+	server.ErrorLog = slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)
 	n.doors.Go(func() {
-		quiet := slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)
-		server := &http.Server{Handler: h, ErrorLog: quiet}
 		if err := l.ServeHTTP(server); err != nil {
 			n.log.Error("http door failed", "error", err)
 		}
@@ -295,6 +294,7 @@ func (n *Node) announce(context.Context) error {
 	}
 	n.log.Info("serving", "api", net.JoinHostPort(n.cfg.Hostname, fmt.Sprint(n.api.Port())),
 		"amqp", net.JoinHostPort(n.cfg.Hostname, fmt.Sprint(n.fleet.door.Port())),
+		"management", net.JoinHostPort(n.cfg.Hostname, fmt.Sprint(n.fleet.management.Port())),
 		"data", n.cfg.Data)
 	return nil
 }

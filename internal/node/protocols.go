@@ -33,6 +33,9 @@ func (f *fleet) openDoors() error {
 		return err
 	}
 	f.n.serve(f.door, f.byServerName)
+	if err := f.openManagement(); err != nil {
+		return err
+	}
 	if !f.n.cfg.InsecureLoopback {
 		return nil
 	}
@@ -61,10 +64,8 @@ func (f *fleet) byServerName(ctx context.Context, conn net.Conn) {
 	}
 	f.mu.Lock()
 	b := f.brokers[id]
-	for _, other := range f.brokers {
-		if !asked && other.standard {
-			b = other
-		}
+	if !asked {
+		b = f.standard()
 	}
 	f.mu.Unlock()
 	if b != nil {
@@ -126,6 +127,7 @@ func (f *fleet) open(b *instance, domain *keyring.Domain) error {
 	defer f.mu.Unlock()
 	b.broker, b.own, b.standard = rabbit, own, port == 0
 	b.visits = newVisits(server.Serve)
+	b.management = f.newManagement(b.run.ID, rabbit, server, b.visits)
 	return nil
 }
 

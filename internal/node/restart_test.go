@@ -16,9 +16,10 @@ import (
 func TestBrokerPortTaken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *Config) {
-		low := freeRange(t, 5)
+		low := freeRange(t, 6)
 		c.AutoPorts, c.BrokerPorts = false, strconv.Itoa(low+3)+"-"+strconv.Itoa(low+4)
 		c.APIPort, c.AMQPPort, c.MetricsPort = low, low+1, low+2
+		c.ManagementPort = low + 5
 	})
 	id, port := w.create("second")
 	w.stop()

@@ -141,9 +141,10 @@ func TestPortInUse(t *testing.T) {
 		"--amqp-port":       func(c *Config) { c.AMQPPort = port },
 		"--amqp-plain-port": func(c *Config) { c.AMQPPlainPort = port },
 		"--metrics-port":    func(c *Config) { c.MetricsPort = port },
+		"--management-port": func(c *Config) { c.ManagementPort = port },
 	} {
 		cfg := Config{Data: t.TempDir(), InsecureLoopback: true, APIPort: free(), AMQPPort: free(),
-			AMQPPlainPort: free(), MetricsPort: free()}
+			AMQPPlainPort: free(), MetricsPort: free(), ManagementPort: free()}
 		set(&cfg)
 		err := refused(t, cfg)
 		if fault.KindOf(err) != fault.Conflict || !strings.Contains(err.Error(), flag) ||
@@ -217,6 +218,7 @@ func TestEnv(t *testing.T) {
 		"AWS_ACCESS_KEY_ID":     "AKIA",
 		"COFFER_AMQP_URL":       "@localhost:" + strconv.Itoa(e.AMQP) + "/%2f",
 		"COFFER_AMQP_PLAIN_URL": "@localhost:" + strconv.Itoa(e.AMQPPlain) + "/%2f",
+		"COFFER_MANAGEMENT_URL": "@localhost:" + strconv.Itoa(e.Management),
 	} {
 		if !strings.Contains(got[name], part) {
 			t.Errorf("%s=%s lacks %s", name, got[name], part)

@@ -138,10 +138,12 @@ func TestPortInUse(t *testing.T) {
 	used := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 	for flag, name := range map[string]string{
 		"--api-port": "api", "--amqp-port": "amqp", "--metrics-port": "metrics",
+		"--management-port": "management",
 	} {
 		data := filepath.Join(t.TempDir(), "data")
 		args := []string{"--data", data}
-		for _, f := range []string{"--api-port", "--amqp-port", "--metrics-port"} {
+		for _, f := range []string{"--api-port", "--amqp-port", "--metrics-port",
+			"--management-port"} {
 			port := used
 			if f != flag {
 				port = free(t)

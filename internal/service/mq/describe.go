@@ -47,7 +47,8 @@ func (s *Service) DescribeBroker(ctx context.Context, in *api.DescribeBrokerInpu
 	}
 	if len(state.Endpoints) > 0 {
 		out.BrokerInstances = []api.BrokerInstance{
-			{Endpoints: state.Endpoints, IpAddress: state.IPAddress}}
+			{Endpoints: state.Endpoints, IpAddress: state.IPAddress,
+				ConsoleURL: state.Console}}
 	}
 	if state.Phase == Locked {
 		out.ActionsRequired = []api.ActionRequired{

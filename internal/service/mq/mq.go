@@ -81,6 +81,7 @@ type State struct {
 	Phase     Phase
 	Reason    string   // of Locked: the text of KMS
 	Endpoints []string // "amqps://localhost:5671"
+	Console   string   // URL of the management API
 	IPAddress string
 }
 

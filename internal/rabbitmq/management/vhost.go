@@ -1,0 +1,104 @@
+package management
+
+import (
+	"net/http"
+
+	"coffer/internal/rabbitmq"
+)
+
+func listVhosts(c *call) error {
+	list := []object{}
+	for _, v := range c.h.broker.Vhosts() {
+		if c.sees(v.Name) {
+			list = append(list, c.shownVhost(v))
+		}
+	}
+	return c.pages(list, "name")
+}
+
+// shownVhost gives the fields of a virtual host.
+func (c *call) shownVhost(v rabbitmq.Vhost) object {
+	tags := v.Tags
+	if tags == nil {
+		tags = []string{}
+	}
+	kind := v.DefaultQueueType
+	if kind == "" {
+		kind = "undefined"
+	}
+	o := object{
+		"name": v.Name, "description": v.Description, "tags": tags, "default_queue_type": kind,
+		"metadata": object{"description": v.Description, "tags": tags},
+		"tracing":  false, "protected_from_deletion": false,
+		"cluster_state": object{c.h.cfg.Node: "running"},
+	}
+	if kind != "undefined" {
+		o["metadata"].(object)["default_queue_type"] = kind
+	}
+	if c.query.Get("disable_stats") == "true" && c.query.Get("enable_queue_totals") != "true" {
+		return o
+	}
+	ns, ok := c.h.broker.Namespace(v.Name)
+	if !ok {
+		return o
+	}
+	var ready, unacked int64
+	for q := range ns.Topology().Queues {
+		r, u, _ := q.Counts()
+		ready, unacked = ready+r, unacked+u
+	}
+	o["messages"], o["messages_ready"] = ready+unacked, ready
+	o["messages_unacknowledged"] = unacked
+	return o
+}
+
+func getVhost(c *call) error {
+	v, ok := c.h.broker.Vhost(c.vars["vhost"])
+	if !ok {
+		return missing()
+	}
+	return c.one(c.shownVhost(v))
+}
+
+func putVhost(c *call) error {
+	body, err := c.body()
+	if err != nil {
+		return err
+	}
+	name := c.vars["vhost"]
+	v, _ := c.h.broker.Vhost(name)
+	v.Name = name
+	for key, to := range map[string]*string{
+		"description": &v.Description, "default_queue_type": &v.DefaultQueueType,
+	} {
+		text, err := word(body, key)
+		if err != nil {
+			return err
+		}
+		if _, given := body[key]; given {
+			*to = text
+		}
+	}
+	if tags, given := body["tags"]; given {
+		if v.Tags, err = tagList(tags); err != nil {
+			return err
+		}
+	}
+	created, err := c.h.broker.PutVhost(c.r.Context(), v)
+	if err != nil {
+		return err
+	}
+	c.made(created)
+	return nil
+}
+
+func deleteVhost(c *call) error {
+	if _, ok := c.h.broker.Vhost(c.vars["vhost"]); !ok {
+		return missing()
+	}
+	if err := c.h.broker.DeleteVhost(c.r.Context(), c.vars["vhost"]); err != nil {
+		return err
+	}
+	c.answer.status(http.StatusNoContent)
+	return nil
+}
