@@ -3,6 +3,8 @@ package broker
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"sync"
 
 	"coffer/internal/control"
 	"coffer/internal/fault"
@@ -114,21 +116,67 @@ func (n *Namespace) SetLimits(ctx context.Context, q *Queue, l Limits) error {
 	if now, ok := n.Topology().Queue(q.spec.Name); !ok || now != q {
 		return queueGone(q)
 	}
-	spec := q.spec
-	spec.Limits = l
-	if spec.stored() {
-		c := n.begin()
+	return n.limit(ctx, []QueueLimits{{q, l}})
+}
+
+// QueueLimits are rules for a queue.
+type QueueLimits struct {
+	Queue  *Queue
+	Limits Limits
+}
+
+// SetManyLimits is SetLimits for many queues of the namespace in one change, which is
+// durable as a whole or not at all. Queues that are gone are passed over. A call should
+// not name more than some hundred.
+func (n *Namespace) SetManyLimits(ctx context.Context, list []QueueLimits) error {
+	for i := range list {
+		if err := n.settable(&list[i].Limits); err != nil {
+			return err
+		}
+	}
+	if err := n.enter(ctx); err != nil {
+		return err
+	}
+	defer n.mu.Unlock()
+	there := make([]QueueLimits, 0, len(list))
+	for _, x := range list {
+		if now, ok := n.Topology().Queue(x.Queue.spec.Name); ok && now == x.Queue {
+			there = append(there, x)
+		}
+	}
+	return n.limit(ctx, there)
+}
+
+// limit changes the rules of queues that are there. It is called with n.mu held.
+func (n *Namespace) limit(ctx context.Context, list []QueueLimits) error {
+	c := n.begin()
+	for _, x := range list {
+		spec := x.Queue.spec
+		if spec.Limits = x.Limits; !spec.stored() {
+			continue
+		}
 		c.row(func(tx *control.Tx) error {
-			tx.Put(control.TableQueue, queueRow(n.id, q.id), appendQueueRow(nil, &spec))
+			tx.Put(control.TableQueue, queueRow(n.id, x.Queue.id), appendQueueRow(nil, &spec))
 			return nil
 		})
+	}
+	if len(c.rows) > 0 {
 		if err := c.commit(ctx); err != nil {
 			return err
 		}
 	}
-	q.limits.Store(&l)
-	_, err := n.shard.ask(context.WithoutCancel(ctx), request{kind: reqLimits, q: q, limits: &l})
-	return err
+	ctx = context.WithoutCancel(ctx)
+	errs := make([]error, len(list))
+	var told sync.WaitGroup // at once: each answer waits for what the queue is doing
+	for i := range list {
+		told.Go(func() {
+			x := &list[i]
+			x.Queue.limits.Store(&x.Limits)
+			_, errs[i] = n.shard.ask(ctx, request{kind: reqLimits, q: x.Queue, limits: &x.Limits})
+		})
+	}
+	told.Wait()
+	return errors.Join(errs...)
 }
 
 // setLimits takes the new rules of a queue over.

@@ -139,8 +139,8 @@ func (p *player) client(name string) *Client {
 
 func (p *player) do(command string, args []string) (string, error) {
 	switch command {
-	case "queue", "address", "delete", "bind", "unbind", "drop", "purge", "counts", "names",
-		"limits", "consumers", "subscribe":
+	case "queue", "address", "alternate", "delete", "bind", "unbind", "drop", "purge", "counts",
+		"names", "limits", "consumers", "subscribe":
 		return p.topology(command, args)
 	case "bodies":
 		return "", p.bodies(args)
@@ -234,22 +234,14 @@ func (p *player) topology(command string, args []string) (string, error) {
 			AutoDelete: has("autodelete"), Alternate: set["alternate"],
 		})
 		return "", err
+	case "alternate": // address other
+		return "", n.SetAlternate(ctx, args[0], strings.TrimPrefix(args[1], "-"))
 	case "delete": // address
 		return "", n.DeleteAddress(ctx, args[0], has("unused"))
 	case "bind", "unbind", "subscribe":
 		return "", p.bind(command, args)
 	case "names":
-		var names []string
-		n.Topology().Queues(func(q *broker.Queue) bool {
-			names = append(names, q.Spec().Name)
-			return true
-		})
-		n.Topology().Addresses(func(a broker.Address) bool {
-			names = append(names, a.Name)
-			return true
-		})
-		slices.Sort(names)
-		return strings.Join(names, " "), nil
+		return names(n), nil
 	}
 	q := p.world.Queue(args[0])
 	switch command {
@@ -276,6 +268,21 @@ func (p *player) topology(command string, args []string) (string, error) {
 		return p.list(q)
 	}
 	return countsOf(q), nil
+}
+
+// names lists all queues and addresses.
+func names(n *broker.Namespace) string {
+	var list []string
+	n.Topology().Queues(func(q *broker.Queue) bool {
+		list = append(list, q.Spec().Name)
+		return true
+	})
+	n.Topology().Addresses(func(a broker.Address) bool {
+		list = append(list, a.Name)
+		return true
+	})
+	slices.Sort(list)
+	return strings.Join(list, " ")
 }
 
 func countsOf(q *broker.Queue) string {
