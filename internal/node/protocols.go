@@ -134,7 +134,11 @@ func (f *fleet) open(b *instance, domain *keyring.Domain) error {
 // amqpEngine fits a RabbitMQ broker to what the protocol asks of an engine.
 type amqpEngine struct{ *rabbitmq.Broker }
 
-var _ amqp091.Engine = amqpEngine{}
+var (
+	_ amqp091.Engine       = amqpEngine{}
+	_ amqp091.Impersonator = amqpEngine{}
+	_ amqp091.Policer      = amqpEngine{}
+)
 
 // Permit is [amqp091.Engine]'s.
 func (e amqpEngine) Permit(
@@ -146,4 +150,16 @@ func (e amqpEngine) Permit(
 // Watch is [amqp091.Engine]'s: a broker's virtual hosts lock and open as one.
 func (e amqpEngine) Watch(_ *broker.Namespace, fn func()) (stop func()) {
 	return e.Broker.Watch(fn)
+}
+
+// dialect fits what the protocol knows of arguments to what RabbitMQ brokers ask.
+type dialect struct{ amqp091.Dialect }
+
+var _ rabbitmq.Dialect = dialect{}
+
+// Shape is [rabbitmq.Dialect]'s.
+func (d dialect) Shape(arguments []byte) rabbitmq.Shape {
+	var s rabbitmq.Shape
+	s.Kind, s.Limits, s.Overflow, s.Deliveries = d.Dialect.Shape(arguments)
+	return s
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"coffer/internal/control"
 	"coffer/internal/fault"
@@ -57,6 +58,14 @@ type edit struct {
 	told   []Change
 	opens  []string // names of virtual hosts that it makes
 	evicts []evicted
+	shapes []string // names of virtual hosts whose policies change
+}
+
+// reshape has what is in a virtual host follow its policies, once they are durable.
+func (e *edit) reshape(vhost string) {
+	if !slices.Contains(e.shapes, vhost) {
+		e.shapes = append(e.shapes, vhost)
+	}
 }
 
 // change makes what fn edits durable and then visible. One change is under way at a
@@ -86,6 +95,9 @@ func (b *Broker) change(ctx context.Context, fn func(context.Context, *edit) err
 		return err
 	}
 	failed := e.openAll()
+	for _, vhost := range e.shapes {
+		e.next.rank(vhost)
+	}
 	b.state.Store(e.next)
 	for _, c := range e.told {
 		b.engine.log.Info("rabbitmq", "broker", b.id, "change", c.What, "of", c)
@@ -93,16 +105,20 @@ func (b *Broker) change(ctx context.Context, fn func(context.Context, *edit) err
 			b.engine.events.Changed(ctx, b.id, c)
 		}
 	}
-	b.settle(ctx, e)
-	return failed
+	return errors.Join(failed, b.settle(context.WithoutCancel(ctx), e))
 }
 
 // settle does what follows a change that is visible.
-func (b *Broker) settle(_ context.Context, e *edit) {
+func (b *Broker) settle(ctx context.Context, e *edit) error {
 	for _, v := range e.evicts {
 		b.evict(v)
 	}
 	b.notify()
+	var errs []error
+	for _, vhost := range e.shapes {
+		errs = append(errs, b.reshape(ctx, vhost))
+	}
+	return errors.Join(errs...)
 }
 
 // openAll opens the virtual hosts that were made. One that cannot be opened is there at

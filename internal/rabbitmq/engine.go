@@ -27,6 +27,10 @@ type Config struct {
 	Logger *slog.Logger // default slog.Default
 	Events Events       // default: nobody is told
 
+	// Dialect reads the arguments of exchanges, queues and bindings; default: they have
+	// none.
+	Dialect Dialect
+
 	// Components check the values of parameters that are for them, by their names. Errors
 	// have the kind [fault.Invalid]. Parameters of other components are refused.
 	Components map[string]func(Parameter) error
@@ -50,6 +54,7 @@ type Engine struct {
 	events Events
 
 	components map[string]func(Parameter) error
+	dialect    Dialect
 
 	mu   sync.Mutex
 	open map[uuid.UUID]*Broker
@@ -60,9 +65,13 @@ func New(core *broker.Core, db *control.DB, cfg Config) *Engine {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
+	if cfg.Dialect == nil {
+		cfg.Dialect = mute{}
+	}
 	return &Engine{
 		core: core, db: db, hasher: NewHasher(), log: cfg.Logger, decoy: decoy(),
-		events: cfg.Events, components: cfg.Components, open: map[uuid.UUID]*Broker{},
+		events: cfg.Events, components: cfg.Components, dialect: cfg.Dialect,
+		open: map[uuid.UUID]*Broker{},
 	}
 }
 
@@ -149,6 +158,12 @@ func (e *Engine) Open(ctx context.Context, id uuid.UUID, domain broker.Domain) (
 		}
 	}
 	b.state.Store(s)
+	for name := range s.vhosts {
+		// The last change of policies may have had no time for all that is in it.
+		if err := b.reshape(ctx, name); err != nil {
+			return nil, fmt.Errorf("open broker %s: %w", id, err)
+		}
+	}
 	domain.Watch(b.changed)
 	return b, nil
 }
@@ -164,6 +179,9 @@ func (e *Engine) load(ctx context.Context, id uuid.UUID) (*state, error) {
 			return s.read(row[len(id)], value)
 		})
 	})
+	for name := range s.vhosts {
+		s.rank(name)
+	}
 	switch {
 	case err != nil:
 		return nil, err

@@ -48,9 +48,10 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	w.eng = New(core, w.db, Config{Components: map[string]func(Parameter) error{
-		"toy": func(Parameter) error { return nil },
-	}})
+	w.eng = New(core, w.db, Config{
+		Dialect:    toyDialect{},
+		Components: map[string]func(Parameter) error{"toy": func(Parameter) error { return nil }},
+	})
 	return w
 }
 

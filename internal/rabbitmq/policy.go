@@ -1,10 +1,12 @@
 package rabbitmq
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strconv"
 
 	"coffer/internal/fault"
@@ -15,10 +17,10 @@ import (
 type Policy struct {
 	Vhost, Name string
 	Pattern     string
-	ApplyTo     string // "all" (the default), "exchanges", "queues", "classic_queues", …
-	Priority    int    // of those that match the highest counts
-	Definition  map[string]any
-	Operator    bool // it bounds what others say
+	ApplyTo     string         // "all" (the default), "exchanges", "queues", "classic_queues", …
+	Priority    int            // of those that match the highest counts
+	Definition  map[string]any // numbers are json.Number when it is given out
+	Operator    bool           // it bounds what others say
 }
 
 // What policies are applied to: an exchange, or a queue of a type.
@@ -28,6 +30,27 @@ const (
 	KindQuorum   = "quorum"
 	KindStream   = "stream"
 )
+
+// unsupported are the keys that a type of queues does not know, in RabbitMQ 4.
+var unsupported = map[string][]string{
+	KindClassic: {
+		"max-age", "stream-max-segment-size-bytes", "initial-cluster-size", "delivery-limit",
+		"dead-letter-strategy", "max-in-memory-length", "max-in-memory-bytes",
+		"target-group-size", "filter-field-names",
+	},
+	KindQuorum: {
+		"max-priority", "queue-mode", "ha-mode", "ha-params", "ha-sync-mode",
+		"ha-promote-on-shutdown", "ha-promote-on-failure", "queue-master-locator", "max-age",
+		"stream-max-segment-size-bytes", "initial-cluster-size",
+	},
+	KindStream: {
+		"expires", "message-ttl", "dead-letter-exchange", "dead-letter-routing-key",
+		"max-length", "max-in-memory-length", "max-in-memory-bytes", "max-priority",
+		"overflow", "queue-mode", "delivery-limit", "ha-mode", "ha-params", "ha-sync-mode",
+		"ha-promote-on-shutdown", "ha-promote-on-failure", "queue-master-locator",
+		"dead-letter-strategy", "target-group-size",
+	},
+}
 
 type policy struct {
 	row        policyRow
@@ -42,7 +65,15 @@ func (r policyRow) policy(operator bool) (*policy, error) {
 	if p.pattern, err = regexp.Compile(r.Pattern); err != nil {
 		return nil, err
 	}
-	return p, json.Unmarshal(r.Definition, &p.definition)
+	p.definition, err = decodeObject(r.Definition)
+	return p, err
+}
+
+// decodeObject reads an object whose numbers stay as they were written.
+func decodeObject(text []byte) (m map[string]any, err error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	return m, d.Decode(&m)
 }
 
 func (p *policy) key() policyKey { return policyKey{p.operator, p.row.Vhost, p.row.Name} }
@@ -71,7 +102,21 @@ func (p *policy) applies(kind, name string) bool {
 	case "streams":
 		ok = kind == KindStream
 	}
-	return ok && p.pattern.MatchString(name)
+	return ok && p.supported(kind) && p.pattern.MatchString(name)
+}
+
+// supported reports whether the type of queues knows all that the policy says; RabbitMQ
+// applies others not even in part.
+func (p *policy) supported(kind string) bool {
+	if kind == KindExchange {
+		return true
+	}
+	for key := range p.definition {
+		if slices.Contains(unsupported[kind], key) {
+			return false
+		}
+	}
+	return true
 }
 
 // Policies lists the policies or the operator policies, by virtual host and name. What
@@ -172,18 +217,4 @@ func (b *Broker) Effective(vhost, kind, name string) (
 		operator = &x
 	}
 	return policy, operator, merged(p, o)
-}
-
-// best gives the policy with the highest priority that applies.
-func (s *state) best(vhost, kind, name string, operator bool) (found *policy) {
-	for k, p := range s.policies {
-		if k.operator != operator || k.vhost != vhost || !p.applies(kind, name) {
-			continue
-		}
-		if found == nil || cmp.Or(cmp.Compare(p.row.Priority, found.row.Priority),
-			cmp.Compare(found.row.Name, p.row.Name)) > 0 {
-			found = p
-		}
-	}
-	return found
 }

@@ -10,6 +10,3 @@ func checkPolicy(p *Policy) error {
 	}
 	return nil
 }
-
-// reshape has the limits of the queues of a virtual host follow its policies.
-func (e *edit) reshape(string) {}

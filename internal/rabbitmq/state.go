@@ -15,6 +15,7 @@ type state struct {
 	vhosts     map[string]*vhost
 	users      map[string]*user
 	policies   map[policyKey]*policy
+	ranked     map[scope][]*policy
 	parameters map[parameterKey]json.RawMessage
 }
 
@@ -49,7 +50,8 @@ type permission struct {
 func newState() *state {
 	return &state{
 		vhosts: map[string]*vhost{}, users: map[string]*user{},
-		policies: map[policyKey]*policy{}, parameters: map[parameterKey]json.RawMessage{},
+		policies: map[policyKey]*policy{}, ranked: map[scope][]*policy{},
+		parameters: map[parameterKey]json.RawMessage{},
 	}
 }
 
@@ -57,7 +59,8 @@ func newState() *state {
 func (s *state) clone() *state {
 	return &state{
 		vhosts: maps.Clone(s.vhosts), users: maps.Clone(s.users),
-		policies: maps.Clone(s.policies), parameters: maps.Clone(s.parameters),
+		policies: maps.Clone(s.policies), ranked: maps.Clone(s.ranked),
+		parameters: maps.Clone(s.parameters),
 	}
 }
 

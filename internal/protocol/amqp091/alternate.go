@@ -15,6 +15,9 @@ const argAlternate = "alternate-exchange"
 func (c *conn) alternate(exchange string, t wire.Table) (string, error) {
 	v, ok := t.Get(argAlternate)
 	if !ok {
+		if k, ok := c.engine.(Policer); ok {
+			return k.Alternate(c.client.VHost, exchange), nil
+		}
 		return "", nil
 	}
 	name, ok := v.Text()

@@ -126,6 +126,9 @@ func (c *conn) declaredExchange(name string, m *wire.ExchangeDeclare) error {
 		if have, _, err = c.namespace.DeclareAddress(c.ctx, want); err != nil {
 			return err
 		}
+		if err := c.conformExchange(name); err != nil {
+			return err
+		}
 	}
 	return c.sameExchange(want, have, m.Arguments)
 }

@@ -43,8 +43,9 @@ func count[T int | int64](n T) uint32 { return uint32(min(max(int64(n), 0), 1<<3
 
 // declaredQueue finds or makes the queue.
 func (c *conn) declaredQueue(name string, m *wire.QueueDeclare) (*broker.Queue, error) {
+	arguments := c.typed(m.Arguments, m)
 	switch {
-	case name == "" && kindOfQueue(m.Arguments) == quorum:
+	case name == "" && kindOfQueue(arguments) == quorum:
 		return nil, refuse(wire.PreconditionFailed,
 			"Cannot declare a server-named queue for type %s", quorumModule)
 	case name == "":
@@ -63,17 +64,20 @@ func (c *conn) declaredQueue(name string, m *wire.QueueDeclare) (*broker.Queue, 
 	}
 	q, ok := c.namespace.Topology().Queue(name)
 	if !ok {
-		if err := c.fillQueue(&want, m.Arguments); err != nil {
+		if err := c.fillQueue(&want, arguments); err != nil {
 			return nil, err
 		}
 		var created bool
 		var err error
 		q, created, err = c.namespace.DeclareQueue(c.ctx, c.session, want)
-		if err != nil || created {
-			return q, err
+		if err != nil {
+			return nil, err
+		}
+		if created {
+			return q, c.conform(q)
 		}
 	}
-	return q, c.sameQueue(q, &want, m.Arguments)
+	return q, c.sameQueue(q, &want, arguments)
 }
 
 // fillQueue checks what a new queue is to be, in RabbitMQ's order, and completes it.
@@ -112,6 +116,9 @@ func (c *conn) fillQueue(want *broker.QueueSpec, t wire.Table) error {
 	shape(want, t)
 	var err error
 	want.Arguments, err = encodeTable(t)
+	if k, ok := c.engine.(Policer); ok && err == nil {
+		want.Limits = k.Limit(c.client.VHost, want.Name, want.Arguments)
+	}
 	return err
 }
 
