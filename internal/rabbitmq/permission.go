@@ -3,7 +3,6 @@ package rabbitmq
 import (
 	"cmp"
 	"context"
-	"regexp"
 
 	"coffer/internal/fault"
 )
@@ -24,7 +23,7 @@ func compile(p permissionRow) (*permission, error) {
 	out := permission{row: p}
 	for _, x := range []struct {
 		pattern string
-		dst     **regexp.Regexp
+		dst     **matcher
 	}{{p.Configure, &out.configure}, {p.Write, &out.write}, {p.Read, &out.read}} {
 		re, err := pattern(x.pattern)
 		if err != nil {
@@ -36,18 +35,16 @@ func compile(p permissionRow) (*permission, error) {
 }
 
 // pattern reads a pattern of a permission.
-func pattern(text string) (*regexp.Regexp, error) {
-	return regexp.Compile(cmp.Or(text, "^$"))
-}
+func pattern(text string) (*matcher, error) { return newMatcher(cmp.Or(text, "^$")) }
 
 func (p *permission) allows(action, resource string) bool {
 	switch action {
 	case Configure:
-		return p.configure.MatchString(resource)
+		return p.configure.match(resource)
 	case Write:
-		return p.write.MatchString(resource)
+		return p.write.match(resource)
 	case Read:
-		return p.read.MatchString(resource)
+		return p.read.match(resource)
 	}
 	return false
 }

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strconv"
 
@@ -55,14 +54,14 @@ var unsupported = map[string][]string{
 type policy struct {
 	row        policyRow
 	operator   bool
-	pattern    *regexp.Regexp
+	pattern    *matcher
 	definition map[string]any
 }
 
 func (r policyRow) policy(operator bool) (*policy, error) {
 	p := &policy{row: r, operator: operator}
 	var err error
-	if p.pattern, err = regexp.Compile(r.Pattern); err != nil {
+	if p.pattern, err = newMatcher(r.Pattern); err != nil {
 		return nil, err
 	}
 	p.definition, err = decodeObject(r.Definition)
@@ -102,7 +101,7 @@ func (p *policy) applies(kind, name string) bool {
 	case "streams":
 		ok = kind == KindStream
 	}
-	return ok && p.supported(kind) && p.pattern.MatchString(name)
+	return ok && p.supported(kind) && p.pattern.match(name)
 }
 
 // supported reports whether the type of queues knows all that the policy says; RabbitMQ

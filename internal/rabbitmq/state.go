@@ -3,7 +3,6 @@ package rabbitmq
 import (
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 
 	"coffer/internal/broker"
@@ -44,7 +43,7 @@ type parameterKey struct{ component, vhost, name string }
 // permission holds RabbitMQ's three patterns.
 type permission struct {
 	row                    permissionRow
-	configure, write, read *regexp.Regexp
+	configure, write, read *matcher
 }
 
 func newState() *state {

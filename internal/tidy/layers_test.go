@@ -66,6 +66,7 @@ var owners = map[string]string{
 	"github.com/cockroachdb/pebble":       "internal/store",
 	"github.com/prometheus":               "internal/telemetry",
 	"github.com/spf13/cobra":              "cmd",
+	"github.com/dlclark/regexp2":          "internal/rabbitmq",
 	"github.com/aws/aws-sdk-go-v2":        "test",
 	"github.com/rabbitmq/amqp091-go":      "internal/rabbitmq test",
 	"github.com/rogpeppe/go-internal":     "test",
