@@ -60,6 +60,7 @@ func (sh *shard) consumerOf(st *queueState) *Consumer {
 
 // activate puts c into its circle, unless it waits to become the active one.
 func (sh *shard) activate(c *Consumer) {
+	sh.show(c.spec.Queue) // it may be able to deliver
 	if c.state.active || c.state.cancelled || !c.active.Load() {
 		return
 	}

@@ -107,6 +107,7 @@ func (sh *shard) unsubscribe(c *Consumer) (unused bool) {
 	}
 	sh.resign(c)
 	sh.use(q)
+	sh.show(q)
 	return q.spec.AutoDelete && len(st.consumers) == 0 && !st.gone
 }
 

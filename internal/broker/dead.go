@@ -5,7 +5,7 @@ import "time"
 // die ends a message that is neither ready nor in flight any more: it goes to
 // where the dead letters of its queue go, in the batch that removes it.
 func (sh *shard) die(e *entry, why Reason) {
-	sh.countDeath(why)
+	sh.countDeath(e.lane.queue, why)
 	sh.ungroup(e)
 	l := e.lane
 	st := &l.queue.state
@@ -47,7 +47,9 @@ func (sh *shard) worn(e *entry) bool {
 	return false
 }
 
-func (sh *shard) countDeath(why Reason) {
+func (sh *shard) countDeath(q *Queue, why Reason) {
+	q.state.figures[figDied+figure(why)]++
+	q.namespace.counts.died[why][index(q.state.limits.Dead.Set)][index(q.spec.KeepAll)].Add(1)
 	switch why {
 	case Rejected:
 		sh.counters.settled.Add(1)

@@ -34,6 +34,7 @@ func (n *Namespace) DeclareAddress(ctx context.Context, a Address) (
 		return old, false, nil
 	}
 	a.Arguments, a.Memo = bytes.Clone(a.Arguments), new(Memo)
+	a.Counts = new(AddressCounts)
 	c := n.begin()
 	c.next.addresses = c.next.addresses.with(c.next.seed, a.Name, &route{address: a})
 	if a.Durable {
@@ -96,6 +97,7 @@ func (n *Namespace) DeclareQueue(
 	if err := c.commit(ctx); err != nil {
 		return nil, false, err
 	}
+	n.counts.created.Add(1)
 	if spec.Exclusive {
 		q.owner = s
 		s.exclusive = append(s.exclusive, q)

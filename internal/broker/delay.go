@@ -55,7 +55,7 @@ func (sh *shard) postpone(e *entry, due int64) {
 	sh.markSpilled(q, e.durable)
 	q.delayed.Add(1)
 	d.body += int64(e.body)
-	q.tally(1, int64(e.body))
+	sh.tally(q, 1, int64(e.body))
 	sh.freeEntry(e)
 	sh.touch(q)
 }
@@ -172,7 +172,7 @@ func (sh *shard) mature(q *Queue, f *dueMessage) {
 	q.delayed.Add(-1)
 	body := min(d.body, int64(f.body))
 	d.body -= body
-	q.tally(-1, -body) // insert counts it
+	sh.tally(q, -1, -body) // insert counts it
 	sh.insert(e)
 }
 
@@ -184,7 +184,7 @@ func (sh *shard) dropDelayed(q *Queue, erase bool) int {
 	if n > 0 {
 		sh.sweepSoon()
 	}
-	q.tally(-n, -d.body)
+	sh.tally(q, -n, -d.body)
 	*d = delayed{gen: d.gen + 1, wants: d.wants, reading: d.reading}
 	if !erase || n == 0 && q.state.damaged == nil {
 		return 0

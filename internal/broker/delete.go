@@ -70,7 +70,11 @@ func (n *Namespace) removeQueue(ctx context.Context, q *Queue) error {
 	if q.spec.stored() {
 		c.delete(control.TableQueue, queueRow(n.id, q.id))
 	}
-	return c.commit(ctx)
+	err := c.commit(ctx)
+	if err == nil {
+		n.counts.deleted.Add(1)
+	}
+	return err
 }
 
 // deleteUnused deletes a queue that goes with its last consumer or its session.

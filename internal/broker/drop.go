@@ -63,7 +63,7 @@ func (sh *shard) drop(q *Queue) int {
 		l.burial = nil
 		sh.clearReady(l, false)
 	}
-	q.tally(-st.held, -st.heldBody)
+	sh.tally(q, -st.held, -st.heldBody)
 	st.gone = true
 	st.groups = nil
 	sh.used(q)
@@ -140,10 +140,10 @@ func (sh *shard) clearReady(l *lane, erase bool) {
 	l.gen++
 	next := l.queue.state.next
 	whole := next // from here on all goes
-	l.queue.tally(-l.gap.count, -l.gap.body)
+	sh.tally(l.queue, -l.gap.count, -l.gap.body)
 	for l.ready.len() > 0 {
 		e := l.ready.popFront()
-		l.queue.tally(-1, -int64(e.body))
+		sh.tally(l.queue, -1, -int64(e.body))
 		if e.seq >= l.top {
 			whole = min(whole, e.seq)
 		} else if erase && e.stored() {
@@ -157,7 +157,7 @@ func (sh *shard) clearReady(l *lane, erase bool) {
 	for l.tail.len() > 0 {
 		e := l.tail.popFront()
 		sh.unrefer(e)
-		l.queue.tally(-1, -int64(e.body))
+		sh.tally(l.queue, -1, -int64(e.body))
 		sh.unhold(e)
 		sh.freeEntry(e)
 	}

@@ -82,6 +82,7 @@ const (
 type Settlement struct {
 	Ref     DeliveryRef
 	Outcome Outcome
+	auto    bool // OpenDelivery did it
 	// Delay is how long a released message is kept from everybody, in milliseconds
 	// of shard time. It keeps its place.
 	Delay int64

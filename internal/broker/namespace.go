@@ -44,6 +44,7 @@ type Namespace struct {
 	moved    atomic.Bool // to another shard: another Namespace stands for it there
 	quota    atomic.Pointer[Quota]
 	usage    usage
+	counts   namespaceCounts
 
 	mu sync.Mutex // one change of the topology at a time, until it is durable
 	// install is held with mu while a change is made visible, and alone by those who
@@ -231,6 +232,7 @@ func (n *Namespace) load(tx *control.Tx) error {
 		if err := q.loadIDs(); err != nil {
 			return err
 		}
+		q.show(0)
 		queues[q.id] = q
 		c.next.count++
 		c.next.queues = c.next.queues.with(c.next.seed, spec.Name, q)
@@ -241,7 +243,7 @@ func (n *Namespace) load(tx *control.Tx) error {
 	}
 	err = tx.Scan(control.TableAddress, n.id[:], func(_, v []byte) error {
 		a, err := parseAddressRow(v)
-		a.Memo = new(Memo)
+		a.Memo, a.Counts = new(Memo), new(AddressCounts)
 		c.next.addresses = c.next.addresses.with(c.next.seed, a.Name, &route{address: a})
 		return err
 	})

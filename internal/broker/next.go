@@ -114,6 +114,7 @@ func (sh *shard) serve(q *Queue) {
 			return
 		}
 		if r := gets.popFront(); e == nil {
+			q.state.figures[figEmpty]++
 			r.reply <- reply{}
 		} else {
 			sh.answer(q, r, e)

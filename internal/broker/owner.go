@@ -44,6 +44,7 @@ type shard struct {
 	hurry   []request
 	now     []release // to be said at the end of this round
 	touched []*Queue
+	stale   []*Queue // others are to see what they are now
 	wanting []*lane  // want the reader
 	ripe    []*Queue // want the reader for what is due
 	scratch []byte
@@ -230,6 +231,7 @@ func (sh *shard) pumpAll() {
 // flush lets queues deliver and closes the batch if it may be.
 func (sh *shard) flush() {
 	sh.pumpAll()
+	sh.showAll()
 	// First what waits for nothing: once the batch is with the store, what waits
 	// for it may be said at any moment, and stands behind this in its queue.
 	sh.run(sh.now, sh.err)
@@ -303,6 +305,7 @@ func (sh *shard) writeRecord(q *Queue) (err error) {
 func (sh *shard) markDirty(q *Queue) {
 	if !q.state.dirty {
 		q.state.dirty = true
+		sh.show(q)
 		sh.batch.dirty = append(sh.batch.dirty, q)
 	}
 }
@@ -310,6 +313,7 @@ func (sh *shard) markDirty(q *Queue) {
 func (sh *shard) touch(q *Queue) {
 	if !q.state.touched {
 		q.state.touched = true
+		sh.show(q)
 		sh.touched = append(sh.touched, q)
 	}
 }

@@ -145,6 +145,7 @@ func (sh *shard) put(q *Queue, m *Message) put {
 	}
 	p := put{message: h.ID, sequence: q.state.next}
 	sh.remember(q, m, sighting{message: p.message, sequence: p.sequence})
+	q.state.figures[figPublished]++
 	p.wait = sh.enqueue(q, m, nil)
 	return p
 }
@@ -232,7 +233,7 @@ func (sh *shard) insert(e *entry) {
 		st.lastBatch = sh.batch.index // nobody may look for them earlier
 	}
 	st.next++
-	q.tally(1, int64(e.body))
+	sh.tally(q, 1, int64(e.body))
 	st.body += int64(e.body)
 	if resident {
 		sh.append(e)

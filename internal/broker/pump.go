@@ -122,6 +122,7 @@ func (sh *shard) deliver(c *Consumer, e *entry) {
 	s := c.session
 	d, wait := sh.assign(s, c, e)
 	d.Consumer, d.auto = c.spec.Ref, c.spec.AutoSettle
+	d.Queue.state.countOut(e, true, d.auto)
 	d.epoch = s.state.epoch
 	s.state.assigned++
 	if c.state.credit > 0 {
@@ -200,6 +201,7 @@ func (sh *shard) get(r *request) {
 func (sh *shard) answer(q *Queue, r request, e *entry) {
 	d, wait := sh.assign(r.s, nil, e)
 	d.auto = r.flag
+	q.state.countOut(e, false, d.auto)
 	a := reply{delivery: d, ok: true, count: int(q.ready.Load())}
 	sh.say(wait, release{reply: r.reply, r: a})
 }

@@ -23,6 +23,7 @@ type Queue struct {
 	receiving atomic.Int64 // receives that wait
 	delayed   atomic.Int64
 
+	shown shown      // written by the shard's owner
 	state queueState // touched by the shard's owner only
 }
 

@@ -131,6 +131,12 @@ func (n *Namespace) consumerQuota() error {
 }
 
 // tally counts messages that come into q, or with negative numbers go.
+func (sh *shard) tally(q *Queue, messages, body int64) {
+	q.tally(messages, body)
+	sh.show(q)
+}
+
+// tally is the shard's for a queue that nobody else knows yet.
 func (q *Queue) tally(messages, body int64) {
 	st := &q.state
 	st.held += messages

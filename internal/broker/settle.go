@@ -21,6 +21,7 @@ func (sh *shard) settle(s *Session, x Settlement) {
 	q := e.lane.queue
 	e.lane.unlink(e)
 	q.unacked.Add(-1)
+	sh.show(q)
 	switch o {
 	case Release, giveBack:
 		if o == Release {
@@ -30,12 +31,17 @@ func (sh *shard) settle(s *Session, x Settlement) {
 			if sh.worn(e) || x.Delay > 0 && sh.setAside(e, x.Delay) {
 				return
 			}
+		} else {
+			q.state.unseen++
 		}
 		sh.back(e)
 	case Reject:
 		sh.die(e, Rejected)
 	default:
 		sh.counters.settled.Add(1)
+		if !x.auto {
+			q.state.figures[figAccepted]++
+		}
 		sh.remove(e)
 	}
 }
@@ -85,7 +91,7 @@ func (sh *shard) back(e *entry) {
 // remove deletes a message that is neither ready nor in flight any more.
 func (sh *shard) remove(e *entry) {
 	l := e.lane
-	l.queue.tally(-1, -int64(e.body))
+	sh.tally(l.queue, -1, -int64(e.body))
 	if e.stored() {
 		sh.batch.Delete(e.storeKey(sh.keybuf[:0]))
 		sh.dropCount(e)
@@ -112,7 +118,7 @@ func (sh *shard) settleOpened(s *Session) {
 	s.auto = s.autoSpare[:0]
 	s.autoMu.Unlock()
 	for _, ref := range list {
-		sh.settle(s, Settlement{Ref: ref, Outcome: Accept})
+		sh.settle(s, Settlement{Ref: ref, Outcome: Accept, auto: true})
 	}
 	if cap(list) > keepLetters {
 		list = nil

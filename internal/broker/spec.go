@@ -26,8 +26,9 @@ type Address struct {
 	// Alternate is the address that messages go on to for which this one has no
 	// binding; "": none. It may be missing, and its own alternate follows.
 	Alternate string
-	// Memo is of an address that exists.
-	Memo *Memo
+	// Memo and Counts are of an address that exists.
+	Memo   *Memo
+	Counts *AddressCounts
 }
 
 // Memo is a place for what a door makes of Arguments, so that it need not read them

@@ -32,6 +32,10 @@ type queueState struct {
 	leases    leases
 	delayed   delayed
 
+	figures [figures]int64
+	unseen  int64 // deliveries that were counted and will be made again
+	stale   bool  // in the owner's list of those to be shown
+
 	limits Limits
 	slice  int    // messages that this look may still remove
 	used   int64  // shard time of the last use; 0: none yet

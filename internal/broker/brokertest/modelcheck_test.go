@@ -1,6 +1,7 @@
 package brokertest
 
 import (
+	"fmt"
 	"runtime"
 	"time"
 
@@ -59,17 +60,36 @@ func (m *machine) counts(rt *rapid.T, name string, q *modelQueue, deadline time.
 		ready, unacked, _ := m.world.Queue(name).Counts()
 		delayed := m.world.Queue(name).Delayed()
 		if int(ready) == want && int(unacked) == len(q.messages)-want &&
-			int(delayed) == len(q.delayed) {
+			int(delayed) == len(q.delayed) && m.levels(name, q) == "" {
 			return
 		}
 		if time.Now().After(deadline) {
 			m.plan.patience = impatient
-			rt.Fatalf("%s: %d ready %d unacked %d delayed, want %d %d %d, at %d (%v)", name,
+			rt.Fatalf("%s: %d ready %d unacked %d delayed, want %d %d %d, at %d (%v) %s", name,
 				ready, unacked, delayed, want, len(q.messages)-want, len(q.delayed), m.now(),
-				m.clock.Timers())
+				m.clock.Timers(), m.levels(name, q))
 		}
 		runtime.Gosched()
 	}
+}
+
+// levels tells what is wrong with what the queue says to hold.
+func (m *machine) levels(name string, q *modelQueue) string {
+	var durable, ready, all int64
+	for _, x := range q.messages {
+		if x.durable {
+			durable++
+		}
+		if all += int64(len(x.text)); x.holder == "" && x.lease == nil {
+			ready += int64(len(x.text))
+		}
+	}
+	s := m.world.Queue(name).Stats()
+	if s.Durable != durable || s.ReadyBytes != ready || len(q.delayed) == 0 && s.Bytes != all {
+		return fmt.Sprintf("%d durable, %d of %d bytes ready, want %d, %d of %d", s.Durable,
+			s.ReadyBytes, s.Bytes, durable, ready, all)
+	}
+	return ""
 }
 
 // open is how many messages the consumers of a queue would take.

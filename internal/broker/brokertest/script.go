@@ -142,6 +142,10 @@ func (p *player) do(command string, args []string) (string, error) {
 	case "queue", "address", "alternate", "delete", "bind", "unbind", "drop", "purge", "counts",
 		"names", "limits", "consumers", "subscribe":
 		return p.topology(command, args)
+	case "figures":
+		return figuresOf(p.world.Queue(args[0])), nil
+	case "head":
+		return p.headOf(p.world.Queue(args[0])), nil
 	case "bodies":
 		return "", p.bodies(args)
 	case "parcels", "lost": // a number, which it waits for
@@ -263,8 +267,7 @@ func (p *player) topology(command string, args []string) (string, error) {
 	case "purge":
 		count, err := n.PurgeQueue(ctx, q)
 		return strconv.Itoa(count), err
-	}
-	if command == "consumers" {
+	case "consumers":
 		return p.list(q)
 	}
 	return countsOf(q), nil

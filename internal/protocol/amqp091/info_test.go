@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -354,4 +355,50 @@ func TestUnackedCount(t *testing.T) {
 	if i := only(t, s).Channels[0]; i.Unacked != 5 || i.AcksUncommitted != 0 {
 		t.Errorf("%+v", i)
 	}
+}
+
+// TestExchangeCounts counts messages where they are published, and their queues.
+func TestExchangeCounts(t *testing.T) {
+	t.Parallel()
+	s := serveTest(t, newEngine(t), Config{})
+	c := connect(t, s)
+	for _, q := range []string{"a", "b"} {
+		c.queue(q)
+		c.must(c.QueueBind(q, "", "amq.fanout", false, nil))
+	}
+	publish := func(exchange, key string) {
+		c.must(c.PublishWithContext(t.Context(), exchange, key, false, false, amqp.Publishing{}))
+	}
+	all := func() {
+		publish("amq.fanout", "")
+		publish("amq.fanout", "")
+		publish("", "a")
+		publish("amq.direct", "nowhere")
+		publish("amq.fanout", "")
+	}
+	counts := func(want ...int64) {
+		t.Helper()
+		_, err := c.QueueDeclarePassive("a", true, false, false, false, nil)
+		c.must(err)
+		var got []int64
+		for _, name := range []string{"amq.fanout", "amq.direct"} {
+			x, _ := s.namespace.Topology().Address(name)
+			in, out := x.Counts.Load()
+			got = append(got, in, out)
+		}
+		in, out := s.namespace.DefaultCounts().Load()
+		if got = append(got, in, out); !slices.Equal(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+	}
+	all()
+	counts(3, 6, 1, 0, 1, 1)
+	c.must(c.Tx())
+	all()
+	counts(3, 6, 1, 0, 1, 1)
+	c.must(c.TxCommit())
+	counts(6, 12, 2, 0, 2, 2)
+	all()
+	c.must(c.TxRollback())
+	counts(6, 12, 2, 0, 2, 2)
 }

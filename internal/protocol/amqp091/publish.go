@@ -22,6 +22,7 @@ type gathered struct {
 	bytes   int    // in them
 	marks   []mark // confirms to expect, in order
 	settles []broker.Settlement
+	passing passing
 	targets []*broker.Queue // arena of the targets of pubs
 
 	life broker.Bound // the time to live of the message in hand
@@ -42,6 +43,7 @@ type route struct {
 	topology *broker.Topology // in which the exchange was found
 	round    uint64           // the read in which the user was permitted to write
 	answers  bool             // the key is a name for answers
+	counts   *broker.AddressCounts
 }
 
 // publish handles basic.publish; its content follows.
@@ -83,6 +85,7 @@ func (c *conn) message(ch *channel, header, body []byte) error {
 	c.guide.Keys = c.also
 	c.targets, _ = topology.RouteBy(c.targets, ch.route.exchange, ch.route.key, &c.guide)
 	c.headers.forget()
+	c.countRoute(ch, len(c.targets)-from)
 	targets := c.targets[from:len(c.targets):len(c.targets)]
 	err = c.lead(ch, header, body, targets)
 	if len(c.pubs) == gathered && len(c.targets) > from {
@@ -130,7 +133,11 @@ func (c *conn) mayPublish(r *route, topology *broker.Topology) error {
 		}
 		r.round = c.round
 	}
-	if r.topology == topology || r.exchange == "" {
+	if r.exchange == "" {
+		r.counts = c.namespace.DefaultCounts()
+		return nil
+	}
+	if r.topology == topology {
 		return nil
 	}
 	x, ok := topology.Address(r.exchange)
@@ -141,7 +148,7 @@ func (c *conn) mayPublish(r *route, topology *broker.Topology) error {
 		return refuse(wire.AccessRefused, "cannot publish to internal %s",
 			c.named(ExchangeResource, r.exchange))
 	}
-	r.topology = topology
+	r.topology, r.counts = topology, x.Counts
 	return nil
 }
 
@@ -266,6 +273,7 @@ func (c *conn) relieve() error {
 // flush hands what was gathered to the session: publishes, then settlements.
 // It waits while the broker has too much of this connection already.
 func (c *conn) flush() error {
+	c.passing.tell()
 	if len(c.marks) > 0 {
 		c.expectAll()
 	}

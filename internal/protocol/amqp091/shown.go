@@ -142,6 +142,44 @@ func (c *conn) countPublish(ch *channel) {
 	ch.shown.published.Add(1)
 }
 
+// passing are messages that were published to an exchange and are not counted there
+// yet: others count there, too, so it is done for many at a time.
+type passing struct {
+	counts  *broker.AddressCounts
+	in, out int64
+}
+
+func (p *passing) tell() {
+	if p.in > 0 {
+		p.counts.Add(p.in, p.out)
+		p.in, p.out = 0, 0
+	}
+}
+
+// countRoute counts the message in hand and its queues.
+func (c *conn) countRoute(ch *channel, queues int) {
+	counts, p := ch.route.counts, &c.passing
+	if ch.tx != nil {
+		ch.tx.pass(counts, queues)
+		return
+	}
+	if p.counts != counts {
+		p.tell()
+		p.counts = counts
+	}
+	p.in++
+	p.out += int64(queues)
+}
+
+// pass is countRoute for when the transaction is committed.
+func (tx *transaction) pass(counts *broker.AddressCounts, queues int) {
+	if tx.passed == nil {
+		tx.passed = map[*broker.AddressCounts]passing{}
+	}
+	p := tx.passed[counts]
+	tx.passed[counts] = passing{counts, p.in + 1, p.out + int64(queues)}
+}
+
 // countUnroutable counts the message in hand, which no queue wants.
 func (c *conn) countUnroutable(ch *channel) {
 	switch {
@@ -169,6 +207,9 @@ func (ch *channel) countCommit() {
 		}
 	}
 	s.acked.Add(uint64(acks))
+	for _, p := range tx.passed {
+		p.tell()
+	}
 }
 
 // countDelivery counts one to a consumer. The caller holds conn.out.

@@ -21,6 +21,7 @@ type transaction struct {
 	answers []answer
 	returns []byte // frames
 	counts  MessageCounts
+	passed  map[*broker.AddressCounts]passing
 }
 
 // settlement is one of a transaction.
