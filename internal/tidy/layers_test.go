@@ -13,6 +13,10 @@ const leaves = "internal/arn internal/fault internal/seal internal/policy " +
 // import each other: control carries the batch that the others fill.
 const state = leaves + " internal/store internal/control internal/audit internal/keyring"
 
+// links is what connects brokers, below shovels and federation.
+const links = " internal/broker internal/rabbitmq/parameter internal/rabbitmq/peer" +
+	" internal/rabbitmq/relay"
+
 // layers says what a folder, and every folder below it that has no line of its
 // own, may import of this module: a folder alone means exactly that package,
 // "/..." the folders below it too. A package may always import its own
@@ -36,6 +40,14 @@ var layers = map[string]string{
 
 	"internal/rabbitmq": state + " internal/broker",
 	"internal/activemq": state + " internal/broker",
+
+	// What connects brokers rests on three leaves of the engine, and is tried against
+	// whole brokers.
+	"internal/rabbitmq/relay":      "internal/fault",
+	"internal/rabbitmq/shovel":     state + links,
+	"internal/rabbitmq/federation": state + links,
+	"internal/rabbitmq/rabbittest": state + links + " internal/store/memory" +
+		" internal/protocol/amqp091",
 
 	"internal/aws/wire":    "internal/fault",
 	"internal/aws/api":     "internal/aws/wire",
