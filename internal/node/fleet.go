@@ -54,6 +54,7 @@ type instance struct {
 	err        error // why it could not be started
 	domain     *keyring.Domain
 	visits     *visits          // nil = lets nobody in
+	links      *links           // nil with visits
 	management http.Handler     // as long as visits
 	standard   bool             // it has the standard port
 	own        *listen.Listener // else it has this; written under turn, too
@@ -230,14 +231,17 @@ func (f *fleet) Reboot(id uuid.UUID) {
 // leave ends the connections of a broker.
 func (f *fleet) leave(ctx context.Context, b *instance) {
 	f.mu.Lock()
-	v := b.visits
-	b.visits = nil
+	v, l := b.visits, b.links
+	b.visits, b.links = nil, nil
 	f.mu.Unlock()
 	if v == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, drain)
 	defer cancel()
+	if l != nil {
+		l.close(ctx)
+	}
 	v.end(ctx)
 }
 

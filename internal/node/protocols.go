@@ -127,6 +127,7 @@ func (f *fleet) open(b *instance, domain *keyring.Domain) error {
 	defer f.mu.Unlock()
 	b.broker, b.own, b.standard = rabbit, own, port == 0
 	b.visits = newVisits(server.Serve)
+	b.links = f.openLinks(rabbit, server)
 	b.management = f.newManagement(b.run.ID, rabbit, server, b.visits)
 	return nil
 }
