@@ -1,0 +1,3 @@
+module amqp1gen
+
+go 1.26
