@@ -19,8 +19,8 @@ ifndef SEED # of make soak
 SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 endif
 
-TOOLS := internal/tools/awsgen internal/tools/amqpgen
-CORE := store seal control keyring audit broker protocol/amqp091
+TOOLS := internal/tools/awsgen internal/tools/amqpgen internal/tools/amqp1gen
+CORE := store seal control keyring audit broker protocol/amqp091 protocol/amqp10
 
 .PHONY: help run build test race fuzz bench crash damage soak scale mutants compat generate
 
@@ -78,3 +78,4 @@ compat: ## boto3, pika and the AWS CLI against the built binary
 generate: ## write the generated code again
 	$(GO) -C internal/tools/awsgen run . -out ../../aws/api
 	$(GO) -C internal/tools/amqpgen run . -out ../../protocol/amqp091/wire
+	$(GO) -C internal/tools/amqp1gen run . -out ../../protocol/amqp10/wire

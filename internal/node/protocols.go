@@ -14,6 +14,7 @@ import (
 	"coffer/internal/keyring"
 	"coffer/internal/listen"
 	"coffer/internal/protocol/amqp091"
+	"coffer/internal/protocol/amqp10"
 	"coffer/internal/rabbitmq"
 	"coffer/internal/tlsx"
 )
@@ -108,6 +109,14 @@ func (f *fleet) open(b *instance, domain *keyring.Domain) error {
 	if err != nil {
 		return err
 	}
+	server10, err := amqp10.New(amqp10.Config{
+		Engine: amqp10Engine{rabbit}, Space: f.n.engine, Logger: f.n.log,
+		Events:  events10(f.n.clients, f.n.log),
+		Cluster: "b-" + b.run.ID.String(), MaxMessage: f.n.cfg.maxMessageBytes,
+	})
+	if err != nil {
+		return err
+	}
 	port, err := f.port(f.ctx, b.run.ID)
 	if err != nil {
 		return fmt.Errorf("broker b-%s: %w", b.run.ID, err)
@@ -126,7 +135,7 @@ func (f *fleet) open(b *instance, domain *keyring.Domain) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	b.broker, b.own, b.standard = rabbit, own, port == 0
-	b.visits = newVisits(server.Serve)
+	b.visits = newVisits((&amqpDoors{server, server10}).serve)
 	b.links = f.openLinks(rabbit, server)
 	b.management = f.newManagement(b.run.ID, rabbit, server, b.visits)
 	return nil

@@ -120,7 +120,8 @@ func (s *Spec) parser(e *emitter, t *Type, kinds []kind) {
 		case f.Mandatory:
 			e.p("r.need(%q)\nv.%s = r.%s()", f.Name, name, k.name)
 		case f.optional(k):
-			e.p("if v.%s.Set = r.has(); v.%s.Set {\nv.%s.Value = r.%s()\n}", name, name, name, k.name)
+			e.p("if v.%s.Set = r.has(); v.%s.Set {", name, name)
+			e.p("v.%s.Value = r.%s()\n}", name, k.name)
 		case k.goType == "[]byte" || k.goType == "Raw":
 			e.p("v.%s = nil\nif r.has() {\nv.%s = r.%s()\n}", name, name, k.name)
 		default:
@@ -151,7 +152,8 @@ func (s *Spec) appender(e *emitter, t *Type, kinds []kind) {
 		case k.goType == "bool" && (f.Default == "" || f.Default == "false"):
 			e.p("w.yes(%s)", field)
 		default:
-			e.p("if %s != %s {\nw.%s(%s)\n} else {\nw.null()\n}", field, s.value(f), k.name, field)
+			e.p("if %s != %s {\nw.%s(%s)\n} else {\nw.null()\n}",
+				field, s.value(f), k.name, field)
 		}
 	}
 	e.p("return w.close()\n}\n")
