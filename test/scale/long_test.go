@@ -35,16 +35,55 @@ func TestLength(t *testing.T) {
 		rate := float64(gone+n-filled) / time.Since(begin).Seconds()
 		filled = gone + n
 		check(t, s.Stop())
-		f := length(t, data, gone, min(drained, n/2))
-		gone += min(drained, n/2)
+		looks := make([]lengthFigures, amounts.restarts)
+		for i := range looks {
+			looks[i] = length(t, data, gone, min(drained, n/2)/len(looks))
+			gone += min(drained, n/2) / len(looks)
+		}
+		f := middleLength(looks)
 		all = append(all, f)
 		row(t, fmt.Sprint(n), fmt.Sprintf("%.0f", rate), milli(f.stopped), milli(f.serving),
 			milli(f.killed), mib(f.first.resident), mib(f.drain.resident), mib(f.drain.peak),
 			mib(f.drain.heap))
 	}
-	if !amounts.measured {
-		return
+	if amounts.measured {
+		judgeLengths(t, all)
 	}
+}
+
+// middleLength gives the median of each figure. One start finds the memory of the
+// password's hash still there or given back, and a heap just before its collection or
+// after it: what it shows is up to a third more or less than the next.
+func middleLength(looks []lengthFigures) lengthFigures {
+	return lengthFigures{
+		stopped: median(looks, func(f lengthFigures) time.Duration { return f.stopped }),
+		killed:  median(looks, func(f lengthFigures) time.Duration { return f.killed }),
+		serving: median(looks, func(f lengthFigures) time.Duration { return f.serving }),
+		first:   middleMemory(looks, func(f lengthFigures) memory { return f.first }),
+		drain:   middleMemory(looks, func(f lengthFigures) memory { return f.drain }),
+	}
+}
+
+func middleMemory(looks []lengthFigures, of func(lengthFigures) memory) memory {
+	return memory{
+		resident: median(looks, func(f lengthFigures) int64 { return of(f).resident }),
+		peak:     median(looks, func(f lengthFigures) int64 { return of(f).peak }),
+		heap:     median(looks, func(f lengthFigures) int64 { return of(f).heap }),
+	}
+}
+
+func median[T cmp.Ordered](looks []lengthFigures, of func(lengthFigures) T) T {
+	var list []T
+	for _, f := range looks {
+		list = append(list, of(f))
+	}
+	slices.Sort(list)
+	return list[len(list)/2]
+}
+
+// judgeLengths compares each length with the bounds and with the length before.
+func judgeLengths(t *testing.T, all []lengthFigures) {
+	t.Helper()
 	for i, f := range all {
 		n := amounts.lengths[i]
 		if f.stopped > maxFirst || f.killed > maxFirst {

@@ -34,6 +34,7 @@ const (
 type plan struct {
 	measured    bool  // by COFFER_SCALE: bounds are judged
 	lengths     []int // messages of the one queue, ascending
+	restarts    int   // looks at each length, after a stop and after kill -9
 	queues      int
 	connections int
 	expiring    int // messages that expire at once
@@ -44,7 +45,8 @@ func newPlan() (plan, error) {
 	text := os.Getenv("COFFER_SCALE")
 	if text == "" {
 		return plan{
-			lengths: []int{small / 10, small}, queues: many, connections: many / 3, expiring: small,
+			lengths: []int{small / 10, small}, restarts: 1, queues: many, connections: many / 3,
+			expiring: small,
 		}, nil
 	}
 	n, err := strconv.Atoi(text)
@@ -52,7 +54,10 @@ func newPlan() (plan, error) {
 		return plan{}, fmt.Errorf("COFFER_SCALE is %q: not a number of messages, %d or more",
 			text, small)
 	}
-	p := plan{measured: true, queues: 10_000, connections: 10_000, expiring: min(n, 1_000_000)}
+	p := plan{
+		measured: true, restarts: 9, queues: 10_000, connections: 10_000,
+		expiring: min(n, 1_000_000),
+	}
 	for _, length := range []int{n / 100, n / 10, n} {
 		if length >= small {
 			p.lengths = append(p.lengths, length)
