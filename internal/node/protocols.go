@@ -148,6 +148,7 @@ var (
 	_ amqp091.Engine       = amqpEngine{}
 	_ amqp091.Impersonator = amqpEngine{}
 	_ amqp091.Policer      = amqpEngine{}
+	_ amqp091.TopicKeeper  = amqpEngine{}
 )
 
 // Permit is [amqp091.Engine]'s.
@@ -155,6 +156,11 @@ func (e amqpEngine) Permit(
 	user, vhost string, kind amqp091.Resource, name string, action amqp091.Action,
 ) error {
 	return e.Broker.Permit(user, vhost, string(kind), name, string(action))
+}
+
+// PermitTopic is [amqp091.TopicKeeper]'s. Clients of AMQP 0-9-1 have no client id.
+func (e amqpEngine) PermitTopic(user, vhost, exchange, key string, action amqp091.Action) error {
+	return e.Broker.PermitTopic(user, vhost, exchange, key, string(action), "")
 }
 
 // Watch is [amqp091.Engine]'s: a broker's virtual hosts lock and open as one.

@@ -3,6 +3,8 @@ package rabbitmq
 import (
 	"cmp"
 	"context"
+	"regexp"
+	"strings"
 
 	"coffer/internal/fault"
 )
@@ -18,15 +20,77 @@ type TopicPermission struct {
 	Read     string `json:"read"`
 }
 
-type topicPermission struct{ row topicRow }
+type topicPermission struct {
+	row         topicRow
+	write, read topicPattern
+}
 
+// topicPattern is a pattern that may need to know who asks.
+type topicPattern struct {
+	known *matcher // nil: the pattern has {client_id}
+	text  string   // what it is then
+}
+
+// clientID is the variable that differs between connections of one user.
+const clientID = "{client_id}"
+
+// compileTopic reads the patterns. What stands for a variable is taken literally.
 func compileTopic(t topicRow) (*topicPermission, error) {
-	for _, text := range []string{t.Write, t.Read} {
-		if _, err := pattern(text); err != nil {
+	out := topicPermission{row: t}
+	for _, x := range []struct {
+		pattern string
+		dst     *topicPattern
+	}{{t.Write, &out.write}, {t.Read, &out.read}} {
+		if _, err := pattern(x.pattern); err != nil {
+			return nil, err
+		}
+		x.dst.text = strings.NewReplacer("{username}", regexp.QuoteMeta(t.User),
+			"{vhost}", regexp.QuoteMeta(t.Vhost)).Replace(x.pattern)
+		if strings.Contains(x.dst.text, clientID) {
+			continue
+		}
+		var err error
+		if x.dst.known, err = pattern(x.dst.text); err != nil {
 			return nil, err
 		}
 	}
-	return &topicPermission{t}, nil
+	return &out, nil
+}
+
+// match reports whether the client may use the key.
+func (p *topicPattern) match(key, client string) bool {
+	m := p.known
+	if m == nil {
+		var err error
+		m, err = pattern(strings.ReplaceAll(p.text, clientID, regexp.QuoteMeta(client)))
+		if err != nil {
+			return false
+		}
+	}
+	return m.match(key)
+}
+
+// KeepsTopics reports whether PermitTopic looks at the user's keys for a topic exchange.
+func (b *Broker) KeepsTopics(name, vhost, exchange string) bool {
+	u, ok := b.state.Load().member(name)
+	return ok && u.topics[topicKey{vhost, exchange}] != nil
+}
+
+// PermitTopic is nil when the user may publish (Write) to a topic exchange with the key,
+// or bind (Read) to it; else [fault.Denied] with RabbitMQ's text. client is what
+// {client_id} stands for.
+func (b *Broker) PermitTopic(name, vhost, exchange, key, action, client string) error {
+	u, ok := b.state.Load().member(name)
+	if ok {
+		t := u.topics[topicKey{vhost, exchange}]
+		if t == nil || action == Write && t.write.match(key, client) ||
+			action == Read && t.read.match(key, client) {
+			return nil
+		}
+	}
+	return fault.New(fault.Denied,
+		"%s access to topic '%s' in exchange topic '%s' in vhost '%s' refused for user '%s'",
+		action, key, exchange, vhost, name)
 }
 
 // TopicPermissions lists all of them, by virtual host, user and exchange.

@@ -127,6 +127,9 @@ func (c *conn) binding(b *broker.Binding, arguments wire.Table) error {
 		err = c.permit(ExchangeResource, b.Source, Read)
 	}
 	if err == nil {
+		err = c.mayBind(b)
+	}
+	if err == nil {
 		b.Arguments, err = encodeTable(sorted(arguments))
 	}
 	return err

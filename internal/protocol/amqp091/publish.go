@@ -44,6 +44,10 @@ type route struct {
 	round    uint64           // the read in which the user was permitted to write
 	answers  bool             // the key is a name for answers
 	counts   *broker.AddressCounts
+
+	topic     bool   // the exchange is one of topics
+	keysRound uint64 // the read in which keysKept was found out
+	keysKept  bool   // the keys are looked at
 }
 
 // publish handles basic.publish; its content follows.
@@ -78,6 +82,9 @@ func (c *conn) message(ch *channel, header, body []byte) error {
 	}
 	c.countPublish(ch)
 	header, err := c.prepare(ch, header)
+	if err == nil && len(c.also) > 0 {
+		err = c.mayUseCopies(&ch.route)
+	}
 	if err != nil {
 		return err
 	}
@@ -138,6 +145,9 @@ func (c *conn) mayPublish(r *route, topology *broker.Topology) error {
 		return nil
 	}
 	if r.topology == topology {
+		if r.topic {
+			return c.mayUseKey(r)
+		}
 		return nil
 	}
 	x, ok := topology.Address(r.exchange)
@@ -149,6 +159,9 @@ func (c *conn) mayPublish(r *route, topology *broker.Topology) error {
 			c.named(ExchangeResource, r.exchange))
 	}
 	r.topology, r.counts = topology, x.Counts
+	if r.topic = x.Kind == broker.Pattern; r.topic {
+		return c.mayUseKey(r)
+	}
 	return nil
 }
 
