@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"coffer/internal/fault"
+	"coffer/internal/rabbitmq/parameter"
 )
 
 // Limits of virtual hosts and users. Negative values are none.
@@ -39,7 +40,7 @@ func (b *Broker) UserLimits(name string) map[string]int64 {
 func (b *Broker) SetVhostLimit(ctx context.Context, vhost, name string, value int64) error {
 	return b.change(ctx, func(_ context.Context, e *edit) error {
 		if name != MaxConnections && name != MaxQueues {
-			return notValid("%s is unrecognised argument", name)
+			return notValid("Unrecognised terms [{%s,%d}] in limits", parameter.Term(name), value)
 		}
 		return e.limitVhost(vhost, with(e.b.VhostLimits(vhost), name, value))
 	})
@@ -56,7 +57,8 @@ func (b *Broker) ClearVhostLimit(ctx context.Context, vhost, name string) error 
 func (b *Broker) SetUserLimit(ctx context.Context, user, name string, value int64) error {
 	return b.change(ctx, func(_ context.Context, e *edit) error {
 		if name != MaxConnections && name != MaxChannels {
-			return notValid("Unrecognised terms [{%q,%d}] in user-limits", name, value)
+			return fault.New(fault.Invalid, "Unrecognised terms [{%s,%d}] in user-limits",
+				parameter.Term(name), value)
 		}
 		return e.limitUser(user, with(e.b.UserLimits(user), name, value))
 	})
@@ -119,9 +121,4 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 func limitOf(m map[string]int64, name string) (int64, bool) {
 	n, ok := m[name]
 	return n, ok && n >= 0
-}
-
-// tooMany is a fault for what a limit forbids.
-func tooMany(format string, args ...any) error {
-	return fault.New(fault.Exhausted, format, args...)
 }

@@ -28,6 +28,9 @@ func (b *Broker) GlobalParameters() []Parameter { return b.state.Load().listPara
 
 func (s *state) listParameters(global bool) []Parameter {
 	all := map[parameterKey]Parameter{}
+	if !global {
+		s.addOwn(all)
+	}
 	for k, v := range s.parameters {
 		if (k.component == "") == global {
 			all[k] = Parameter{k.component, k.vhost, k.name, v}
@@ -49,6 +52,14 @@ func (b *Broker) PutParameter(ctx context.Context, p Parameter) (created bool, e
 func (e *edit) putParameter(p Parameter) (created bool, err error) {
 	if e.next.vhosts[p.Vhost] == nil {
 		return false, noVhost(p.Vhost)
+	}
+	switch p.Component {
+	case componentPolicy:
+		return false, fault.New(fault.Invalid, "policies may not be set using this method")
+	case componentOperator:
+		return e.putOperatorParameter(p)
+	case componentLimits:
+		return e.putLimitsParameter(p)
 	}
 	check, ok := e.b.engine.components[p.Component]
 	if !ok {
@@ -123,12 +134,22 @@ func (b *Broker) DeleteGlobalParameter(ctx context.Context, name string) error {
 
 func (b *Broker) deleteParameter(ctx context.Context, k parameterKey) error {
 	return b.change(ctx, func(_ context.Context, e *edit) error {
+		switch k.component {
+		case componentOperator:
+			return e.deletePolicy(policyKey{true, k.vhost, k.name})
+		case componentLimits:
+			return e.deleteLimits(k)
+		}
 		if _, ok := e.next.parameters[k]; !ok {
-			return fault.New(fault.NotFound, "no such parameter: %s", k.name)
+			return noParameter(k)
 		}
 		e.dropParameter(k)
 		return nil
 	})
+}
+
+func noParameter(k parameterKey) error {
+	return fault.New(fault.NotFound, "no such parameter: %s", k.name)
 }
 
 func (e *edit) dropParameter(k parameterKey) {

@@ -108,7 +108,7 @@ func noUser(name string) error { return fault.New(fault.NotFound, "no such user:
 func noVhost(name string) error { return fault.New(fault.NotFound, "no such vhost: %s", name) }
 
 func badPattern(err error) error {
-	return fault.Wrap(fault.Invalid, err, "invalid regular expression")
+	return fault.Wrap(fault.Invalid, err, "invalid_regexp")
 }
 
 // DeletePermission takes everything in the virtual host from the user. Errors:

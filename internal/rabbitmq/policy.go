@@ -142,15 +142,12 @@ func (b *Broker) PutPolicy(ctx context.Context, p Policy) (created bool, err err
 
 func (e *edit) putPolicy(p Policy) (created bool, err error) {
 	p.ApplyTo = cmp.Or(p.ApplyTo, "all")
-	if err := checkPolicy(&p); err != nil {
+	text, err := checkPolicy(&p)
+	if err != nil {
 		return false, err
 	}
 	if e.next.vhosts[p.Vhost] == nil {
 		return false, noVhost(p.Vhost)
-	}
-	text, err := json.Marshal(p.Definition)
-	if err != nil {
-		return false, fault.Wrap(fault.Invalid, err, "definition of a policy is not JSON")
 	}
 	c, err := policyRow{p.Vhost, p.Name, p.Pattern, p.ApplyTo, p.Priority, text}.policy(p.Operator)
 	if err != nil {
@@ -184,13 +181,16 @@ func policyWord(operator bool) string {
 // DeletePolicy removes a policy. Errors: [fault.NotFound].
 func (b *Broker) DeletePolicy(ctx context.Context, operator bool, vhost, name string) error {
 	return b.change(ctx, func(_ context.Context, e *edit) error {
-		k := policyKey{operator, vhost, name}
-		if e.next.policies[k] == nil {
-			return fault.New(fault.NotFound, "no such policy: %s in vhost %s", name, vhost)
-		}
-		e.dropPolicy(k)
-		return nil
+		return e.deletePolicy(policyKey{operator, vhost, name})
 	})
+}
+
+func (e *edit) deletePolicy(k policyKey) error {
+	if e.next.policies[k] == nil {
+		return fault.New(fault.NotFound, "no such policy: %s in vhost %s", k.name, k.vhost)
+	}
+	e.dropPolicy(k)
+	return nil
 }
 
 func (e *edit) dropPolicy(k policyKey) {
