@@ -96,7 +96,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	head.Set("X-Content-Type-Options", "nosniff")
 	head.Set("X-Frame-Options", "DENY")
 	head.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	head.Set("Strict-Transport-Security", "max-age=31536000")
 	head.Set("Referrer-Policy", "no-referrer")
 	head.Set("Cache-Control", "no-cache, no-store")
 	defer c.release()
