@@ -93,8 +93,12 @@ func (sh *shard) showAll() {
 
 func (q *Queue) show(time int64) {
 	st := &q.state
+	sum := &q.namespace.counts.figures[index(q.spec.KeepAll)]
 	for i, n := range st.figures {
-		set(&q.shown.figures[i], n)
+		if more := n - q.shown.figures[i].Load(); more != 0 {
+			q.shown.figures[i].Store(n)
+			sum[i].Add(more)
+		}
 	}
 	at := &q.shown.levels
 	set(&at[levelBytes], st.heldBody)
@@ -176,21 +180,13 @@ func (st *queueState) countOut(e *entry, consumer, auto bool) {
 
 // Stats gives what the queue counts and holds.
 func (q *Queue) Stats() QueueStats {
-	f, l := &q.shown.figures, &q.shown.levels
-	s := QueueStats{
-		Published: f[figPublished].Load(), Delivered: f[figDelivered].Load(),
-		DeliveredAuto: f[figDeliveredAuto].Load(), Got: f[figGot].Load(),
-		GotAuto: f[figGotAuto].Load(), Empty: f[figEmpty].Load(),
-		Redelivered: f[figRedelivered].Load(), Accepted: f[figAccepted].Load(),
-		Delayed: q.delayed.Load(), Bytes: l[levelBytes].Load(),
-		ReadyBytes: l[levelReadyBytes].Load(), Durable: l[levelDurable].Load(),
-		DurableBytes: l[levelDurableBytes].Load(), Memory: l[levelMemory].Load(),
-		Able: time.Duration(l[levelAble].Load()) * time.Millisecond,
-	}
+	s, l := counted(&q.shown.figures), &q.shown.levels
 	s.Ready, s.Unacked, s.Consumers = q.Counts()
-	for i := range s.Died {
-		s.Died[i] = f[figDied+figure(i)].Load()
-	}
+	s.Delayed, s.Bytes = q.delayed.Load(), l[levelBytes].Load()
+	s.ReadyBytes = l[levelReadyBytes].Load()
+	s.Durable, s.DurableBytes = l[levelDurable].Load(), l[levelDurableBytes].Load()
+	s.Memory = l[levelMemory].Load()
+	s.Able = time.Duration(l[levelAble].Load()) * time.Millisecond
 	if ms := l[levelHead].Load(); ms != 0 {
 		s.HeadSince = time.UnixMilli(ms)
 	}
@@ -204,10 +200,25 @@ func (q *Queue) Stats() QueueStats {
 	return s
 }
 
+// counted gives what f holds.
+func counted(f *[figures]atomic.Int64) (s QueueStats) {
+	s.Published, s.Accepted = f[figPublished].Load(), f[figAccepted].Load()
+	s.Delivered, s.DeliveredAuto = f[figDelivered].Load(), f[figDeliveredAuto].Load()
+	s.Got, s.GotAuto, s.Empty = f[figGot].Load(), f[figGotAuto].Load(), f[figEmpty].Load()
+	s.Redelivered = f[figRedelivered].Load()
+	for i := range s.Died {
+		s.Died[i] = f[figDied+figure(i)].Load()
+	}
+	return s
+}
+
 // NamespaceStats is what a namespace counts, as of a moment ago, since the process
 // has opened it.
 type NamespaceStats struct {
 	QueuesCreated, QueuesDeleted int64
+	// Sums adds up what all queues have counted, those that are gone included, by
+	// whether they were ones with QueueSpec.KeepAll. Of each only what grows is set.
+	Sums [2]QueueStats
 	// Died counts messages by Reason; by whether their queue had dead letters go
 	// anywhere; and by whether it was one with QueueSpec.KeepAll.
 	Died [DeliveryLimit + 1][2][2]int64
@@ -233,6 +244,7 @@ func (n *Namespace) DefaultCounts() *AddressCounts { return &n.counts.direct }
 // namespace's mu.
 type namespaceCounts struct {
 	created, deleted atomic.Int64
+	figures          [2][figures]atomic.Int64
 	died             [DeliveryLimit + 1][2][2]atomic.Int64
 	direct           AddressCounts // the doors'
 }
@@ -241,6 +253,9 @@ type namespaceCounts struct {
 func (n *Namespace) Stats() NamespaceStats {
 	s := NamespaceStats{
 		QueuesCreated: n.counts.created.Load(), QueuesDeleted: n.counts.deleted.Load(),
+	}
+	for i := range s.Sums {
+		s.Sums[i] = counted(&n.counts.figures[i])
 	}
 	for i := range s.Died {
 		for j := range s.Died[i] {

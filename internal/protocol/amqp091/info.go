@@ -121,4 +121,6 @@ type Totals struct {
 	PublishConfirm                       uint64 // of Messages.Publish: in confirm mode
 	ConnectionsOpened, ConnectionsClosed uint64
 	ChannelsOpened, ChannelsClosed       uint64
+	QueuesDeclared                       uint64 // whether they were there or not
+	LoginsAccepted, LoginsRefused        uint64
 }

@@ -245,6 +245,9 @@ func TestTotals(t *testing.T) {
 	}})
 	c := connect(t, s)
 	c.queue("q")
+	c.queue("q")
+	_, err := c.QueueDeclarePassive("q", true, false, false, false, nil)
+	c.must(err)
 	c.put("q", "1")
 	c.must(c.Close())
 	ch, err := c.conn.Channel()
@@ -257,7 +260,8 @@ func TestTotals(t *testing.T) {
 	c.must(err)
 	want := Totals{
 		Messages: MessageCounts{Publish: 2, Confirm: 1}, PublishConfirm: 1,
-		ConnectionsOpened: 1, ChannelsOpened: 2, ChannelsClosed: 1,
+		ConnectionsOpened: 1, ChannelsOpened: 2, ChannelsClosed: 1, QueuesDeclared: 2,
+		LoginsAccepted: 1,
 	}
 	if got := s.server.Totals(); got != want {
 		t.Errorf("%+v", got)

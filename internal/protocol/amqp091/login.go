@@ -29,6 +29,7 @@ func (c *conn) login(m *wire.ConnectionStartOk) error {
 		return nil
 	}
 	if err == nil {
+		c.srv.roster.accepted.Add(1)
 		c.phase = tuning
 		c.out.send(0, &wire.ConnectionTune{
 			ChannelMax: c.srv.cfg.ChannelMax, FrameMax: c.srv.cfg.FrameMax,
@@ -39,6 +40,7 @@ func (c *conn) login(m *wire.ConnectionStartOk) error {
 	c.srv.cfg.Events.refused(c.client, err)
 	switch fault.KindOf(err) {
 	case fault.Unauthenticated, fault.Denied, fault.NotFound:
+		c.srv.roster.refused.Add(1)
 	default: // it says nothing about the password
 		r := asRefusal(err)
 		r.soft = false

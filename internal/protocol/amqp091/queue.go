@@ -24,6 +24,9 @@ func (c *conn) declareQueue(ch *channel, m *wire.QueueDeclare) error {
 	if err != nil {
 		return err
 	}
+	if !m.Passive {
+		c.srv.roster.declared.Add(1)
+	}
 	ch.lastQueue = q.Spec().Name
 	if m.NoWait {
 		return nil

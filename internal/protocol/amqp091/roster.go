@@ -23,6 +23,7 @@ type roster struct {
 	closed uint64
 
 	channelsOpened, channelsClosed atomic.Uint64
+	declared, accepted, refused    atomic.Uint64
 }
 
 func (r *roster) add(c *conn) {
@@ -98,6 +99,8 @@ func (s *Server) Totals() Totals {
 	}
 	t.ChannelsClosed = r.channelsClosed.Load() // first: it is never more than the other
 	t.ChannelsOpened = r.channelsOpened.Load()
+	t.QueuesDeclared = r.declared.Load()
+	t.LoginsAccepted, t.LoginsRefused = r.accepted.Load(), r.refused.Load()
 	return t
 }
 
