@@ -25,10 +25,27 @@ type QueueStats struct {
 	Durable           int64     // messages that survive a restart
 	DurableBytes      int64     // of their bodies
 	Memory            int64     // bytes of the messages in memory, as they are kept
+	OnDisk            int64     // of those that wait, messages that are not in memory
+	OnDiskBytes       int64     // of their bodies
 	HeadSince         time.Time // domain time at which the first came; zero: it is not in memory
 	ChangedAt         time.Time // of the last publish, delivery or settlement; zero: none yet
 	// Able is for how long the queue could have delivered a message at once.
 	Able time.Duration
+}
+
+// Add adds what another one has counted.
+func (s *QueueStats) Add(o *QueueStats) {
+	s.Published += o.Published
+	s.Delivered += o.Delivered
+	s.DeliveredAuto += o.DeliveredAuto
+	s.Got += o.Got
+	s.GotAuto += o.GotAuto
+	s.Empty += o.Empty
+	s.Redelivered += o.Redelivered
+	s.Accepted += o.Accepted
+	for i, n := range o.Died {
+		s.Died[i] += n
+	}
 }
 
 // figure is what the owner counts of a queue.
@@ -57,6 +74,8 @@ const (
 	levelDurable
 	levelDurableBytes
 	levelMemory
+	levelOnDisk
+	levelOnDiskBytes
 	levelHead      // domain time, in milliseconds; 0: it is not known
 	levelChanged   // shard time, in milliseconds; 0: not yet
 	levelAble      // milliseconds, without those since:
@@ -104,10 +123,12 @@ func (q *Queue) show(time int64) {
 	set(&at[levelBytes], st.heldBody)
 	set(&at[levelReadyBytes], st.body)
 	set(&at[levelMemory], st.memory)
-	var depth, body, head int64
+	var depth, body, head, away, awayBody int64
 	for _, l := range st.lanes {
 		depth += l.depth
 		body += l.body
+		away += l.gap.count
+		awayBody += l.gap.body
 	}
 	if l := st.first(); l != nil && l.ready.len() > 0 {
 		head = (*l.ready.at(0)).enqueued
@@ -115,6 +136,8 @@ func (q *Queue) show(time int64) {
 	set(&at[levelDurable], depth)
 	set(&at[levelDurableBytes], body)
 	set(&at[levelHead], head)
+	set(&at[levelOnDisk], away)
+	set(&at[levelOnDiskBytes], awayBody)
 	set(&at[levelChanged], time)
 	since := &at[levelAbleSince]
 	switch able := st.able(); {
@@ -185,7 +208,8 @@ func (q *Queue) Stats() QueueStats {
 	s.Delayed, s.Bytes = q.delayed.Load(), l[levelBytes].Load()
 	s.ReadyBytes = l[levelReadyBytes].Load()
 	s.Durable, s.DurableBytes = l[levelDurable].Load(), l[levelDurableBytes].Load()
-	s.Memory = l[levelMemory].Load()
+	s.Memory, s.OnDisk = l[levelMemory].Load(), l[levelOnDisk].Load()
+	s.OnDiskBytes = l[levelOnDiskBytes].Load()
 	s.Able = time.Duration(l[levelAble].Load()) * time.Millisecond
 	if ms := l[levelHead].Load(); ms != 0 {
 		s.HeadSince = time.UnixMilli(ms)

@@ -30,6 +30,8 @@ func figuresOf(q *broker.Queue) string {
 	add("limited", s.Died[broker.DeliveryLimit])
 	add("bytes", s.Bytes)
 	add("ready", s.ReadyBytes)
+	add("on-disk", s.OnDisk)
+	add("on-disk-bytes", s.OnDiskBytes)
 	add("durable", s.Durable)
 	add("durable-bytes", s.DurableBytes)
 	if s.Able > 0 {
