@@ -147,6 +147,7 @@ type amqpEngine struct{ *rabbitmq.Broker }
 var (
 	_ amqp091.Engine       = amqpEngine{}
 	_ amqp091.Impersonator = amqpEngine{}
+	_ amqp091.Doorkeeper   = amqpEngine{}
 	_ amqp091.Policer      = amqpEngine{}
 	_ amqp091.TopicKeeper  = amqpEngine{}
 )

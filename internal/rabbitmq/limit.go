@@ -93,6 +93,7 @@ func (e *edit) limitVhost(name string, limits map[string]int64) error {
 	v := *old
 	v.row.Limits = limits
 	e.next.vhosts[name] = &v
+	e.reshape(name)
 	e.tell(Change{What: "vhost_limits.put", Vhost: name, Detail: Detail{New: texts(limits)}})
 	return e.put(rowVhost, &v.row, name)
 }

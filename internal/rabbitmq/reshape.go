@@ -12,12 +12,22 @@ import (
 // reshapeStep is how many queues one change of the topology touches.
 const reshapeStep = 256
 
-// reshape has the exchanges and queues of a virtual host follow its policies.
+// reshape has a virtual host, its exchanges and its queues follow limits and policies.
 func (b *Broker) reshape(ctx context.Context, name string) error {
 	s := b.state.Load()
 	v := s.vhosts[name]
 	if v == nil || v.ns == nil {
 		return nil
+	}
+	quota := v.ns.Quota()
+	quota.MaxQueues = broker.Bound{}
+	if most, ok := limitOf(v.row.Limits, MaxQueues); ok {
+		quota.MaxQueues = broker.AtMost(most)
+	}
+	if quota != v.ns.Quota() {
+		if err := v.ns.SetQuota(ctx, quota); err != nil {
+			return fmt.Errorf("limits of vhost %q: %w", name, err)
+		}
 	}
 	var queues []broker.QueueLimits
 	v.ns.Topology().Queues(func(q *broker.Queue) bool {
@@ -31,8 +41,13 @@ func (b *Broker) reshape(ctx context.Context, name string) error {
 			return fmt.Errorf("policies of vhost %q: %w", name, err)
 		}
 	}
+	return b.realign(ctx, s, name, v.ns)
+}
+
+// realign has the exchanges of a virtual host follow its policies.
+func (b *Broker) realign(ctx context.Context, s *state, name string, ns *broker.Namespace) error {
 	var addresses []broker.Address
-	v.ns.Topology().Addresses(func(a broker.Address) bool {
+	ns.Topology().Addresses(func(a broker.Address) bool {
 		if b.alternate(s, name, &a) != a.Alternate {
 			addresses = append(addresses, a)
 		}
@@ -40,7 +55,7 @@ func (b *Broker) reshape(ctx context.Context, name string) error {
 	})
 	for i := range addresses {
 		a := &addresses[i]
-		err := v.ns.SetAlternate(ctx, a.Name, b.alternate(s, name, a))
+		err := ns.SetAlternate(ctx, a.Name, b.alternate(s, name, a))
 		if err != nil && fault.KindOf(err) != fault.NotFound {
 			return fmt.Errorf("policies of vhost %q: %w", name, err)
 		}

@@ -89,7 +89,7 @@ func (b *Broker) PermitTopic(name, vhost, exchange, key, action, client string) 
 		}
 	}
 	return fault.New(fault.Denied,
-		"%s access to topic '%s' in exchange topic '%s' in vhost '%s' refused for user '%s'",
+		"%s access to topic '%s' in exchange '%s' in vhost '%s' refused for user '%s'",
 		action, key, exchange, vhost, name)
 }
 

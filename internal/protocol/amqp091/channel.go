@@ -23,6 +23,7 @@ type channel struct {
 	content   assembly
 	route     route
 	round     uint64 // the read with its last method
+	left      func() // tells the engine that the channel has ended
 
 	// guarded by conn.out:
 	lastTag   uint64 // of deliveries
@@ -93,10 +94,14 @@ func (c *conn) openChannel(f wire.Frame) (wire.MethodID, error) {
 			"number of channels opened (%d) has reached the negotiated channel_max (%d)",
 			len(c.channels), c.channelMax)
 	}
+	left, err := c.admitChannel()
+	if err != nil {
+		return m.ID(), err
+	}
 	c.lastID = (c.lastID + 1) & (1<<(64-sequenceBits) - 1)
 	ch := &channel{
 		number: f.Channel, id: c.lastID, consumers: map[string]*consumer{},
-		limit: broker.NewLimit(0),
+		limit: broker.NewLimit(0), left: left,
 	}
 	c.channels[f.Channel] = ch
 	c.heard(ch)

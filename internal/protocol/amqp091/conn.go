@@ -57,6 +57,7 @@ type conn struct {
 	namespace *broker.Namespace
 	session   *broker.Session // nil before open and after leave
 	unwatch   func()
+	left      func() // tells the engine that the connection is not in any more
 	channels  map[uint16]*channel
 	pending   int // octets of incomplete bodies on all channels
 	held      int // octets of transactions on all channels
@@ -166,6 +167,7 @@ func (c *conn) leave() {
 		c.log.Error("close session", "client", c.client, "error", err)
 	}
 	c.session = nil
+	c.left()
 }
 
 // What is read and dropped at the end of a connection.

@@ -143,10 +143,7 @@ func (c *conn) enter(m *wire.ConnectionOpen) error {
 	c.client.VHost = m.VirtualHost
 	ctx, cancel := context.WithDeadline(c.ctx, c.deadline)
 	defer cancel()
-	n, err := c.engine.Open(ctx, c.client.User, m.VirtualHost)
-	if err == nil {
-		err = predeclare(ctx, n)
-	}
+	n, err := c.open(ctx, m.VirtualHost)
 	if err != nil {
 		c.srv.cfg.Events.refused(c.client, err)
 	}

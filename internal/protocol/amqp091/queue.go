@@ -73,6 +73,11 @@ func (c *conn) declaredQueue(name string, m *wire.QueueDeclare) (*broker.Queue, 
 		var created bool
 		var err error
 		q, created, err = c.namespace.DeclareQueue(c.ctx, c.session, want)
+		if most := c.namespace.Quota().MaxQueues; most.Set && fault.KindOf(err) == fault.Exhausted {
+			return nil, refuse(wire.PreconditionFailed,
+				"cannot declare queue '%s': queue limit in vhost '%s' (%d) is reached",
+				name, c.client.VHost, most.N)
+		}
 		if err != nil {
 			return nil, err
 		}

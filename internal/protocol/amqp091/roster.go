@@ -125,6 +125,7 @@ func (c *conn) forget(ch *channel) {
 		return
 	}
 	delete(c.byID, ch.id)
+	ch.left()
 	counts := ch.counts()
 	c.ended.Add(counts)
 	if ch.shown.confirm.Load() {

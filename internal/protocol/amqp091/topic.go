@@ -59,7 +59,7 @@ func (c *conn) permitTopic(exchange, key string, action Action) error {
 	err := k.PermitTopic(c.client.User, c.client.VHost, exchange, key, action)
 	if fault.KindOf(err) == fault.Denied {
 		return refuse(wire.AccessRefused,
-			"%s access to topic '%s' in exchange topic '%s' in vhost '%s' refused for user '%s'",
+			"%s access to topic '%s' in exchange '%s' in vhost '%s' refused for user '%s'",
 			action, key, exchange, c.client.VHost, c.client.User)
 	}
 	return err

@@ -80,7 +80,7 @@ func TestTopics(t *testing.T) {
 		}
 		action, key, _ := strings.Cut(n.text, " ")
 		want := "ACCESS_REFUSED - " + action + " access to topic " + key + " in exchange " +
-			"topic 'amq.topic' in vhost '/' refused for user 'none'"
+			"'amq.topic' in vhost '/' refused for user 'none'"
 		x, ok := errors.AsType[*amqp.Error](n.err)
 		if !ok || x.Code != amqp.AccessRefused || x.Reason != want {
 			t.Errorf("%s: %v", n.text, n.err)
