@@ -45,7 +45,7 @@ type Engine interface {
 const (
 	defaultMaxMessage       = 16 << 20
 	defaultMaxPending       = 64 << 20
-	defaultChannelMax       = 63
+	defaultChannelMax       = 255
 	defaultHandleMax        = 255
 	defaultFrameMax         = 131072
 	defaultIdleTimeout      = 60 * time.Second
@@ -72,7 +72,7 @@ type Config struct {
 	// MaxPending bounds the octets of incomplete messages of one connection, which
 	// may be on many links; 64 MiB, and at least MaxMessage.
 	MaxPending int
-	ChannelMax uint16 // the highest number of a session; 63, as RabbitMQ's
+	ChannelMax uint16 // the highest number of a session; 255 (RabbitMQ has 63)
 	HandleMax  uint32 // the highest handle of a link in its session; 255, as RabbitMQ's
 	FrameMax   uint32 // the largest frame in octets, 512 or more; 131072
 	// IdleTimeout is how long a client may be silent; 60 s. It is told half of that.
