@@ -102,6 +102,7 @@ func (sh *shard) unsubscribe(c *Consumer) (unused bool) {
 	q.consumers.Add(-1)
 	q.namespace.usage.consumers.Add(-1)
 	st.leave(c)
+	st.undrain(c)
 	if c.spec.Match != nil {
 		st.unchoosy(c)
 	}

@@ -20,19 +20,22 @@ const (
 	// Committed: the transaction with this Tag is durable, or Err says why nothing
 	// of it was done.
 	Committed
+	// Drained: Consumer, for which Session.Drain asked, got all that there was for
+	// it, and Tag credit was taken from it.
+	Drained
 )
 
 // Event is one thing a session's connection has to tell its peer.
 type Event struct {
 	Kind EventKind
-	Tag  uint64 // Published, Synced, Committed: the caller's
+	Tag  uint64 // Published, Synced, Committed: the caller's; Drained: credit
 	// Published, to one queue: the message there, which is an earlier one of the same
 	// Message.Dedup if Duplicate; then this one was not stored.
 	MessageID [16]byte
 	Sequence  uint64 // of the message in its queue, from 1; if delayed, on arrival
 	Duplicate bool
 	Err       error     // Published, Cancelled, Synced, Committed
-	Consumer  *Consumer // Delivered, Cancelled, Activated
+	Consumer  *Consumer // Delivered, Cancelled, Activated, Drained
 	Delivery  Delivery  // Delivered
 }
 
@@ -86,4 +89,7 @@ type Settlement struct {
 	// Delay is how long a released message is kept from everybody, in milliseconds
 	// of shard time. It keeps its place.
 	Delay int64
+	// Uncounted: a release counts neither in Delivery.Count nor against
+	// Limits.Deliveries.
+	Uncounted bool
 }

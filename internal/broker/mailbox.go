@@ -18,6 +18,7 @@ const (
 	reqAbandon
 	reqCancel
 	reqCredit
+	reqDrain
 	reqLimit
 	reqGet
 	reqSync

@@ -27,6 +27,7 @@ func (sh *shard) pump(q *Queue) {
 	sh.lookAtIDs(q)
 	if q.namespace.locked || st.damaged != nil {
 		sh.refuse(q)
+		sh.finishDrains(q, false)
 	} else {
 		sh.steps = maxSteps
 		sh.ripen(q)
@@ -39,6 +40,7 @@ func (sh *shard) pump(q *Queue) {
 		if sh.trim(q) {
 			sh.expire(q) // others are the first now
 		}
+		sh.finishDrains(q, true)
 	}
 	if st.damaged == nil {
 		for _, l := range st.lanes {

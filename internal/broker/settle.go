@@ -25,9 +25,13 @@ func (sh *shard) settle(s *Session, x Settlement) {
 	switch o {
 	case Release, giveBack:
 		if o == Release {
-			e.count++
 			e.redelivered = true
 			sh.counters.released.Add(1)
+			if x.Uncounted {
+				sh.back(e)
+				return
+			}
+			e.count++
 			if sh.worn(e) || x.Delay > 0 && sh.setAside(e, x.Delay) {
 				return
 			}

@@ -18,6 +18,7 @@ type queueState struct {
 	consumers []*Consumer
 	circles   []*circle // of the consumers, the highest priority first
 	choosers  int       // consumers with a Match
+	drains    int       // consumers that drain
 	bits      uint64    // of theirs
 	groups    map[string]*group
 	parked    int           // messages set aside by groups
@@ -86,6 +87,7 @@ type consumerState struct {
 	circle    *circle
 	active    bool // in the ring of its circle
 	cancelled bool
+	draining  bool // its credit goes when nothing more can come
 	abandoned bool // it gives back what it holds and takes nothing more
 	taker     taker
 	seen      map[*lane]uint64 // with a Match: what lies below was asked about

@@ -85,6 +85,8 @@ func (sh *shard) control(r *request) {
 		sh.cancel(r)
 	case reqCredit:
 		sh.addCredit(r.c, r.n)
+	case reqDrain:
+		sh.drain(r.c)
 	case reqLimit:
 		r.limit.max = r.n
 		sh.wakeLimit(r.limit)

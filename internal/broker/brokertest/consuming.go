@@ -18,6 +18,8 @@ func (p *player) consuming() map[string]func(*Client, []string) (string, error) 
 		"cancel":    p.cancel,
 		"cancelled": p.told(broker.Cancelled),
 		"activated": p.told(broker.Activated),
+		"drain":     p.drain,
+		"drained":   p.drained,
 	}
 }
 
@@ -107,6 +109,21 @@ func (p *player) credit(c *Client, args []string) (string, error) {
 	n, err := strconv.Atoi(args[1])
 	c.AddCredit(p.consumers[args[0]], n)
 	return "", err
+}
+
+// drain asks for a consumer's credit when it got all that there is.
+func (p *player) drain(c *Client, args []string) (string, error) {
+	c.Drain(p.consumers[args[0]])
+	return "", nil
+}
+
+// drained waits for that, and shows the consumer and the credit that was left.
+func (p *player) drained(c *Client, _ []string) (string, error) {
+	e, err := c.Wait(broker.Drained)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s %d", p.names[e.Consumer.Ref()], e.Tag), e.Err
 }
 
 func (p *player) abandon(c *Client, args []string) (string, error) {

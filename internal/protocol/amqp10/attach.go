@@ -86,12 +86,13 @@ func (c *conn) attachSender(l *link, m *wire.Attach, code wire.Code, fields wire
 		}
 	}
 	l.sender, l.deliveryCount = true, m.InitialDeliveryCount.Value
+	l.second = m.RcvSettleMode == wire.ReceiverSettleModeSecond
 	c.out.Lock()
 	defer c.out.Unlock()
 	l.session.links[l.handle] = l
 	c.out.append(wire.FrameAMQP, l.session.channel, &wire.Attach{
 		Name: m.Name, Handle: l.handle, Role: wire.RoleReceiver,
-		SndSettleMode: m.SndSettleMode, RcvSettleMode: wire.ReceiverSettleModeFirst,
+		SndSettleMode: m.SndSettleMode, RcvSettleMode: m.RcvSettleMode,
 		Source: m.Source, Target: m.Target,
 		MaxMessageSize: wire.Some(uint64(c.srv.cfg.MaxMessage)),
 	})

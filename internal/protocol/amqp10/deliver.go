@@ -262,6 +262,10 @@ func (c *conn) encode(p *parcel) {
 		c.decided(p.event)
 	case p.event.Kind == broker.Cancelled:
 		c.cancelled(p.event)
+	case p.event.Kind == broker.Drained:
+		if l := c.links[p.event.Consumer.Ref()]; l != nil && !l.detached {
+			c.reclaimed(l, p.event.Tag)
+		}
 	}
 }
 
@@ -305,6 +309,7 @@ func (c *conn) deliver(p *parcel) {
 		s.unsettled.push(h.id, l, d.Ref)
 	}
 	c.ask(l)
+	c.finishDrain(l)
 }
 
 // frames adds frames of the octets of a message from an offset on and gives the offset

@@ -39,7 +39,7 @@ func (c *conn) disposed(s *session, fields wire.Raw) error {
 // settled without one is released, which is the default that links are given.
 func settlementOf(m *wire.Disposition) (s broker.Settlement, terminal bool, err error) {
 	if m.State.IsNull() {
-		return broker.Settlement{Outcome: broker.Release}, m.Settled, nil
+		return broker.Settlement{Outcome: broker.Release, Uncounted: true}, m.Settled, nil
 	}
 	code, list, ok := m.State.Described()
 	if !ok || !list.IsList() {
@@ -52,10 +52,11 @@ func settlementOf(m *wire.Disposition) (s broker.Settlement, terminal bool, err 
 		var r wire.Rejected
 		s.Outcome, err = broker.Reject, r.Parse(list)
 	case wire.CodeReleased:
-		s.Outcome = broker.Release
+		s.Outcome, s.Uncounted = broker.Release, true
 	case wire.CodeModified:
 		var x wire.Modified
 		err = x.Parse(list)
+		s.Uncounted = !x.DeliveryFailed
 		if s.Outcome = broker.Release; x.UndeliverableHere {
 			s.Outcome = broker.Reject
 		}

@@ -60,24 +60,69 @@ func (c *conn) credited(l *link, m *wire.Flow) {
 			l.credit = 0
 		}
 	}
-	l.draining = m.Drain
 	if len(l.held) > 0 {
 		c.resume = append(c.resume, l)
 		c.out.notify()
 	}
 	c.ask(l)
+	if l.draining = m.Drain; l.draining || l.asked > l.wanted() {
+		c.reclaim(l)
+	}
 	if m.Echo {
 		c.tellCredit(l, false)
 	}
 }
 
+// wanted is how many deliveries the broker should push.
+func (l *link) wanted() int { return max(min(int(l.credit), pushAhead)-len(l.held), 0) }
+
 // ask lets the broker push as many deliveries as the link can take soon. The caller
 // holds the lock.
 func (c *conn) ask(l *link) {
-	want := max(min(int(l.credit), pushAhead)-len(l.held), 0)
-	if l.asked >= want || l.asked > pushAhead/2 {
+	want := l.wanted()
+	if l.reclaiming || l.asked >= want || l.asked > pushAhead/2 {
 		return
 	}
 	c.events.AddCredit(l.consumer, want-l.asked)
 	l.asked = want
+}
+
+// reclaim asks the broker to deliver what there is now and to forget what it may
+// deliver beyond that. Until the answer it gets no credit, so that both know how much
+// it has. The caller holds the lock.
+func (c *conn) reclaim(l *link) {
+	if l.reclaiming {
+		return
+	}
+	l.reclaiming = true
+	if less := l.asked - l.wanted(); less > 0 {
+		c.events.AddCredit(l.consumer, -less)
+	}
+	c.events.Drain(l.consumer)
+}
+
+// reclaimed handles that answer. The caller holds the lock.
+func (c *conn) reclaimed(l *link, left uint64) {
+	l.reclaiming, l.asked = false, 0
+	switch {
+	case !l.draining:
+		c.ask(l)
+	case left == 0 && l.wanted() > 0: // there may be more than was asked for
+		c.ask(l)
+		c.reclaim(l)
+	default:
+		l.drained = true
+		c.finishDrain(l)
+	}
+}
+
+// finishDrain tells a receiver that it has all there is, when that has gone out. The
+// caller holds the lock.
+func (c *conn) finishDrain(l *link) {
+	if !l.drained || l.credit > 0 && len(l.held) > 0 {
+		return
+	}
+	l.deliveryCount += l.credit
+	l.credit, l.draining, l.drained = 0, false, false
+	c.tellCredit(l, true)
 }

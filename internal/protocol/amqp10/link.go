@@ -17,6 +17,7 @@ type link struct {
 	sender  bool // the client sends
 
 	// Of a client that sends:
+	second   bool // it settles when it was told the outcome, and not before
 	target   target
 	route    route
 	assembly assembly
@@ -34,7 +35,9 @@ type link struct {
 	unconfirmed   int    // that came and the broker has not decided
 	asked         int    // deliveries that the broker may still push
 	held          []held // deliveries that await credit or the window
-	draining      bool
+	draining      bool   // the receiver waits to hear that it has all there is
+	drained       bool   // the broker has said so
+	reclaiming    bool   // the broker was asked to forget its credit
 }
 
 // assembly is a message on its way in.

@@ -220,7 +220,7 @@ func (c *conn) decide(in incoming, state wire.Raw) error {
 	defer c.out.Unlock()
 	in.link.unconfirmed--
 	c.out.append(wire.FrameAMQP, in.link.session.channel, &wire.Disposition{
-		Role: wire.RoleReceiver, First: in.id, Settled: true, State: state,
+		Role: wire.RoleReceiver, First: in.id, Settled: !in.link.second, State: state,
 	})
 	c.grant(in.link)
 	c.out.notify()

@@ -38,6 +38,7 @@ func outcomeOf(err error) wire.Raw {
 // one disposition tells of all.
 type verdicts struct {
 	session     *session
+	second      bool
 	first, last uint32
 }
 
@@ -61,13 +62,14 @@ func (c *conn) decided(e *broker.Event) {
 	if e.Err != nil {
 		c.tellVerdicts()
 		c.out.append(wire.FrameAMQP, l.session.channel, &wire.Disposition{
-			Role: wire.RoleReceiver, First: in.id, Settled: true, State: outcomeOf(e.Err),
+			Role: wire.RoleReceiver, First: in.id, Settled: !l.second,
+			State: outcomeOf(e.Err),
 		})
-	} else if v.session == l.session && in.id == v.last+1 {
+	} else if v.session == l.session && v.second == l.second && in.id == v.last+1 {
 		v.last = in.id
 	} else {
 		c.tellVerdicts()
-		*v = verdicts{l.session, in.id, in.id}
+		*v = verdicts{l.session, l.second, in.id, in.id}
 	}
 	c.grant(l)
 }
@@ -79,7 +81,7 @@ func (c *conn) tellVerdicts() {
 		return
 	}
 	d := wire.Disposition{
-		Role: wire.RoleReceiver, First: v.first, Settled: true, State: c.accepted,
+		Role: wire.RoleReceiver, First: v.first, Settled: !v.second, State: c.accepted,
 	}
 	if v.last != v.first {
 		d.Last = wire.Some(v.last)
