@@ -2,8 +2,8 @@ package amqp091
 
 import (
 	"coffer/internal/broker"
-	"coffer/internal/fault"
 	"coffer/internal/protocol/amqp091/wire"
+	"coffer/internal/protocol/convert"
 )
 
 // qos answers basic.qos. In RabbitMQ's reading, global means all consumers of
@@ -170,7 +170,7 @@ func (c *conn) get(ch *channel, m *wire.BasicGet) error {
 	}
 	content, err := c.namespace.OpenDelivery(nil, &d)
 	if err == nil && content.Format != ContentFormat {
-		err = fault.New(fault.NotImplemented, "message of another protocol")
+		content, err = convert.To091(content)
 	}
 	if err != nil {
 		c.session.Return([]broker.DeliveryRef{d.Ref})

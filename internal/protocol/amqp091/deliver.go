@@ -7,6 +7,7 @@ import (
 	"coffer/internal/broker"
 	"coffer/internal/fault"
 	"coffer/internal/protocol/amqp091/wire"
+	"coffer/internal/protocol/convert"
 )
 
 // Bounds of what is opened before it is put into frames.
@@ -135,7 +136,7 @@ func (c *conn) unseal(size int) {
 		p.content, err = c.namespace.OpenDelivery(c.arena[used:used:used+d.Size], d)
 		used += d.Size
 		if err == nil && p.content.Format != ContentFormat {
-			err = fault.New(fault.NotImplemented, "message of another protocol")
+			p.content, err = convert.To091(p.content)
 		}
 		if err == nil {
 			continue

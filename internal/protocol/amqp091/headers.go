@@ -8,6 +8,7 @@ import (
 
 	"coffer/internal/broker"
 	"coffer/internal/protocol/amqp091/wire"
+	"coffer/internal/protocol/convert"
 )
 
 // argMatch says how the arguments of a binding to a headers exchange are compared
@@ -149,14 +150,19 @@ func (c *leading) guide() broker.Guide {
 	return broker.Guide{Match: c.wanted, Hash: c.hashed}
 }
 
-// Lead is [broker.Config]'s Lead for messages of this protocol: dead letters are led by
-// their headers, with those that tell of their deaths.
+// Lead is [broker.Config]'s Lead for messages of both protocols of AMQP: dead letters
+// are led by their headers, with those that tell of their deaths. Without a history it
+// leads a message that is published.
 func Lead(content broker.Content, h *broker.History) broker.Guide {
 	var l leading
-	if content.Format != ContentFormat {
+	content, err := convert.To091(content)
+	if err != nil {
 		return broker.Guide{}
 	}
-	header := annotated(&broker.Delivery{History: h}, content.Header, math.MaxUint32)
+	header := content.Header
+	if h != nil {
+		header = annotated(&broker.Delivery{History: h}, header, math.MaxUint32)
+	}
 	if l.props.Parse(header) != nil {
 		return broker.Guide{}
 	}

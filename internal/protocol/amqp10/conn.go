@@ -100,6 +100,7 @@ func newConn(s *Server, n net.Conn) *conn {
 		written:  make(chan struct{}), tuned: make(chan struct{}),
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
+	c.guide = c.newGuide()
 	c.out.open()
 	return c
 }

@@ -6,6 +6,7 @@ import (
 	"coffer/internal/broker"
 	"coffer/internal/fault"
 	"coffer/internal/protocol/amqp10/wire"
+	"coffer/internal/protocol/convert"
 )
 
 // Bounds of what is opened before it is put into frames.
@@ -187,7 +188,7 @@ func (c *conn) unseal(size int) {
 		p.content, err = c.namespace.OpenDelivery(c.arena[used:used:used+d.Size], d)
 		used += d.Size
 		if err == nil && p.content.Format != ContentFormat {
-			err = fault.New(fault.NotImplemented, "message of another protocol")
+			p.content, err = convert.To10(p.content)
 		}
 		if err == nil {
 			continue

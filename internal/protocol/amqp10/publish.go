@@ -28,6 +28,37 @@ type gathered struct {
 	settles []broker.Settlement
 	targets []*broker.Queue // arena of the targets of pubs
 	meta    []byte          // Content.Header of the message in hand
+	guide   broker.Guide    // of it
+	led     bool            // lead is that of the message in hand
+	lead    broker.Guide
+}
+
+// newGuide gives what leads the message in hand, which is found out when it is asked
+// for the first time.
+func (c *conn) newGuide() broker.Guide {
+	lead := func() *broker.Guide {
+		if !c.led && c.srv.cfg.Lead != nil {
+			c.lead = c.srv.cfg.Lead(broker.Content{
+				Format: ContentFormat, Header: c.stored(), Body: c.message.Bare.Encoded,
+			}, nil)
+		}
+		c.led = true
+		return &c.lead
+	}
+	return broker.Guide{
+		Match: func(b broker.Binding) bool {
+			if g := lead(); g.Match != nil {
+				return g.Match(b)
+			}
+			return b.Kind != broker.Matched
+		},
+		Hash: func(x broker.Address) ([]byte, bool) {
+			if g := lead(); g.Hash != nil {
+				return g.Hash(x)
+			}
+			return nil, false
+		},
+	}
 }
 
 // incoming is a message that the broker has not decided.
@@ -73,7 +104,8 @@ func (c *conn) publish(l *link, id uint32, settled bool, payload []byte) error {
 		return c.refuseMessage(in, lost)
 	}
 	from, count := len(c.targets), len(c.pubs)
-	c.targets, _ = topology.RouteBy(c.targets, l.route.exchange, l.route.key, &broker.Guide{})
+	c.led = false
+	c.targets, _ = topology.RouteBy(c.targets, l.route.exchange, l.route.key, &c.guide)
 	if len(c.targets) == from {
 		return c.decide(in, c.released)
 	}

@@ -62,6 +62,10 @@ type Config struct {
 	Logger *slog.Logger // for what is our fault; default slog.Default
 	Events Events       // default: nobody is told
 
+	// Lead gives what leads a message beside its routing key: it is asked when an
+	// exchange wants to know. Default: nothing.
+	Lead func(broker.Content, *broker.History) broker.Guide
+
 	Product string // property "product" of open; default Coffer
 	Version string // property "version"; default 4.1.0, RabbitMQ's that is followed
 	Cluster string // property "cluster_name", and the container id; default coffer

@@ -223,7 +223,15 @@ func AppendSymbols(dst []byte, list ...string) []byte {
 	return dst
 }
 
-// OpenCompound begins a list or map of which the caller then appends the elements.
+// AppendStrings appends an array of strings, which must be UTF-8.
+func AppendStrings(dst []byte, list ...string) []byte {
+	at := len(dst)
+	dst = AppendSymbols(dst, list...)
+	dst[at+9] = codeString32
+	return dst
+}
+
+// openCompound begins a list or map of which the caller then appends the elements.
 func openCompound(dst []byte, code byte) (_ []byte, at int) {
 	at = len(dst)
 	return append(dst, code, 0, 0, 0, 0, 0, 0, 0, 0), at
@@ -251,4 +259,32 @@ func CloseList(dst []byte, at, count int) []byte { return closeCompound(dst, at,
 // AppendDescriptor begins a described value; what is described follows.
 func AppendDescriptor(dst []byte, code Code) []byte {
 	return append(dst, codeDescribed, codeSmallUlong, byte(code))
+}
+
+// AppendByte appends a byte.
+func AppendByte(dst []byte, v int8) []byte { return append(dst, codeByte, byte(v)) }
+
+// AppendShort appends a short.
+func AppendShort(dst []byte, v int16) []byte {
+	return append(dst, codeShort, byte(v>>8), byte(v))
+}
+
+// AppendUshort appends a ushort.
+func AppendUshort(dst []byte, v uint16) []byte {
+	return append(dst, codeUshort, byte(v>>8), byte(v))
+}
+
+// AppendInt appends an int.
+func AppendInt(dst []byte, v int32) []byte {
+	return binary.BigEndian.AppendUint32(append(dst, codeInt), uint32(v))
+}
+
+// AppendFloat appends a float.
+func AppendFloat(dst []byte, v float32) []byte {
+	return binary.BigEndian.AppendUint32(append(dst, codeFloat), math.Float32bits(v))
+}
+
+// AppendUUID appends a UUID.
+func AppendUUID(dst []byte, v [16]byte) []byte {
+	return append(append(dst, codeUUID), v[:]...)
 }

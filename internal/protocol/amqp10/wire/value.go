@@ -300,3 +300,38 @@ func (v Raw) Find(name string) (found Raw) {
 	})
 	return found
 }
+
+// IsArray reports whether the value is an array.
+func (v Raw) IsArray() bool {
+	return len(v) > 0 && (v[0] == codeArray8 || v[0] == codeArray32)
+}
+
+// Width gives the octets that a number of the value's type has; 0: it is no integer.
+func (v Raw) Width() int {
+	if len(v) == 0 {
+		return 0
+	}
+	switch v[0] {
+	case codeByte, codeUbyte:
+		return 1
+	case codeShort, codeUshort:
+		return 2
+	case codeInt, codeSmallInt, codeUint, codeSmallUint, codeUint0:
+		return 4
+	case codeLong, codeSmallLong, codeUlong, codeSmallUlong, codeUlong0:
+		return 8
+	}
+	return 0
+}
+
+// IsSigned reports whether the value is an integer of a type with a sign.
+func (v Raw) IsSigned() bool {
+	if len(v) == 0 {
+		return false
+	}
+	switch v[0] {
+	case codeByte, codeShort, codeInt, codeSmallInt, codeLong, codeSmallLong:
+		return true
+	}
+	return false
+}
