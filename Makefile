@@ -1,5 +1,5 @@
-# Coffer needs Go and nothing else; only compat (Python 3, pip's registry) and
-# race (a C compiler) need more.
+# Coffer needs Go and nothing else; only compat (Python 3, pip's registry, and
+# for some of its clients more) and race (a C compiler) need more.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -14,6 +14,7 @@ STEPS ?= 20000000
 ONLY ?=
 FILES ?= all
 LENGTH ?= 1000000
+CLIENTS ?= quick
 
 ifndef SEED # of make soak
 SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
@@ -72,8 +73,8 @@ scale: ## long queues, many queues and connections, as tables; LENGTH=10000000
 mutants: ## take away one rule at a time and see a test fail; ONLY=fan-out
 	$(GO) run ./test/mutants -only '$(ONLY)'
 
-compat: ## boto3, pika and the AWS CLI against the built binary
-	test/compat/run.sh
+compat: ## other people's clients against the built binary; CLIENTS=all or 'java php'
+	COFFER_COMPAT='$(CLIENTS)' test/compat/run.sh
 
 generate: ## write the generated code again
 	$(GO) -C internal/tools/awsgen run . -out ../../aws/api

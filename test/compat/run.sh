@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs other people's clients against the built binary. It needs Go, Python 3
 # with venv, and pip's registry for the pinned versions; they are installed
-# once, outside the source, in COFFER_COMPAT_CACHE.
+# once, outside the source, in COFFER_COMPAT_CACHE. COFFER_COMPAT names the
+# clients beside pika and the AWS CLI: quick (node), all, or some by name.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -15,6 +16,12 @@ if [ ! -e "$venv/ready" ]; then
 	touch "$venv/ready"
 fi
 
+export COFFER_COMPAT_CACHE=$cache
+case ${COFFER_COMPAT:=quick} in
+quick) COFFER_COMPAT=node ;;
+all) COFFER_COMPAT='node java spring ruby php celery' ;;
+esac
+
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 if [ -z "${COFFER_BINARY:-}" ]; then
@@ -22,5 +29,9 @@ if [ -z "${COFFER_BINARY:-}" ]; then
 	export COFFER_BINARY=$build/coffer
 fi
 export PATH=$venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+mkdir "$build/clients"
+export COFFER_COMPAT_CLIENTS=$build/clients
+# shellcheck disable=SC2086 # one word a client
+./install.sh "$build/clients" $COFFER_COMPAT
 ./cli.sh
 python3 -W error::ResourceWarning -m unittest -v "$@"

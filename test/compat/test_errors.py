@@ -1,5 +1,6 @@
 """What clients are told when they are wrong, word for word."""
 
+import ssl
 import unittest
 
 import botocore.exceptions
@@ -30,6 +31,29 @@ class Errors(unittest.TestCase):
             pika.BlockingConnection(parameters)
         self.assertIn("(530) 'NOT_ALLOWED - vhost nowhere not found'", str(caught.exception))
 
+    def test_wrong_authority(self):
+        """The machine's own authorities do not vouch for Coffer."""
+        parameters = self.server.parameters()
+        parameters.ssl_options = pika.SSLOptions(ssl.create_default_context(), parameters.host)
+        with self.assertRaises(ssl.SSLCertVerificationError):
+            pika.BlockingConnection(parameters)
+
+    def test_plaintext(self):
+        """A client that speaks no TLS is not kept waiting."""
+        parameters = self.server.parameters()
+        parameters.ssl_options = None
+        with self.assertRaises(pika.exceptions.IncompatibleProtocolError):
+            pika.BlockingConnection(parameters)
+
+    def test_exclusive(self):
+        self.server.connect().channel().queue_declare("private", exclusive=True)
+        with self.assertRaises(pika.exceptions.ChannelClosedByBroker) as caught:
+            self.server.connect().channel().queue_purge("private")
+        self.assertEqual((caught.exception.reply_code, caught.exception.reply_text), (
+            405, "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue 'private' in "
+                 "vhost '/'. It could be originally declared on another connection or the "
+                 "exclusive property value does not match that of the original declaration."))
+
     def test_channel(self):
         connection = self.server.connect()
         connection.channel().queue_declare("q", durable=True)
@@ -39,6 +63,13 @@ class Errors(unittest.TestCase):
                 (406, "PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q' in vhost "
                       "'/': received 'false' but current is 'true'",
                  lambda c: c.queue_declare("q", durable=False)),
+                (404, "NOT_FOUND - no exchange 'nope' in vhost '/'",
+                 lambda c: c.exchange_declare("nope", passive=True)),
+                (406, "PRECONDITION_FAILED - inequivalent arg 'x-max-length' for queue 'q' in "
+                      "vhost '/': received the value '5' of type 'signedint' but current is none",
+                 lambda c: c.queue_declare("q", durable=True, arguments={"x-max-length": 5})),
+                (406, "PRECONDITION_FAILED - unknown delivery tag 7",
+                 lambda c: c.basic_ack(7) or c.basic_qos()),
                 (403, "ACCESS_REFUSED - exchange name 'amq.mine' contains reserved prefix 'amq.*'",
                  lambda c: c.exchange_declare("amq.mine"))):
             with self.assertRaises(pika.exceptions.ChannelClosedByBroker) as caught:
