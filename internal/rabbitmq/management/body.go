@@ -12,6 +12,9 @@ import (
 	"coffer/internal/fault"
 )
 
+// pretty is where Erlang begins to write lists over several lines.
+const pretty = 78
+
 const tooLarge = "Exceeded HTTP request body size limit"
 
 // body reads the body of a request that need not be large.
@@ -105,7 +108,11 @@ func need(body object, keys ...string) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return badRequest("[" + strings.Join(list, ",") + "]")
+	comma := ","
+	if len(strings.Join(list, comma)) > pretty {
+		comma = ",\n "
+	}
+	return badRequest("[" + strings.Join(list, comma) + "]")
 }
 
 // truth reads a boolean, which may be written as a text; missing is false.

@@ -81,13 +81,6 @@ func (c *call) contexts() []object {
 	return list
 }
 
-const clusterParameter = "cluster_name"
-
-// clusterName is what an administrator has set, else the node's.
-func (c *call) clusterName() string { return c.h.cfg.Node }
-
-func getClusterName(c *call) error { return c.one(object{"name": c.clusterName()}) }
-
 func extensions(c *call) error {
 	return c.answer.json(http.StatusOK, []object{})
 }

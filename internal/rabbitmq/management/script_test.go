@@ -122,7 +122,7 @@ func mask(v any) {
 	switch v := v.(type) {
 	case map[string]any:
 		for k, x := range v {
-			if strings.Contains(masked, " "+k+" ") && x != "" {
+			if strings.Contains(masked, " "+k+" ") {
 				v[k] = "*"
 			}
 			mask(x)

@@ -84,7 +84,17 @@ func putVhost(c *call) error {
 			return err
 		}
 	}
+	if tracing, err := truth(body, "tracing"); err != nil {
+		return err
+	} else if tracing {
+		return notBuilt("tracing")
+	}
 	created, err := c.h.broker.PutVhost(c.r.Context(), v)
+	if err == nil && created { // who makes a virtual host may use it
+		_, err = c.h.broker.PutPermission(c.r.Context(), rabbitmq.Permission{
+			User: c.user, Vhost: name, Configure: ".*", Write: ".*", Read: ".*",
+		})
+	}
 	if err != nil {
 		return err
 	}
