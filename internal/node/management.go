@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"coffer/internal/fault"
 	"coffer/internal/listen"
 	"coffer/internal/protocol/amqp091"
 	"coffer/internal/protocol/amqp091/wire"
@@ -89,9 +88,10 @@ func (f *fleet) console(b *instance) string {
 
 // newManagement makes the management API of a broker.
 func (f *fleet) newManagement(
-	id uuid.UUID, b *rabbitmq.Broker, s *amqp091.Server, v *visits,
+	id uuid.UUID, b *rabbitmq.Broker, s *amqp091.Server, l *links,
 ) http.Handler {
-	return management.New(b, &managed{f, id, s, v}, management.Config{
+	m := &managed{f, id, s, l}
+	return management.New(b, m, m, m, management.Config{
 		Logger: f.n.log, Build: f.n.cfg.Version, Node: "coffer@" + f.n.cfg.Hostname,
 	})
 }
@@ -101,16 +101,14 @@ type managed struct {
 	fleet  *fleet
 	id     uuid.UUID
 	server *amqp091.Server
-	visits *visits
+	links  *links
 }
 
 var _ management.Doors = (*managed)(nil)
 
 // Dial is [management.Doors]'s.
-func (m *managed) Dial(_ context.Context, user string) (net.Conn, error) {
-	return m.visits.dial(func(ctx context.Context, conn net.Conn) {
-		m.server.ServeAs(ctx, conn, user)
-	})
+func (m *managed) Dial(ctx context.Context, user string) (net.Conn, error) {
+	return m.links.Enter(ctx, user)
 }
 
 // Arguments is [management.Doors]'s.
@@ -142,9 +140,6 @@ func (m *managed) Listeners() []management.Listener {
 	}
 	return list
 }
-
-// errLeaving: the broker lets nobody in.
-var errLeaving = fault.New(fault.Unavailable, "the broker does not serve")
 
 // plainTable reads an encoded table, with its length before it, for JSON.
 func plainTable(table []byte) (map[string]any, error) {

@@ -45,6 +45,7 @@ func (c *console) ask(password, method, url, body string) (int, string) {
 		c.w.t.Fatal(err)
 	}
 	r.SetBasicAuth("admin", password)
+	r.Header.Set("Content-Type", "application/json")
 	resp, err := c.client.Do(r)
 	if err != nil {
 		c.w.t.Fatal(err)

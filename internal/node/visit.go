@@ -30,49 +30,24 @@ func newVisits(serve listen.Handler) *visits {
 // handle serves one connection until it leaves, its door closes or end is
 // called; afterwards none is served.
 func (v *visits) handle(ctx context.Context, conn net.Conn) {
-	if !v.arrive(conn) {
+	v.mu.Lock()
+	if v.over {
+		v.mu.Unlock()
 		return
 	}
-	defer v.depart(conn)
+	v.conns[conn] = struct{}{}
+	v.here.Add(1)
+	v.mu.Unlock()
+	defer func() {
+		v.mu.Lock()
+		delete(v.conns, conn)
+		v.mu.Unlock()
+		v.here.Done()
+	}()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(v.ctx, cancel)()
 	v.serve(ctx, conn)
-}
-
-// arrive notes a connection, unless none is served any more.
-func (v *visits) arrive(conn net.Conn) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.over {
-		return false
-	}
-	v.conns[conn] = struct{}{}
-	v.here.Add(1)
-	return true
-}
-
-func (v *visits) depart(conn net.Conn) {
-	v.mu.Lock()
-	delete(v.conns, conn)
-	v.mu.Unlock()
-	v.here.Done()
-}
-
-// dial opens a connection from within the process, which serve is given the other end
-// of. It ends like the others.
-func (v *visits) dial(serve listen.Handler) (net.Conn, error) {
-	near, far := net.Pipe()
-	if !v.arrive(far) {
-		near.Close()
-		far.Close()
-		return nil, errLeaving
-	}
-	go func() {
-		defer v.depart(far)
-		serve(v.ctx, far)
-	}()
-	return near, nil
 }
 
 // end asks the connections to leave, cuts those that are left when ctx ends,

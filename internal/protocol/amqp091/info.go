@@ -2,6 +2,8 @@ package amqp091
 
 import (
 	"time"
+
+	"coffer/internal/broker"
 )
 
 // ConnectionInfo is what management shows of a connection that is in its virtual
@@ -30,6 +32,8 @@ type ConnectionInfo struct {
 	SendPending    int           // octets that wait to be written
 	Channels       []ChannelInfo // by number
 	Ended          MessageCounts // of channels that were closed
+	// Session is what exclusive queues of the connection belong to; nil once it left.
+	Session *broker.Session
 }
 
 // Endpoint is one end of a connection.

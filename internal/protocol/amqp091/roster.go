@@ -189,7 +189,7 @@ func (c *conn) info() ConnectionInfo {
 	i.State = c.state()
 	i.Received, i.Sent = c.received.load(), c.sent.load()
 	c.out.Lock()
-	i.SendPending, i.Ended = len(c.out.buf), c.ended
+	i.SendPending, i.Ended, i.Session = len(c.out.buf), c.ended, c.live
 	i.Channels = make([]ChannelInfo, 0, len(c.byID))
 	for _, ch := range c.byID {
 		i.Channels = append(i.Channels, ch.info())

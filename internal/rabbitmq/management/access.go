@@ -105,6 +105,7 @@ func (c *call) authenticate() error {
 	}
 	err := c.h.broker.Authenticate(c.r.Context(), name, []byte(password))
 	if fault.KindOf(err) == fault.Unauthenticated {
+		c.h.failed.Add(1)
 		c.answer.w.Header().Set("WWW-Authenticate", realm)
 		return &failure{http.StatusUnauthorized, "not_authorized", "Login failed"}
 	}
@@ -115,6 +116,7 @@ func (c *call) authenticate() error {
 	if !ok {
 		return errors.New("management: an authenticated user is unknown")
 	}
+	c.h.succeeded.Add(1)
 	c.user, c.tags = name, u.Tags
 	return nil
 }

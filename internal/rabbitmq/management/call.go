@@ -23,7 +23,8 @@ type call struct {
 	query url.Values
 	user  string
 	tags  []string
-	holds bool // a token of Handler.large
+	holds bool     // a token of Handler.large
+	known *clients // nil: not looked at yet
 }
 
 // run finds the route, lets the user in and answers.

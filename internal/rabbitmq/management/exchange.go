@@ -2,6 +2,7 @@ package management
 
 import (
 	"coffer/internal/broker"
+	"coffer/internal/rabbitmq"
 )
 
 // defaultExchange is how paths name the exchange without a name.
@@ -76,13 +77,21 @@ func exchanges(ns *broker.Namespace) []broker.Address {
 	var list []broker.Address
 	for _, x := range builtIn() {
 		if _, ok := t.Address(x.Name); !ok {
-			list = append(list, x)
+			list = append(list, counted(ns, x))
 		}
 	}
 	for x := range t.Addresses {
 		list = append(list, x)
 	}
 	return list
+}
+
+// counted gives the exchange without a name its counts.
+func counted(ns *broker.Namespace, x broker.Address) broker.Address {
+	if x.Name == "" {
+		x.Counts = ns.DefaultCounts()
+	}
+	return x
 }
 
 // exchangeName gives the name that a variable of the path means.
@@ -105,7 +114,7 @@ func (c *call) exchange(variable string) (broker.Address, error) {
 	}
 	for _, x := range builtIn() {
 		if x.Name == name {
-			return x, nil
+			return counted(ns, x), nil
 		}
 	}
 	return broker.Address{}, missing()
@@ -138,6 +147,24 @@ func (c *call) shownExchange(vhost string, x broker.Address) (object, error) {
 		if b.Name == x.Name {
 			o["user_who_performed_action"] = "rmq-internal"
 		}
+	}
+	if c.query.Get("disable_stats") == "true" {
+		return o, nil
+	}
+	if x.Counts != nil {
+		in, out := x.Counts.Load()
+		o["message_stats"] = c.count(object{}, "exchange "+vhost+"\x00"+x.Name,
+			count{"publish_in", in}, count{"publish_out", out})
+	}
+	policy, operator, definition := c.h.broker.Effective(vhost, rabbitmq.KindExchange, x.Name)
+	if policy != nil {
+		o["policy"] = policy.Name
+	}
+	if operator != nil {
+		o["operator_policy"] = operator.Name
+	}
+	if len(definition) > 0 {
+		o["effective_policy_definition"] = definition
 	}
 	return o, nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"coffer/internal/broker"
 	"coffer/internal/control"
+	"coffer/internal/fault"
 	"coffer/internal/keyring"
 	"coffer/internal/protocol/amqp091"
 	"coffer/internal/protocol/amqp091/wire"
@@ -59,7 +60,8 @@ func newWorld(t testing.TB) *world {
 		ring.Close()
 		must(t, core.Close(context.Background()))
 	})
-	eng := rabbitmq.New(core, db, rabbitmq.Config{})
+	log := slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	eng := rabbitmq.New(core, db, rabbitmq.Config{Logger: log})
 	id := uuid.New()
 	hash, err := eng.Hasher().Hash(t.Context(), []byte("guest"))
 	must(t, err)
@@ -70,12 +72,11 @@ func newWorld(t testing.TB) *world {
 	must(t, ring.Open(t.Context(), domain))
 	w.broker, err = eng.Open(t.Context(), id, domain)
 	must(t, err)
-	log := slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w.server, err = amqp091.New(amqp091.Config{
 		Engine: engineOf{w.broker}, Logger: log, RefusalDelay: 1,
 	})
 	must(t, err)
-	w.handler = New(w.broker, doors{w}, Config{Logger: log})
+	w.handler = New(w.broker, doors{w}, nobody{}, nobody{}, Config{Logger: log})
 	return w
 }
 
@@ -110,6 +111,9 @@ func (e engineOf) Watch(_ *broker.Namespace, fn func()) (stop func()) {
 type doors struct{ w *world }
 
 func (d doors) Dial(_ context.Context, user string) (net.Conn, error) {
+	if user == "" {
+		user = "guest"
+	}
 	near, far := net.Pipe()
 	d.w.serving.Go(func() { d.w.server.ServeAs(context.Background(), far, user) })
 	return near, nil
@@ -126,6 +130,18 @@ func (d doors) Arguments(table []byte) (map[string]any, error) {
 func (d doors) Listeners() []Listener {
 	return []Listener{{Protocol: "https", Address: "127.0.0.1", Port: 15671, TLS: true}}
 }
+
+// nobody is connected.
+type nobody struct{}
+
+func (nobody) Connections() []Connection           { return nil }
+func (nobody) CloseConnection(string, string) bool { return false }
+func (nobody) Totals() Totals                      { return Totals{} }
+func (nobody) Machine() Machine                    { return Machine{} }
+
+func (nobody) Shovels() []Link                    { return nil }
+func (nobody) RestartShovel(string, string) error { return fault.New(fault.NotFound, "none") }
+func (nobody) FederationLinks() []Link            { return nil }
 
 // ask sends one request and gives the answer.
 func (w *world) ask(user, method, path, body string) *httptest.ResponseRecorder {

@@ -105,9 +105,13 @@ func (p *page) keeps(o object) bool {
 // sorted orders a list by the query's sort, else by the fields named.
 func (c *call) sorted(all []object, order []string) []object {
 	all = slices.Clone(all)
+	paths := make([][]string, len(order))
+	for i, name := range order {
+		paths[i] = strings.Split(name, ".")
+	}
 	slices.SortStableFunc(all, func(a, b object) int {
-		for _, field := range order {
-			if n := compare(a[field], b[field]); n != 0 {
+		for _, path := range paths {
+			if n := compare(field(a, path), field(b, path)); n != 0 {
 				return n
 			}
 		}

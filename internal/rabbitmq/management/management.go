@@ -49,18 +49,24 @@ type Handler struct {
 	cfg     Config
 	broker  *rabbitmq.Broker
 	doors   Doors
+	living  Living
+	links   Links
 	routes  *node
+	meters  meters
 	guard   *http.CrossOriginProtection
 	started time.Time
 	serial  atomic.Uint64 // of requests
-	large   chan struct{} // holds a token for each large body in memory
+
+	succeeded, failed atomic.Uint64 // sign-ins
+	large             chan struct{} // holds a token for each large body in memory
 }
 
 // maxLarge bounds the large bodies that are in memory at a time.
 const maxLarge = 2
 
-// New makes a Handler. The doors are what it needs of the messaging protocols.
-func New(b *rabbitmq.Broker, doors Doors, cfg Config) *Handler {
+// New makes a Handler. The doors are what it needs of the messaging protocols, and
+// living is who uses them; links are its ways to other brokers.
+func New(b *rabbitmq.Broker, doors Doors, living Living, links Links, cfg Config) *Handler {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -80,7 +86,7 @@ func New(b *rabbitmq.Broker, doors Doors, cfg Config) *Handler {
 		}
 	}
 	return &Handler{
-		cfg: cfg, broker: b, doors: doors, routes: plant(routes()),
+		cfg: cfg, broker: b, doors: doors, living: living, links: links, routes: plant(routes()),
 		guard: http.NewCrossOriginProtection(), started: cfg.Now(),
 		large: make(chan struct{}, maxLarge),
 	}

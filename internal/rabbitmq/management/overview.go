@@ -3,6 +3,8 @@ package management
 import (
 	"net/http"
 	"strings"
+
+	"coffer/internal/broker"
 )
 
 func whoami(c *call) error {
@@ -30,27 +32,46 @@ func overview(c *call) error {
 	return c.one(o)
 }
 
-// totals adds what all that the user sees holds.
+// totals adds what all that the user sees holds and counts.
 func (c *call) totals(o object) {
-	var ready, unacked, queues, consumers, addresses int64
+	var list []*broker.Namespace
+	addresses := 0
 	for _, vhost := range c.vhosts() {
-		ns, ok := c.h.broker.Namespace(vhost)
-		if !ok {
-			continue
-		}
-		addresses += int64(len(exchanges(ns)))
-		for q := range ns.Topology().Queues {
-			r, u, n := q.Counts()
-			ready, unacked, consumers = ready+r, unacked+u, consumers+int64(n)
-			queues++
+		if ns, ok := c.h.broker.Namespace(vhost); ok {
+			list = append(list, ns)
+			addresses += len(exchanges(ns))
 		}
 	}
-	o["queue_totals"] = object{
-		"messages": ready + unacked, "messages_ready": ready, "messages_unacknowledged": unacked,
+	depths := object{}
+	queues, consumers := c.depths(depths, "overview", list...)
+	o["queue_totals"] = depths
+	connections := c.connections()
+	channels := 0
+	for i := range connections {
+		channels += len(connections[i].Channels)
 	}
 	o["object_totals"] = object{
-		"channels": 0, "connections": 0, "consumers": consumers, "exchanges": addresses,
-		"queues": queues,
+		"channels": channels, "connections": len(connections), "consumers": consumers,
+		"exchanges": addresses, "queues": queues,
+	}
+	t := c.h.living.Totals()
+	o["message_stats"] = c.stats("overview", t.Messages)
+	o["churn_rates"] = c.count(object{}, "churn", c.churn(list, &t)...)
+}
+
+// churn counts what came and went.
+func (c *call) churn(list []*broker.Namespace, t *Totals) []count {
+	var created, deleted int64
+	for _, ns := range list {
+		s := ns.Stats()
+		created, deleted = created+s.QueuesCreated, deleted+s.QueuesDeleted
+	}
+	return []count{
+		{"connection_created", int64(t.ConnectionsOpened)},
+		{"connection_closed", int64(t.ConnectionsClosed)},
+		{"channel_created", int64(t.ChannelsOpened)},
+		{"channel_closed", int64(t.ChannelsClosed)},
+		{"queue_created", created}, {"queue_declared", created}, {"queue_deleted", deleted},
 	}
 }
 

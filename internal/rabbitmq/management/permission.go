@@ -134,7 +134,7 @@ func unpermitted(err error) error {
 	case fault.NotFound:
 		return badRequest("vhost_or_user_not_found")
 	case fault.Invalid:
-		return badRequest([]any{"invalid_regexp", asFailure(err).reason})
+		return badRequest([]any{"invalid_regexp"})
 	}
 	return err
 }

@@ -61,6 +61,10 @@ func getQueue(c *call) error {
 	if err != nil {
 		return err
 	}
+	o["incoming"], o["deliveries"] = []object{}, []object{}
+	o["consumer_details"] = c.consumers(func(x *Connection, k *Consumer) bool {
+		return x.Vhost == c.vars["vhost"] && k.Queue == c.vars["queue"]
+	})
 	return c.one(o)
 }
 
@@ -71,26 +75,22 @@ func (c *call) shownQueue(vhost string, q *broker.Queue) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	kind := "classic"
-	if t, ok := arguments["x-queue-type"].(string); ok {
-		kind = t
-	}
+	kind := queueKind(arguments)
 	o := object{
 		"name": spec.Name, "vhost": vhost, "type": kind, "durable": spec.Durable,
 		"auto_delete": spec.AutoDelete, "exclusive": spec.Exclusive, "arguments": arguments,
 		"node": c.h.cfg.Node, "state": "running",
 	}
-	ready, unacked, consumers := q.Counts()
+	ready, unacked, _ := q.Counts()
 	totals := c.query.Get("enable_queue_totals") == "true"
 	plain := c.query.Get("disable_stats") == "true"
 	if !plain || totals {
 		o["messages"], o["messages_ready"] = ready+unacked, ready
 		o["messages_unacknowledged"] = unacked
 	}
-	if plain {
-		return o, nil
+	if !plain {
+		c.queueFigures(o, vhost, q, kind)
 	}
-	o["consumers"] = consumers
 	return o, nil
 }
 

@@ -14,7 +14,7 @@ func routes() []route {
 	var all []route
 	for _, part := range [][]route{
 		generalRoutes(), topologyRoutes(), vhostRoutes(), userRoutes(), policyRoutes(),
-		limitRoutes(),
+		limitRoutes(), livingRoutes(), healthRoutes(), linkRoutes(), unbuiltRoutes(),
 	} {
 		all = append(all, part...)
 	}
@@ -29,6 +29,19 @@ func generalRoutes() []route {
 			get: {anyTag, getClusterName}, put: {administrator, putClusterName},
 		}},
 		{"/api/extensions", methods{get: {anyTag, extensions}}},
+		{"/api/nodes", methods{get: {monitor, listNodes}}},
+		{"/api/nodes/{node}", methods{get: {monitor, getNode}}},
+		{"/api/nodes/{node}/memory", methods{get: {monitor, nodeMemory}}},
+		{"/api/feature-flags", methods{get: {anyTag, listFlags}}},
+		{"/api/feature-flags/{name}/enable", methods{put: {administrator, enableFlag}}},
+		{"/api/deprecated-features", methods{get: {anyTag, listDeprecated}}},
+		{"/api/deprecated-features/used", methods{get: {anyTag, listNothing}}},
+		{"/api/auth", methods{get: {open, auth}}},
+		{"/api/auth/attempts/{node}", methods{get: {monitor, attempts}}},
+		{"/api/auth/hash_password/{password}", methods{get: {anyTag, hashPassword}}},
+		{"/api/rebalance/queues", methods{post: {administrator, done}}},
+		{"/api/reset", methods{del: {administrator, reset}}},
+		{"/api/reset/{node}", methods{del: {administrator, reset}}},
 	}
 }
 
@@ -42,6 +55,7 @@ func topologyRoutes() []route {
 	each := methods{get: {inVhost, getBinding}, del: {inVhost, deleteBinding}}
 	return []route{
 		{"/api/queues", methods{get: {anyTag, listQueues}}},
+		{"/api/queues/detailed", methods{get: {anyTag, listQueues}}},
 		{"/api/queues/{vhost}", methods{get: {inVhost, listQueues}}},
 		{queue, methods{
 			get: {inVhost, getQueue}, put: {inVhost, putQueue}, del: {inVhost, deleteQueue},
@@ -67,11 +81,23 @@ func topologyRoutes() []route {
 
 func vhostRoutes() []route {
 	return []route{
+		{"/api/definitions", methods{
+			get: {administrator, exportAll}, post: {administrator, importAll},
+			put: {administrator, importAll},
+		}},
+		{"/api/definitions/{vhost}", methods{
+			get: {administrator, exportOne}, post: {administrator, importOne},
+			put: {administrator, importOne},
+		}},
+		{"/api/all-configuration", methods{
+			get: {administrator, exportAll}, post: {administrator, importAll},
+		}},
 		{"/api/vhosts", methods{get: {anyTag, listVhosts}}},
 		{"/api/vhosts/{vhost}", methods{
 			get: {administrator, getVhost}, put: {administrator, putVhost},
 			del: {administrator, deleteVhost},
 		}},
+		{"/api/vhosts/{vhost}/start/{node}", methods{post: {administrator, startVhost}}},
 	}
 }
 
@@ -149,4 +175,63 @@ func limitRoutes() []route {
 			put: {administrator, putUserLimit}, del: {administrator, deleteUserLimit},
 		}},
 	}
+}
+
+func livingRoutes() []route {
+	const connection, user = "/api/connections/{connection}", "/api/connections/username/{user}"
+	return []route{
+		{"/api/connections", methods{get: {anyTag, listConnections}}},
+		{connection, methods{get: {anyTag, getConnection}, del: {anyTag, closeConnection}}},
+		{connection + "/channels", methods{get: {anyTag, listOwnChannels}}},
+		{user, methods{get: {anyTag, listOfUser}, del: {anyTag, closeOfUser}}},
+		{"/api/vhosts/{vhost}/connections", methods{get: {inVhost, listConnections}}},
+		{"/api/vhosts/{vhost}/channels", methods{get: {inVhost, listChannels}}},
+		{"/api/channels", methods{get: {anyTag, listChannels}}},
+		{"/api/channels/{channel}", methods{get: {anyTag, getChannel}}},
+		{"/api/consumers", methods{get: {anyTag, listConsumers}}},
+		{"/api/consumers/{vhost}", methods{get: {inVhost, listConsumers}}},
+	}
+}
+
+func healthRoutes() []route {
+	const quorums = "health/checks/quorum-queues-without-elected-leaders/"
+	var list []route
+	for path, do := range map[string]func(*call) error{
+		"health/checks/alarms": checkAlarms, "health/checks/local-alarms": checkAlarms,
+		"health/checks/certificate-expiration/{within}/{unit}": checkCertificate,
+		"health/checks/port-listener/{port}":                   checkPort,
+		"health/checks/protocol-listener/{protocol}":           checkProtocol,
+		"health/checks/virtual-hosts":                          checkVhosts,
+		"health/checks/node-is-quorum-critical":                checkAlone,
+		"health/checks/node-is-mirror-sync-critical":           checkAlone,
+		"health/checks/ready-to-serve-clients":                 checkService,
+		"health/checks/is-in-service":                          checkService,
+		"health/checks/below-node-connection-limit":            checkConnectionLimit,
+		"health/checks/metadata-store/initialized":             checkWell,
+		"health/checks/metadata-store/initialized/with-data":   checkWell,
+
+		quorums + "all-vhosts": checkWell, quorums + "vhost/{vhost}": checkWell,
+		quorums + "all-vhosts/pattern/{pattern}": checkWell,
+		"healthchecks/node":                      checkNode, "healthchecks/node/{node}": checkNode,
+	} {
+		list = append(list, route{"/api/" + path, methods{get: {anyTag, do}}})
+	}
+	return append(list, route{"/api/aliveness-test/{vhost}", methods{get: {inVhost, checkAlive}}})
+}
+
+// unbuiltRoutes are RabbitMQ's that have nothing behind them here.
+func unbuiltRoutes() []route {
+	var list []route
+	for path, what := range map[string]string{
+		"traces": "tracing", "traces/{vhost}": "tracing", "traces/{vhost}/{name}": "tracing",
+		"trace-files": "tracing", "nodes/{node}/memory/ets": "memory of Erlang's tables",
+		"stream/connections": "streams", "stream/publishers": "streams",
+		"stream/consumers": "streams", "vhosts/{vhost}/deletion/protection": "protection",
+		"queues/quorum/{vhost}/{queue}/replicas/{action}": "replicas of queues",
+		"login": "login without Basic authentication",
+	} {
+		h := handler{anyTag, unbuilt(what)}
+		list = append(list, route{"/api/" + path, methods{get: h, put: h, post: h, del: h}})
+	}
+	return list
 }

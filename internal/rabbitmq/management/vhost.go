@@ -3,6 +3,7 @@ package management
 import (
 	"net/http"
 
+	"coffer/internal/broker"
 	"coffer/internal/rabbitmq"
 )
 
@@ -16,6 +17,9 @@ func listVhosts(c *call) error {
 	return c.pages(list, "name")
 }
 
+// undefined is how RabbitMQ writes that no queue type is the default.
+const undefined = "undefined"
+
 // shownVhost gives the fields of a virtual host.
 func (c *call) shownVhost(v rabbitmq.Vhost) object {
 	tags := v.Tags
@@ -24,7 +28,7 @@ func (c *call) shownVhost(v rabbitmq.Vhost) object {
 	}
 	kind := v.DefaultQueueType
 	if kind == "" {
-		kind = "undefined"
+		kind = undefined
 	}
 	o := object{
 		"name": v.Name, "description": v.Description, "tags": tags, "default_queue_type": kind,
@@ -32,24 +36,45 @@ func (c *call) shownVhost(v rabbitmq.Vhost) object {
 		"tracing":  false, "protected_from_deletion": false,
 		"cluster_state": object{c.h.cfg.Node: "running"},
 	}
-	if kind != "undefined" {
+	if kind != undefined {
 		o["metadata"].(object)["default_queue_type"] = kind
 	}
 	if c.query.Get("disable_stats") == "true" && c.query.Get("enable_queue_totals") != "true" {
 		return o
 	}
-	ns, ok := c.h.broker.Namespace(v.Name)
-	if !ok {
-		return o
+	if ns, ok := c.h.broker.Namespace(v.Name); ok {
+		c.depths(o, "vhost "+v.Name, ns)
 	}
-	var ready, unacked int64
-	for q := range ns.Topology().Queues {
-		r, u, _ := q.Counts()
-		ready, unacked = ready+r, unacked+u
+	var counts Counts
+	var in, out uint64
+	for _, x := range c.h.living.Connections() {
+		if x.Vhost != v.Name {
+			continue
+		}
+		in, out = in+x.ReceivedBytes, out+x.SentBytes
+		counts.add(&x.Ended)
+		for i := range x.Channels {
+			counts.add(&x.Channels[i].Counts)
+		}
 	}
-	o["messages"], o["messages_ready"] = ready+unacked, ready
-	o["messages_unacknowledged"] = unacked
+	c.count(o, "vhost "+v.Name, count{"recv_oct", int64(in)}, count{"send_oct", int64(out)})
+	o["message_stats"] = c.stats("vhost "+v.Name, counts)
 	return o
+}
+
+// depths adds how many messages queues hold together.
+func (c *call) depths(o object, key string, list ...*broker.Namespace) (queues, consumers int64) {
+	var ready, unacked int64
+	for _, ns := range list {
+		for q := range ns.Topology().Queues {
+			r, u, n := q.Counts()
+			ready, unacked, consumers = ready+r, unacked+u, consumers+int64(n)
+			queues++
+		}
+	}
+	c.count(o, key, count{"messages", ready + unacked}, count{"messages_ready", ready},
+		count{"messages_unacknowledged", unacked})
+	return queues, consumers
 }
 
 func getVhost(c *call) error {
@@ -111,4 +136,15 @@ func deleteVhost(c *call) error {
 	}
 	c.answer.status(http.StatusNoContent)
 	return nil
+}
+
+// startVhost answers what restarts a virtual host on a node; they all run.
+func startVhost(c *call) error {
+	if _, err := c.namespace(); err != nil {
+		return err
+	}
+	if node := c.vars["node"]; node != c.h.cfg.Node {
+		return badRequest("Request to node " + node + " failed with nodedown")
+	}
+	return done(c)
 }

@@ -38,6 +38,12 @@ func (e *Engine) Room() error {
 	return nil
 }
 
+// Space gives the free bytes of the file system, as last seen, and the mark below which
+// new messages are refused.
+func (e *Engine) Space() (free, mark uint64) {
+	return e.space.free.Load(), e.space.mark.Load()
+}
+
 // WatchRoom is [store.Spacer]'s.
 func (e *Engine) WatchRoom(fn func()) (stop func()) { return e.space.watch(fn) }
 
