@@ -86,7 +86,7 @@ func openFloor(
 // acknowledged, at its full length, so that later writes change no metadata.
 func (f *floor) make(fsys vfs.FS) error {
 	text := make([]byte, 2*floorSlot)
-	f.seq, f.next = 1, 1
+	f.seq, f.next, f.garbled = 1, 1, false
 	copy(text, f.encode())
 	return writeFile(fsys, f.path, text)
 }
