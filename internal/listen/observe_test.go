@@ -33,7 +33,7 @@ func TestObserve(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "http://localhost/metrics", nil)
 	r.RemoteAddr = "127.0.0.1:1"
 	w := httptest.NewRecorder()
-	telemetry.Handler(metrics, telemetry.Health{}).ServeHTTP(w, r)
+	telemetry.Handler(metrics, telemetry.Health{}, nil).ServeHTTP(w, r)
 	for _, want := range []string{
 		`coffer_connections_total{group="X25519MLKEM768",listener="api",` +
 			`suite="TLS_AES_128_GCM_SHA256",version="TLS 1.3"} 1`,

@@ -56,6 +56,7 @@ type instance struct {
 	visits     *visits          // nil = lets nobody in
 	links      *links           // nil with visits
 	management http.Handler     // as long as visits
+	figures    *figures         // as long as visits
 	standard   bool             // it has the standard port
 	own        *listen.Listener // else it has this; written under turn, too
 }

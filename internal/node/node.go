@@ -62,6 +62,8 @@ type Node struct {
 	counts   *counts
 	files    *tlsx.Files // the user's certificates; nil = the internal ones
 
+	started time.Time
+
 	api, metricsDoor *listen.Listener
 	doors            sync.WaitGroup                // what serves listeners
 	stops            []func(context.Context) error // in the order of starting
@@ -77,7 +79,9 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, log: cfg.Logger, metrics: telemetry.NewRegistry()}
+	n := &Node{
+		cfg: cfg, log: cfg.Logger, metrics: telemetry.NewRegistry(), started: time.Now(),
+	}
 	n.watching = newWatching()
 	n.events = listen.Observe(n.log, n.metrics)
 	n.clients = observeClients(n.log, n.metrics)
@@ -234,7 +238,11 @@ func (n *Node) openDoors(context.Context) error {
 		Shown: map[string]telemetry.Check{"disk space": n.roomHealth, "disk": n.syncHealth},
 	}
 	n.observe()
-	n.serveHTTP(n.metricsDoor, &http.Server{Handler: telemetry.Handler(n.metrics, health)})
+	shown := telemetry.Handler(n.metrics, health, map[string]http.Handler{
+		"/rabbitmq/": http.HandlerFunc(n.fleet.scrape),
+	})
+	n.serveHTTP(n.metricsDoor, &http.Server{Handler: shown})
+	n.doors.Go(n.fleet.sample)
 	return nil
 }
 

@@ -138,6 +138,7 @@ func (f *fleet) open(b *instance, domain *keyring.Domain) error {
 	b.broker, b.own, b.standard = rabbit, own, port == 0
 	b.visits = newVisits((&amqpDoors{server, server10}).serve)
 	b.links = f.openLinks(rabbit, server)
+	b.figures = f.newFigures(b.run.ID, rabbit, server)
 	b.management = f.newManagement(b.run.ID, rabbit, server, b.links)
 	return nil
 }

@@ -17,14 +17,18 @@ const maxScrapes = 4
 // /readyz with 200 or 503, a line for each check, and one for each warning.
 // Requests from another machine, or for a host name that is not this machine's
 // own, get 403: the latter come from web pages that let their name resolve to
-// 127.0.0.1. The registry is required.
-func Handler(r *Registry, h Health) http.Handler {
+// 127.0.0.1. More are handlers of other paths, by patterns of [http.ServeMux]; nil: none.
+// The registry is required.
+func Handler(r *Registry, h Health, more map[string]http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(r.registry, promhttp.HandlerOpts{
 		MaxRequestsInFlight: maxScrapes,
 	}))
 	mux.HandleFunc("GET /healthz", checks(h.Live, h.Shown))
 	mux.HandleFunc("GET /readyz", checks(h.Ready, h.Shown))
+	for pattern, handler := range more {
+		mux.Handle(pattern, handler)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if !local(req) {
 			http.Error(w, "only for this machine", http.StatusForbidden)

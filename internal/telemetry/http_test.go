@@ -38,7 +38,7 @@ func TestMetrics(t *testing.T) {
 	r.GaugeFunc("coffer_e", "E.", func() float64 { return 9 })
 	r.Histogram("coffer_f_seconds", "F.", nil).Observe(60e-6)
 	r.Histograms("coffer_g_bytes", "G.", []float64{10, 20}, "x").With("1").Observe(15)
-	w := near(Handler(r, Health{}), "/metrics")
+	w := near(Handler(r, Health{}, nil), "/metrics")
 	for _, want := range []string{
 		"coffer_a_total 3\n", `coffer_b_total{x="1",y="2"} 1` + "\n", "coffer_c 1.5\n",
 		`coffer_d{x="kept"} -2` + "\n", "coffer_e 9\n", "# HELP coffer_e E.\n",
@@ -93,7 +93,7 @@ func TestHealth(t *testing.T) {
 				return nil
 			},
 		},
-	})
+	}, nil)
 	if w := near(h, "/healthz"); w.Code != 200 || w.Body.String() != "store: ok\nok\n" {
 		t.Errorf("healthz: %d %q", w.Code, w.Body)
 	}
@@ -122,7 +122,7 @@ func TestShown(t *testing.T) {
 	h := Handler(NewRegistry(), Health{
 		Ready: map[string]Check{"store": func(context.Context) error { return nil }},
 		Shown: map[string]Check{"disk": func(context.Context) error { return trouble }},
-	})
+	}, nil)
 	if w := near(h, "/readyz"); w.Code != 200 || w.Body.String() != "store: ok\nok\n" {
 		t.Errorf("readyz: %d %q", w.Code, w.Body)
 	}
@@ -139,7 +139,7 @@ func TestShown(t *testing.T) {
 // TestLocal answers this machine only.
 func TestLocal(t *testing.T) {
 	t.Parallel()
-	h := Handler(NewRegistry(), Health{})
+	h := Handler(NewRegistry(), Health{}, nil)
 	for _, c := range []struct {
 		peer, host string
 		want       int
@@ -160,5 +160,21 @@ func TestLocal(t *testing.T) {
 				t.Errorf("%s from %q for %q: %d, want %d", path, c.peer, c.host, w.Code, c.want)
 			}
 		}
+	}
+}
+
+// TestMore: other handlers are for this machine only, too.
+func TestMore(t *testing.T) {
+	t.Parallel()
+	h := Handler(NewRegistry(), Health{}, map[string]http.Handler{
+		"/more/": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Write([]byte(r.URL.Path))
+		}),
+	})
+	if w := near(h, "/more/of/it"); w.Code != 200 || w.Body.String() != "/more/of/it" {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
+	if w := ask(h, http.MethodGet, "/more/", "192.0.2.1:1", "localhost"); w.Code != 403 {
+		t.Errorf("from afar: %d", w.Code)
 	}
 }

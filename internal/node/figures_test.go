@@ -1,0 +1,101 @@
+package node
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// scrape asks the loopback port for metrics.
+func (w *world) scrape(path string) (int, string) {
+	w.t.Helper()
+	resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d%s", w.n.metricsDoor.Port(), path))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return resp.StatusCode, string(text)
+}
+
+// value gives the value of a line of an answer.
+func value(t *testing.T, text, name string) string {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(line, name+" "); ok {
+			return strings.TrimSpace(rest)
+		}
+	}
+	t.Errorf("no %s in\n%s", name, text)
+	return ""
+}
+
+// TestFigures: each broker shows itself to Prometheus on the loopback port, under
+// RabbitMQ's names.
+func TestFigures(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	second, _ := w.create("second")
+	admin := strings.TrimSpace(w.file(fileMainAdmin))
+	c := w.console()
+	for _, queue := range []string{"a", "b"} {
+		url := "https://localhost:" + w.managementPort() + "/api/queues/%2F/" + queue
+		if code, text := c.ask(admin, "PUT", url, ""); code != 201 {
+			t.Fatalf("declare: %d %s", code, text)
+		}
+	}
+	for path, queues := range map[string]string{
+		"/rabbitmq/metrics": "2", "/rabbitmq/" + w.main() + "/metrics": "2",
+		"/rabbitmq/" + second + "/metrics": "0",
+	} {
+		code, text := w.scrape(path)
+		if got := value(t, text, "rabbitmq_queues"); code != 200 || got != queues {
+			t.Errorf("%s: %d, %s queues", path, code, got)
+		}
+		for _, name := range []string{"rabbitmq_process_open_fds", "rabbitmq_process_max_fds",
+			"rabbitmq_process_resident_memory_bytes", "rabbitmq_resident_memory_limit_bytes",
+			"rabbitmq_disk_space_available_bytes", "rabbitmq_erlang_processes_used"} {
+			if got := value(t, text, name); len(got) < 1 || got == "0" {
+				t.Errorf("%s: %s is %q", path, name, got)
+			}
+		}
+	}
+	_, text := w.scrape("/rabbitmq/" + second + "/metrics/per-object")
+	if want := `rabbitmq_cluster="` + second + `"`; !strings.Contains(text, want) {
+		t.Errorf("no %s in\n%s", want, text)
+	}
+	for _, path := range []string{"/rabbitmq/", "/rabbitmq/other/metrics", "/rabbitmq/metrics/x",
+		"/rabbitmq/b-00000000-0000-4000-8000-000000000000/metrics"} {
+		if code, _ := w.scrape(path); code != 404 {
+			t.Errorf("%s: %d", path, code)
+		}
+	}
+}
+
+func TestProcessFigures(t *testing.T) {
+	t.Parallel()
+	for text, pages := range map[string]int64{
+		"100 25 3 4 0 6 0\n": 25, "": 0, "100": 0, "100 x": 0, "1 -5": 0,
+	} {
+		if got := statm(text); got != pages {
+			t.Errorf("%q: %d", text, got)
+		}
+	}
+	for text, bytes := range map[string]int64{
+		"MemFree: 1 kB\nMemTotal:       2048 kB\n": 2 << 20, "MemTotal: 5 MB\n": 0, "": 0,
+		"MemTotal: x kB\n": 0, "MemTotal: 9223372036854775807 kB\n": 0,
+	} {
+		if got := meminfo(strings.NewReader(text)); got != bytes {
+			t.Errorf("%q: %d", text, got)
+		}
+	}
+	open, most := descriptors()
+	if open < 3 || most < open || residentMemory() < 1<<20 || machineMemory() < 64<<20 {
+		t.Errorf("%d of %d files, %d of %d bytes", open, most, residentMemory(), machineMemory())
+	}
+}
