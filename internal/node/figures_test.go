@@ -49,6 +49,27 @@ func TestFigures(t *testing.T) {
 			t.Fatalf("declare: %d %s", code, text)
 		}
 	}
+	base := "https://localhost:" + w.managementPort()
+	for path, want := range map[string]string{
+		"/metrics": "rabbitmq_queues 2\n", "/metrics/detailed?family=queue_coarse_metrics": "" +
+			`rabbitmq_detailed_queue_messages_ready{vhost="/",queue="a"} 0` + "\n",
+		"/metrics/per-object": `rabbitmq_queue_messages_ready{vhost="/",queue="b"} 0` + "\n",
+	} {
+		if code, text := c.ask(admin, "GET", base+path, ""); code != 200 ||
+			!strings.Contains(text, want) {
+			t.Errorf("%s: %d %s", path, code, text)
+		}
+	}
+	if code, _ := c.ask("wrong", "GET", base+"/metrics", ""); code != 401 {
+		t.Errorf("with a wrong password: %d", code)
+	}
+	const permit = `{"password":"p","tags":"management"}`
+	if code, text := c.ask(admin, "PUT", base+"/api/users/plain", permit); code != 201 {
+		t.Fatalf("%d %s", code, text)
+	}
+	if code, _ := c.askAs("plain", "p", "GET", base+"/metrics", ""); code != 401 {
+		t.Errorf("without the tag monitoring: %d", code)
+	}
 	for path, queues := range map[string]string{
 		"/rabbitmq/metrics": "2", "/rabbitmq/" + w.main() + "/metrics": "2",
 		"/rabbitmq/" + second + "/metrics": "0",

@@ -88,11 +88,12 @@ func (f *fleet) console(b *instance) string {
 
 // newManagement makes the management API of a broker.
 func (f *fleet) newManagement(
-	id uuid.UUID, b *rabbitmq.Broker, s *amqp091.Server, l *links,
+	id uuid.UUID, b *rabbitmq.Broker, s *amqp091.Server, l *links, shown *figures,
 ) http.Handler {
 	m := &managed{f, id, s, l}
 	return management.New(b, m, m, m, management.Config{
 		Logger: f.n.log, Build: f.n.cfg.Version, Node: "coffer@" + f.n.cfg.Hostname,
+		Metrics: shown,
 	})
 }
 

@@ -40,11 +40,17 @@ func (w *world) managementPort() string {
 // ask sends a request to a base URL and gives status and body.
 func (c *console) ask(password, method, url, body string) (int, string) {
 	c.w.t.Helper()
+	return c.askAs("admin", password, method, url, body)
+}
+
+// askAs is ask of another user.
+func (c *console) askAs(user, password, method, url, body string) (int, string) {
+	c.w.t.Helper()
 	r, err := http.NewRequest(method, url, strings.NewReader(body))
 	if err != nil {
 		c.w.t.Fatal(err)
 	}
-	r.SetBasicAuth("admin", password)
+	r.SetBasicAuth(user, password)
 	r.Header.Set("Content-Type", "application/json")
 	resp, err := c.client.Do(r)
 	if err != nil {

@@ -139,7 +139,7 @@ func (f *fleet) open(b *instance, domain *keyring.Domain) error {
 	b.visits = newVisits((&amqpDoors{server, server10}).serve)
 	b.links = f.openLinks(rabbit, server)
 	b.figures = f.newFigures(b.run.ID, rabbit, server)
-	b.management = f.newManagement(b.run.ID, rabbit, server, b.links)
+	b.management = f.newManagement(b.run.ID, rabbit, server, b.links, b.figures)
 	return nil
 }
 

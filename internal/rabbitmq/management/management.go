@@ -42,6 +42,8 @@ type Config struct {
 	// MaxBody bounds the bodies of definitions and messages, in octets; 32 MiB. Those
 	// of other requests are bounded at 1 MiB.
 	MaxBody int64
+	// Metrics answers for /metrics and below; nil: they are not there.
+	Metrics http.Handler
 }
 
 // Handler serves the API of one broker. It is safe for concurrent use.
