@@ -174,11 +174,40 @@ func (e amqpEngine) Watch(_ *broker.Namespace, fn func()) (stop func()) {
 // dialect fits what the protocol knows of arguments to what RabbitMQ brokers ask.
 type dialect struct{ amqp091.Dialect }
 
-var _ rabbitmq.Dialect = dialect{}
+var (
+	_ rabbitmq.Dialect  = dialect{}
+	_ rabbitmq.Declarer = dialect{}
+)
 
 // Shape is [rabbitmq.Dialect]'s.
 func (d dialect) Shape(arguments []byte) rabbitmq.Shape {
 	var s rabbitmq.Shape
 	s.Kind, s.Limits, s.Overflow, s.Deliveries = d.Dialect.Shape(arguments)
 	return s
+}
+
+// Queue is [rabbitmq.Declarer]'s.
+func (d dialect) Queue(vhost string, q rabbitmq.DefinedQueue) (broker.QueueSpec, error) {
+	return d.Dialect.Queue(vhost, q.Name, q.Durable, q.AutoDelete, q.Arguments)
+}
+
+// Exchange is [rabbitmq.Declarer]'s.
+func (d dialect) Exchange(vhost string, x rabbitmq.DefinedExchange) (broker.Address, error) {
+	a := broker.Address{
+		Name: x.Name, Durable: x.Durable, AutoDelete: x.AutoDelete, Internal: x.Internal,
+	}
+	return d.Dialect.Exchange(a, vhost, x.Type, x.Arguments)
+}
+
+// Binding is [rabbitmq.Declarer]'s.
+func (d dialect) Binding(b rabbitmq.DefinedBinding, source broker.AddressKind) (
+	broker.Binding, error,
+) {
+	to := broker.Binding{Source: b.Source, Key: b.RoutingKey}
+	if b.DestinationType == "exchange" {
+		to.Address = b.Destination
+	} else {
+		to.Queue = b.Destination
+	}
+	return d.Dialect.Binding(to, source, b.Arguments)
 }

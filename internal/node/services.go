@@ -39,7 +39,8 @@ const (
 // openServices builds the AWS services and the gateway before them.
 func (n *Node) openServices(ctx context.Context) error {
 	n.rabbit = rabbitmq.New(n.core, n.db, rabbitmq.Config{
-		Logger: n.log, Dialect: dialect{}, Components: n.components(),
+		Logger: n.log, Dialect: dialect{}, Declarer: dialect{}, Build: n.cfg.Version,
+		Components: n.components(),
 	})
 	keys, err := kms.New(n.db, n.ring, kms.Config{})
 	if err != nil {

@@ -33,9 +33,27 @@ type Broker struct {
 // ID names the broker.
 func (b *Broker) ID() uuid.UUID { return b.id }
 
-// enter opens the namespace of a virtual host.
-func (b *Broker) enter(v vhostRow) (*broker.Namespace, error) {
-	return b.engine.core.OpenNamespace(broker.NamespaceID(v.Namespace), b.domain)
+// enter opens the namespace of a virtual host, with the exchanges that each has.
+func (b *Broker) enter(ctx context.Context, v vhostRow) (*broker.Namespace, error) {
+	ns, err := b.engine.core.OpenNamespace(broker.NamespaceID(v.Namespace), b.domain)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range [...]broker.Address{
+		{Name: "amq.direct", Kind: broker.Direct, Durable: true},
+		{Name: "amq.fanout", Kind: broker.Fanout, Durable: true},
+		{Name: "amq.headers", Kind: broker.Matched, Durable: true},
+		{Name: "amq.match", Kind: broker.Matched, Durable: true},
+		{Name: "amq.topic", Kind: broker.Pattern, Durable: true},
+	} {
+		if _, ok := ns.Topology().Address(x.Name); ok {
+			continue
+		}
+		if _, _, err := ns.DeclareAddress(ctx, x); err != nil {
+			return nil, err
+		}
+	}
+	return ns, nil
 }
 
 // Authenticate checks a name and a password: nil or [fault.Unauthenticated].

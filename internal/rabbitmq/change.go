@@ -94,7 +94,8 @@ func (b *Broker) change(ctx context.Context, fn func(context.Context, *edit) err
 	if err != nil {
 		return err
 	}
-	failed := e.openAll()
+	ctx = context.WithoutCancel(ctx) // what is durable is carried through
+	failed := e.openAll(ctx)
 	for _, vhost := range e.shapes {
 		e.next.rank(vhost)
 	}
@@ -105,7 +106,7 @@ func (b *Broker) change(ctx context.Context, fn func(context.Context, *edit) err
 			b.engine.events.Changed(ctx, b.id, c)
 		}
 	}
-	return errors.Join(failed, b.settle(context.WithoutCancel(ctx), e))
+	return errors.Join(failed, b.settle(ctx, e))
 }
 
 // settle does what follows a change that is visible.
@@ -123,14 +124,14 @@ func (b *Broker) settle(ctx context.Context, e *edit) error {
 
 // openAll opens the virtual hosts that were made. One that cannot be opened is there at
 // the next start.
-func (e *edit) openAll() error {
+func (e *edit) openAll(ctx context.Context) error {
 	var errs []error
 	for _, name := range e.opens {
 		v := e.next.vhosts[name]
 		if v == nil {
 			continue
 		}
-		ns, err := e.b.enter(v.row)
+		ns, err := e.b.enter(ctx, v.row)
 		if err != nil {
 			delete(e.next.vhosts, name)
 			errs = append(errs, fmt.Errorf("vhost %q: %w", name, err))

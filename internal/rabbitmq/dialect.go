@@ -1,6 +1,9 @@
 package rabbitmq
 
-import "coffer/internal/broker"
+import (
+	"coffer/internal/broker"
+	"coffer/internal/fault"
+)
 
 // Dialect is what the engine asks of the protocol in whose encoding exchanges, queues
 // and bindings keep their arguments.
@@ -23,9 +26,31 @@ type Shape struct {
 	Overflow, Deliveries bool
 }
 
-// mute is the dialect of an engine that was given none: nothing has arguments.
+// mute is the dialect of an engine that was given none: nothing has arguments, and
+// definitions declare nothing.
 type mute struct{}
+
+var (
+	_ Dialect  = mute{}
+	_ Declarer = mute{}
+)
 
 func (mute) Arguments([]byte) (map[string]any, error) { return map[string]any{}, nil }
 func (mute) Shape([]byte) Shape                       { return Shape{Kind: KindClassic} }
 func (mute) Alternate([]byte) string                  { return "" }
+
+func (mute) Queue(string, DefinedQueue) (broker.QueueSpec, error) {
+	return broker.QueueSpec{}, errMute()
+}
+
+func (mute) Exchange(string, DefinedExchange) (broker.Address, error) {
+	return broker.Address{}, errMute()
+}
+
+func (mute) Binding(DefinedBinding, broker.AddressKind) (broker.Binding, error) {
+	return broker.Binding{}, errMute()
+}
+
+func errMute() error {
+	return fault.New(fault.NotImplemented, "nothing can be declared by definitions here")
+}

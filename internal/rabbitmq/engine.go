@@ -30,6 +30,9 @@ type Config struct {
 	// Dialect reads the arguments of exchanges, queues and bindings; default: they have
 	// none.
 	Dialect Dialect
+	// Declarer checks what definitions declare; default: they declare nothing.
+	Declarer Declarer
+	Build    string // Coffer's version, for definitions files
 
 	// Components check the values of parameters that are for them, by their names. Errors
 	// have the kind [fault.Invalid]. Parameters of other components are refused.
@@ -55,6 +58,8 @@ type Engine struct {
 
 	components map[string]func(Parameter) error
 	dialect    Dialect
+	declarer   Declarer
+	build      string
 
 	mu   sync.Mutex
 	open map[uuid.UUID]*Broker
@@ -68,9 +73,13 @@ func New(core *broker.Core, db *control.DB, cfg Config) *Engine {
 	if cfg.Dialect == nil {
 		cfg.Dialect = mute{}
 	}
+	if cfg.Declarer == nil {
+		cfg.Declarer = mute{}
+	}
 	return &Engine{
 		core: core, db: db, hasher: NewHasher(), log: cfg.Logger, decoy: decoy(),
 		events: cfg.Events, components: cfg.Components, dialect: cfg.Dialect,
+		declarer: cfg.Declarer, build: cfg.Build,
 		open: map[uuid.UUID]*Broker{},
 	}
 }
@@ -153,7 +162,7 @@ func (e *Engine) Open(ctx context.Context, id uuid.UUID, domain broker.Domain) (
 		return nil, fmt.Errorf("open broker %s: %w", id, err)
 	}
 	for _, v := range s.vhosts {
-		if v.ns, err = b.enter(v.row); err != nil {
+		if v.ns, err = b.enter(ctx, v.row); err != nil {
 			return nil, fmt.Errorf("open broker %s: vhost %q: %w", id, v.row.Name, err)
 		}
 	}

@@ -44,7 +44,11 @@ func short(s string) string {
 
 // named is how texts call a thing: queue 'q' in vhost '/'.
 func (c *conn) named(kind Resource, name string) string {
-	return string(kind) + " '" + name + "' in vhost '" + c.client.VHost + "'"
+	return named(kind, name, c.client.VHost)
+}
+
+func named(kind Resource, name, vhost string) string {
+	return string(kind) + " '" + name + "' in vhost '" + vhost + "'"
 }
 
 // missing is the answer for a thing that is not there.

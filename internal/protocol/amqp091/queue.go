@@ -108,17 +108,8 @@ func (c *conn) fillQueue(want *broker.QueueSpec, t wire.Table) error {
 		return err
 	}
 	if kindOfQueue(t) == quorum {
-		wrong := ""
-		switch {
-		case want.AutoDelete:
-			wrong = "auto-delete"
-		case want.Exclusive:
-			wrong = "exclusive-owner"
-		case !want.Durable:
-			wrong = "non-durable"
-		}
-		if wrong != "" {
-			return refuse(wire.PreconditionFailed, "invalid property '%s' for %s", wrong, owner)
+		if err := checkQuorum(want, owner); err != nil {
+			return err
 		}
 	}
 	shape(want, t)
@@ -128,6 +119,23 @@ func (c *conn) fillQueue(want *broker.QueueSpec, t wire.Table) error {
 		want.Limits = k.Limit(c.client.VHost, want.Name, want.Arguments)
 	}
 	return err
+}
+
+// checkQuorum refuses what a quorum queue cannot be.
+func checkQuorum(want *broker.QueueSpec, owner string) error {
+	wrong := ""
+	switch {
+	case want.AutoDelete:
+		wrong = "auto-delete"
+	case want.Exclusive:
+		wrong = "exclusive-owner"
+	case !want.Durable:
+		wrong = "non-durable"
+	}
+	if wrong != "" {
+		return refuse(wire.PreconditionFailed, "invalid property '%s' for %s", wrong, owner)
+	}
+	return nil
 }
 
 // deleteQueue answers queue.delete; a missing queue is deleted already.
