@@ -56,6 +56,11 @@ client_ruby() {
 	echo "ruby -W ruby/main.rb" >"$said/ruby"
 }
 
+client_prometheus() {
+	prometheus --version && promtool --version || debian prometheus
+	echo "prometheus" >"$said/prometheus"
+}
+
 client_php() {
 	php -r 'require "PhpAmqpLib/autoload.php";' || debian php-cli php-amqplib
 	echo "php php/main.php" >"$said/php"

@@ -19,7 +19,7 @@ fi
 export COFFER_COMPAT_CACHE=$cache
 case ${COFFER_COMPAT:=quick} in
 quick) COFFER_COMPAT=node ;;
-all) COFFER_COMPAT='node java spring ruby php celery' ;;
+all) COFFER_COMPAT='node java spring ruby php celery prometheus' ;;
 esac
 
 build=$(mktemp -d)
