@@ -14,6 +14,7 @@ import (
 type call struct {
 	h      *Handler
 	r      *http.Request
+	as     *Identity // nil: whose credentials the request has
 	answer answer
 	serial uint64
 	began  time.Time

@@ -95,9 +95,11 @@ func New(b *rabbitmq.Broker, doors Doors, living Living, links Links, cfg Config
 }
 
 // ServeHTTP answers one request.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.serve(w, r, nil) }
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, as *Identity) {
 	c := &call{
-		h: h, r: r, serial: h.serial.Add(1), began: time.Now(),
+		h: h, r: r, as: as, serial: h.serial.Add(1), began: time.Now(),
 		answer: answer{w: w},
 	}
 	head := w.Header()
