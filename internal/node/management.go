@@ -13,6 +13,7 @@ import (
 	"coffer/internal/protocol/amqp091/wire"
 	"coffer/internal/rabbitmq"
 	"coffer/internal/rabbitmq/management"
+	"coffer/internal/rabbitmq/management/ui"
 	"coffer/internal/tlsx"
 )
 
@@ -86,15 +87,16 @@ func (f *fleet) console(b *instance) string {
 	return "https://" + net.JoinHostPort(host, strconv.Itoa(f.management.Port()))
 }
 
-// newManagement makes the management API of a broker.
+// newManagement makes the management API of a broker, and the pages over it.
 func (f *fleet) newManagement(
 	id uuid.UUID, b *rabbitmq.Broker, s *amqp091.Server, l *links, shown *figures,
 ) http.Handler {
 	m := &managed{f, id, s, l}
-	return management.New(b, m, m, m, management.Config{
+	api := management.New(b, m, m, m, management.Config{
 		Logger: f.n.log, Build: f.n.cfg.Version, Node: "coffer@" + f.n.cfg.Hostname,
 		Metrics: shown,
 	})
+	return ui.New(api, ui.Config{Logger: f.n.log})
 }
 
 // managed is one broker's messaging protocols as its management API sees them.
