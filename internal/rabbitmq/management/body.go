@@ -18,13 +18,23 @@ const pretty = 78
 const tooLarge = "Exceeded HTTP request body size limit"
 
 // body reads the body of a request that need not be large.
-func (c *call) body() (object, error) { return c.decode(smallBody) }
+func (c *call) body() (object, error) { return parsed(c.read(smallBody)) }
 
-// largeBody reads a body that may hold definitions or a message. Only a few are in
+// largeBody reads a body that may hold a message.
+func (c *call) largeBody() (object, error) { return parsed(c.largeText()) }
+
+func parsed(text []byte, err error) (object, error) {
+	if err != nil {
+		return nil, err
+	}
+	return parseObject(text)
+}
+
+// largeText reads a body that may hold definitions or a message. Only a few are in
 // memory at a time; the others wait.
-func (c *call) largeBody() (object, error) {
+func (c *call) largeText() ([]byte, error) {
 	if c.r.ContentLength >= 0 && c.r.ContentLength <= smallBody {
-		return c.decode(smallBody)
+		return c.read(smallBody)
 	}
 	select {
 	case c.h.large <- struct{}{}:
@@ -32,23 +42,23 @@ func (c *call) largeBody() (object, error) {
 	case <-c.r.Context().Done():
 		return nil, fault.Wrap(fault.Unavailable, c.r.Context().Err(), "too many large requests")
 	}
-	return c.decode(c.h.cfg.MaxBody)
+	return c.read(c.h.cfg.MaxBody)
 }
 
-// decode reads a JSON object; no body is an empty one. Whole numbers come as int64,
-// others as float64.
-func (c *call) decode(limit int64) (object, error) {
-	data, err := io.ReadAll(http.MaxBytesReader(c.answer.w, c.r.Body, limit))
+// read reads a body of a bounded length.
+func (c *call) read(limit int64) ([]byte, error) {
+	text, err := io.ReadAll(http.MaxBytesReader(c.answer.w, c.r.Body, limit))
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
 		return nil, badRequest(tooLarge)
 	}
 	if err != nil {
 		return nil, badRequest("not_json")
 	}
-	return parseObject(data)
+	return text, nil
 }
 
-// parseObject reads a JSON object as requests hold it.
+// parseObject reads a JSON object as requests hold it; nothing is an empty one. Whole
+// numbers come as int64, others as float64.
 func parseObject(data []byte) (object, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return object{}, nil

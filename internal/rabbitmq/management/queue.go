@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"coffer/internal/broker"
+	"coffer/internal/rabbitmq"
 )
 
 // listQueues answers GET /api/queues and /api/queues/{vhost}.
@@ -187,4 +188,11 @@ func actOnQueue(c *call) error {
 		return nil
 	}
 	return badRequest([]any{"unknown", body["action"]})
+}
+
+func queueKind(arguments object) string {
+	if kind, ok := arguments["x-queue-type"].(string); ok {
+		return kind
+	}
+	return rabbitmq.KindClassic
 }
