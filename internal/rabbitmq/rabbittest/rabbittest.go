@@ -134,7 +134,9 @@ func open(t testing.TB, b *Broker, components Components) *rabbitmq.Engine {
 			t.Error(err)
 		}
 	})
-	return rabbitmq.New(core, db, rabbitmq.Config{Logger: quiet, Components: components})
+	return rabbitmq.New(core, db, rabbitmq.Config{
+		Logger: quiet, Components: components, Dialect: dialect{},
+	})
 }
 
 // Enter is [peer.Broker]'s.
@@ -261,6 +263,18 @@ func (e Engine) Permit(
 // Watch is [amqp091.Engine]'s.
 func (e Engine) Watch(_ *broker.Namespace, fn func()) (stop func()) {
 	return e.Broker.Watch(fn)
+}
+
+// dialect is what the engine knows of arguments, as node's does.
+type dialect struct{ amqp091.Dialect }
+
+var _ rabbitmq.Dialect = dialect{}
+
+// Shape is [rabbitmq.Dialect]'s.
+func (d dialect) Shape(arguments []byte) rabbitmq.Shape {
+	var s rabbitmq.Shape
+	s.Kind, s.Limits, s.Overflow, s.Deliveries = d.Dialect.Shape(arguments)
+	return s
 }
 
 // Inside is the engine of the broker's own connections.

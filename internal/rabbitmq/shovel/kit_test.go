@@ -100,13 +100,19 @@ func (w *world) remove(name string) {
 }
 
 // await waits until cond holds; what is waited for has no event of its own.
-func await(t testing.TB, what string, cond func() bool) {
+func await(t testing.TB, what string, cond func() bool, shown ...func() string) {
 	t.Helper()
+	state := func() (s string) {
+		for _, fn := range shown {
+			s += "\n" + fn()
+		}
+		return s
+	}
 	late := time.After(rabbittest.Patience)
 	for !cond() {
 		select {
 		case <-late:
-			t.Fatalf("waited too long for: %s", what)
+			t.Fatalf("waited too long for: %s%s", what, state())
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
@@ -128,7 +134,7 @@ func (w *world) awaitState(name, state, reason string) {
 	await(w.t, name+" to be "+state+" "+reason, func() bool {
 		s, ok := w.status(name)
 		return ok && s.State == state && strings.Contains(s.Reason, reason)
-	})
+	}, w.log.String)
 }
 
 func (w *world) awaitGone(name string) {
@@ -198,7 +204,31 @@ func (c client) take(queue string, n int) (list []amqp.Delivery) {
 		}
 	}
 	c.must(c.Cancel("taker", false))
+	for m := range d { // what came beyond
+		c.must(m.Nack(false, true))
+	}
 	return list
+}
+
+// distinct takes messages until n different ones have come.
+func (c client) distinct(queue string, n int) {
+	c.t.Helper()
+	d, err := c.ConsumeWithContext(context.Background(), queue, "taker", false, false, false,
+		false, nil)
+	c.must(err)
+	for seen := map[string]bool{}; len(seen) < n; {
+		select {
+		case m, ok := <-d:
+			if !ok {
+				c.t.Fatalf("%s: deliveries ended after %d", queue, len(seen))
+			}
+			c.must(m.Ack(false))
+			seen[string(m.Body)] = true
+		case <-time.After(rabbittest.Patience):
+			c.t.Fatalf("%s: %d of %d different messages", queue, len(seen), n)
+		}
+	}
+	c.must(c.Cancel("taker", false))
 }
 
 // count is the number of ready messages.

@@ -182,11 +182,11 @@ func TestFollowsItsParameter(t *testing.T) {
 	w.awaitState("s", Running, "")
 	w.remove("s")
 	w.awaitGone("s")
-	here.text("q", 6, 7)
 	await(t, "the consumer to be gone", func() bool {
 		q, err := here.QueueDeclarePassive("q", true, false, false, false, nil)
 		return err == nil && q.Consumers == 0
 	})
+	here.text("q", 6, 7)
 	if n := here.count("q"); n != 1 {
 		t.Errorf("%d messages", n)
 	}
