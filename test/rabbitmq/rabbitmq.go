@@ -52,6 +52,8 @@ type Server struct {
 	Addr string // of AMQP without TLS
 	Dir  string // everything it wrote
 
+	program    string
+	ports      [3]int
 	node, epmd *exec.Cmd
 	log        *tail
 }
@@ -100,39 +102,53 @@ func start(ctx context.Context, program string, cfg *Config) (_ *Server, err err
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Dir: dir, log: &tail{}}
+	s := &Server{Dir: dir, program: program, log: &tail{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Stop())
 		}
 	}()
-	var ports [3]int
-	if err := freePorts(ports[:]); err != nil {
+	if err := freePorts(s.ports[:]); err != nil {
 		return nil, err
 	}
-	s.Addr = fmt.Sprintf("127.0.0.1:%d", ports[0])
+	s.Addr = fmt.Sprintf("127.0.0.1:%d", s.ports[0])
 	if err := s.write(cfg); err != nil {
 		return nil, err
 	}
+	return s, s.launch(ctx)
+}
+
+// Restart starts the broker again after Kill, on the same ports and what it kept, and
+// waits until it serves.
+func (s *Server) Restart(ctx context.Context) error {
+	if err := s.launch(ctx); err != nil {
+		return fmt.Errorf("restart rabbitmq: %w", err)
+	}
+	return nil
+}
+
+// launch starts the processes.
+func (s *Server) launch(ctx context.Context) error {
 	// The broker asks a name server, which it would start and leave behind.
-	s.epmd = exec.Command(nameServer(), "-port", fmt.Sprint(ports[1]), "-address", "127.0.0.1")
+	s.epmd = exec.Command(nameServer(), "-port", fmt.Sprint(s.ports[1]), "-address", "127.0.0.1")
 	s.epmd.SysProcAttr = process.Die()
 	if err := s.epmd.Start(); err != nil {
 		s.epmd = nil
-		return nil, err
+		return err
 	}
-	s.node = exec.Command(program)
-	s.node.Env, s.node.SysProcAttr, s.node.Dir = s.environment(ports), process.Die(), dir
+	s.node = exec.Command(s.program)
+	s.node.Env, s.node.SysProcAttr, s.node.Dir = s.environment(s.ports), process.Die(), s.Dir
 	out, err := s.node.StdoutPipe()
 	if err != nil {
-		return nil, err
+		s.node = nil
+		return err
 	}
 	s.node.Stderr = s.node.Stdout
 	if err := s.node.Start(); err != nil {
 		s.node = nil
-		return nil, err
+		return err
 	}
-	return s, s.await(ctx, out)
+	return s.await(ctx, out)
 }
 
 // nameServer finds Erlang's, which need not be in the path.
