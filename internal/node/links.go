@@ -7,12 +7,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 
 	"coffer/internal/broker"
 	"coffer/internal/fault"
 	"coffer/internal/protocol/amqp091"
 	"coffer/internal/rabbitmq"
+	"coffer/internal/rabbitmq/federation"
 	"coffer/internal/rabbitmq/peer"
 	"coffer/internal/rabbitmq/shovel"
 )
@@ -25,7 +27,8 @@ type links struct {
 	pipes  *visits
 	count  atomic.Uint64
 
-	shovels *shovel.Set
+	shovels    *shovel.Set
+	federation *federation.Set
 }
 
 var _ peer.Broker = (*links)(nil)
@@ -33,9 +36,9 @@ var _ peer.Broker = (*links)(nil)
 // components are the checks of parameters.
 func (n *Node) components() map[string]func(rabbitmq.Parameter) error {
 	dialer := peer.New(peer.Config{InsecureLoopback: n.cfg.InsecureLoopback})
-	return map[string]func(rabbitmq.Parameter) error{
-		shovel.Component: shovel.Validate(dialer),
-	}
+	checks := federation.Components(dialer)
+	checks[shovel.Component] = shovel.Validate(dialer)
+	return checks
 }
 
 // openLinks starts what connects a broker that serves clients.
@@ -49,6 +52,9 @@ func (f *fleet) openLinks(rabbit *rabbitmq.Broker, server *amqp091.Server) *link
 	cluster := "b-" + rabbit.ID().String()
 	log := f.n.log.With("broker", cluster)
 	l.shovels = shovel.Run(rabbit, dialer, shovel.Config{Logger: log, Cluster: cluster})
+	l.federation = federation.Run(rabbit, dialer, federation.Config{
+		Logger: log, Cluster: cluster, Arguments: plainTable,
+	})
 	return l
 }
 
@@ -68,7 +74,10 @@ func (n *Node) roots() *x509.CertPool {
 
 // close ends shovels and links, and then their ways in.
 func (l *links) close(ctx context.Context) {
-	l.shovels.Close()
+	var both sync.WaitGroup
+	both.Go(l.shovels.Close)
+	both.Go(l.federation.Close)
+	both.Wait()
 	l.pipes.end(ctx)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -242,3 +243,8 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // MarshalJSON hides the secret.
 func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+
+// Self is a URI of a virtual host of the broker itself, as nobody.
+func Self(vhost string) *URI {
+	return &URI{vhost: vhost, path: "/" + url.PathEscape(vhost)}
+}
