@@ -33,9 +33,10 @@ func TestWrongEnds(t *testing.T) {
 	const user = rabbittest.User
 	right := user + ":" + rabbittest.Escaped + "@" + addr
 	for name, c := range map[string]struct{ uri, reason string }{
-		"host":     {"amqps://u:secret@nowhere.invalid/", "unknown host"},
-		"port":     {"amqps://u:secret@" + closed + "/%2f", "ECONNREFUSED"},
-		"password": {"amqps://" + user + ":secret@" + addr + "?cacertfile=" + w.ca, "ACCESS_REFUSED"},
+		"host": {"amqps://u:secret@nowhere.invalid/", "unknown host"},
+		"port": {"amqps://u:secret@" + closed + "/%2f", "ECONNREFUSED"},
+		"password": {"amqps://" + user + ":secret@" + addr + "?cacertfile=" + w.ca,
+			"ACCESS_REFUSED"},
 		"authority": {"amqps://" + right, "certificate was not accepted: x509: certificate " +
 			"signed by unknown authority"},
 		"name": {"amqps://" + right + "?server_name_indication=other&cacertfile=" + w.ca,
@@ -43,8 +44,8 @@ func TestWrongEnds(t *testing.T) {
 		"ca file": {"amqps://" + right + "?cacertfile=/secret/none.pem",
 			"cacertfile: no such file or directory"},
 		"ca empty": {"amqps://" + right + "?cacertfile=" + empty, "it holds no certificate"},
-		"key file": {"amqps://" + right + "?certfile=/secret/none.pem&keyfile=/secret/none&cacertfile=" +
-			w.ca, "certfile and keyfile: no such file"},
+		"key file": {"amqps://" + right + "?certfile=/secret/none.pem&keyfile=/secret/none" +
+			"&cacertfile=" + w.ca, "certfile and keyfile: no such file"},
 		"vhost":  {"amqps://" + right + "/none?cacertfile=" + w.ca, "vhost none not found"},
 		"here":   {"amqp:///none", "vhost none not found"},
 		"nobody": {"amqps://" + addr + "?cacertfile=" + w.ca, "ACCESS_REFUSED"},

@@ -29,7 +29,9 @@ type client struct {
 func (c *client) forever(ctx context.Context, do func(*amqp.Channel) error) {
 	for ctx.Err() == nil {
 		if conn, err := amqp.DialTLS(c.uri, c.tls); err == nil {
-			stop := context.AfterFunc(ctx, func() { conn.CloseDeadline(time.Now().Add(time.Second)) })
+			stop := context.AfterFunc(ctx, func() {
+				conn.CloseDeadline(time.Now().Add(time.Second))
+			})
 			if ch, err := conn.Channel(); err == nil {
 				do(ch) // it ends with the broker; the ledger knows what was done
 			}
