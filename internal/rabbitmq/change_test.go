@@ -60,7 +60,7 @@ func fillBroker(t *testing.T, b *Broker) {
 			is(b.PutPolicy(ctx, Policy{Vhost: "/a", Name: "p", Pattern: "^q", Priority: 3,
 				Definition: map[string]any{"max-length": 10.0}, Operator: operator}))
 		}
-		is(b.PutParameter(ctx, Parameter{"toy", "/a", "n", json.RawMessage(`{"a":1}`)}))
+		is(b.PutParameter(ctx, Parameter{"toy", "/a", "n", json.RawMessage(`{"a":1}`), "u"}))
 		is(b.PutGlobalParameter(ctx, "cluster_name", json.RawMessage(`"here"`)))
 		must(t, b.SetVhostLimit(ctx, "/a", MaxQueues, 7))
 		must(t, b.SetUserLimit(ctx, "u", MaxConnections, 8))
@@ -162,7 +162,7 @@ func TestChangeRefused(t *testing.T) {
 		"policy vhost":  {policy("x", ""), fault.NotFound},
 		"policy regexp": {policy("/", "("), fault.Invalid},
 		"policy gone":   {b.DeletePolicy(ctx, false, "/", "x"), fault.NotFound},
-		"component": {second(b.PutParameter(ctx, Parameter{"x", "/", "n", nil})),
+		"component": {second(b.PutParameter(ctx, Parameter{Component: "x", Vhost: "/", Name: "n"})),
 			fault.Invalid},
 		"value":      {second(b.PutGlobalParameter(ctx, "n", []byte("{"))), fault.Invalid},
 		"limit":      {b.SetVhostLimit(ctx, "/", "x", 1), fault.Invalid},

@@ -41,7 +41,7 @@ func (s *state) read(kind byte, value []byte) error {
 		if err := json.Unmarshal(value, &p); err != nil {
 			return fmt.Errorf("parameter: %w", err)
 		}
-		s.parameters[parameterKey{p.Component, p.Vhost, p.Name}] = p.Value
+		s.parameters[parameterKey{p.Component, p.Vhost, p.Name}] = setting{p.Value, p.By}
 	default:
 		return fmt.Errorf("row of the unknown kind %q", kind)
 	}

@@ -31,7 +31,9 @@ func (s *state) addOwn(all map[parameterKey]Parameter) {
 		if err != nil {
 			return // what was stored is JSON
 		}
-		all[parameterKey{component, vhost, name}] = Parameter{component, vhost, name, text}
+		all[parameterKey{component, vhost, name}] = Parameter{
+			Component: component, Vhost: vhost, Name: name, Value: text,
+		}
 	}
 	for k, p := range s.policies {
 		if k.operator {

@@ -13,6 +13,15 @@ import (
 type Parameter struct {
 	Component, Vhost, Name string
 	Value                  json.RawMessage
+	// By is the user who set it, in whose name a component acts on this broker; "": the
+	// broker itself.
+	By string
+}
+
+// setting is the part of a parameter that can change.
+type setting struct {
+	value json.RawMessage
+	by    string
 }
 
 func compareParameters(a, b parameterKey) int {
@@ -33,7 +42,7 @@ func (s *state) listParameters(global bool) []Parameter {
 	}
 	for k, v := range s.parameters {
 		if (k.component == "") == global {
-			all[k] = Parameter{k.component, k.vhost, k.name, v}
+			all[k] = Parameter{k.component, k.vhost, k.name, v.value, v.by}
 		}
 	}
 	return sorted(all, compareParameters)
@@ -81,9 +90,9 @@ func (e *edit) setParameter(p Parameter) (created bool, err error) {
 	}
 	k := parameterKey{p.Component, p.Vhost, p.Name}
 	_, had := e.next.parameters[k]
-	e.next.parameters[k] = append(json.RawMessage{}, p.Value...)
+	e.next.parameters[k] = setting{append(json.RawMessage{}, p.Value...), p.By}
 	e.tell(k.change("put"))
-	row := parameterRow{p.Component, p.Vhost, p.Name, p.Value}
+	row := parameterRow{p.Component, p.Vhost, p.Name, p.Value, p.By}
 	return !had, e.put(k.kind(), &row, k.names()...)
 }
 

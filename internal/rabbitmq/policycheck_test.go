@@ -99,7 +99,7 @@ func TestOwnParameters(t *testing.T) {
 	_, b := opened(t, w)
 	ctx := t.Context()
 	put := func(component, name, value string) error {
-		_, err := b.PutParameter(ctx, Parameter{component, "/", name, []byte(value)})
+		_, err := b.PutParameter(ctx, Parameter{component, "/", name, []byte(value), ""})
 		return err
 	}
 	must(t, put("operator_policy", "o",

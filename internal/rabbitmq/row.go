@@ -70,6 +70,7 @@ type parameterRow struct {
 	Vhost     string          `json:"vhost,omitempty"`
 	Name      string          `json:"name"`
 	Value     json.RawMessage `json:"value"`
+	By        string          `json:"by,omitempty"` // who set it
 }
 
 func (e *Engine) row(id uuid.UUID, kind byte, names ...string) []byte {

@@ -1,7 +1,6 @@
 package rabbitmq
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
 
@@ -15,7 +14,7 @@ type state struct {
 	users      map[string]*user
 	policies   map[policyKey]*policy
 	ranked     map[scope][]*policy
-	parameters map[parameterKey]json.RawMessage
+	parameters map[parameterKey]setting
 }
 
 type vhost struct {
@@ -50,7 +49,7 @@ func newState() *state {
 	return &state{
 		vhosts: map[string]*vhost{}, users: map[string]*user{},
 		policies: map[policyKey]*policy{}, ranked: map[scope][]*policy{},
-		parameters: map[parameterKey]json.RawMessage{},
+		parameters: map[parameterKey]setting{},
 	}
 }
 

@@ -69,7 +69,7 @@ func putParameter(c *call) error {
 	}
 	created, err := c.h.broker.PutParameter(c.r.Context(), rabbitmq.Parameter{
 		Component: c.vars["component"], Vhost: c.vars["vhost"], Name: c.vars["name"],
-		Value: value,
+		Value: value, By: c.user,
 	})
 	if err != nil {
 		return invalid(err)

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"coffer/internal/fault"
 )
 
 // maxURI bounds the text of a URI, in octets.
@@ -198,6 +200,22 @@ func Mask(text string) string {
 
 // Local reports whether the URI names no host: it leads to the broker itself.
 func (u *URI) Local() bool { return u.host == "" }
+
+// ActFor makes what leads to the broker itself without a password act for a user, with
+// that user's permissions; for "", for the broker, which may do everything. It fails
+// when the URI names another user, whom only a password may speak for. What leads
+// elsewhere stays as it is.
+func (u *URI) ActFor(user string) error {
+	if !u.Local() || u.password != nil || user == "" {
+		return nil
+	}
+	if u.named && u.user != user {
+		return fault.New(fault.Invalid, "%q: it names another user than the one who sets it; "+
+			"give a password too", u.String())
+	}
+	u.user = user
+	return nil
+}
 
 // Vhost is the virtual host.
 func (u *URI) Vhost() string { return u.vhost }

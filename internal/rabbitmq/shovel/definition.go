@@ -52,8 +52,8 @@ type destination struct {
 	properties     map[string]any
 }
 
-// parse reads a valid parameter.
-func parse(value []byte) (*definition, error) {
+// parse reads a valid parameter, which a user has set.
+func parse(value []byte, by string) (*definition, error) {
 	v, err := parameter.Decode(value)
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "the definition is not JSON")
@@ -70,14 +70,14 @@ func parse(value []byte) (*definition, error) {
 		seconds, _ := n.Float64()
 		d.delay = time.Duration(min(max(seconds, 0), maxDelay.Seconds()) * float64(time.Second))
 	}
-	if err := d.source.parse(o); err != nil {
+	if err := d.source.parse(o, by); err != nil {
 		return nil, err
 	}
-	return d, d.destination.parse(o)
+	return d, d.destination.parse(o, by)
 }
 
-func (s *source) parse(o map[string]any) (err error) {
-	if s.uris, err = uris(o["src-uri"]); err != nil {
+func (s *source) parse(o map[string]any, by string) (err error) {
+	if s.uris, err = uris(o["src-uri"], by); err != nil {
 		return err
 	}
 	s.queue, s.exchange = text(o, "src-queue"), text(o, "src-exchange")
@@ -106,8 +106,8 @@ func (s *source) parse(o map[string]any) (err error) {
 	return nil
 }
 
-func (d *destination) parse(o map[string]any) (err error) {
-	if d.uris, err = uris(o["dest-uri"]); err != nil {
+func (d *destination) parse(o map[string]any, by string) (err error) {
+	if d.uris, err = uris(o["dest-uri"], by); err != nil {
 		return err
 	}
 	d.queue, d.exchange, d.key = optional(o, "dest-queue"), optional(o, "dest-exchange"),
@@ -141,7 +141,7 @@ func optional(o map[string]any, key string) *string {
 }
 
 // uris reads one URI or a list. As in RabbitMQ one without a path is of "/".
-func uris(v any) (list []*peer.URI, err error) {
+func uris(v any, by string) (list []*peer.URI, err error) {
 	all, ok := v.([]any)
 	if !ok {
 		all = []any{v}
@@ -149,6 +149,9 @@ func uris(v any) (list []*peer.URI, err error) {
 	for _, e := range all {
 		s, _ := e.(string)
 		u, err := peer.ParseURI(s, "/")
+		if err == nil {
+			err = u.ActFor(by)
+		}
 		if err != nil {
 			return nil, fault.Wrap(fault.Invalid, err, "a URI")
 		}

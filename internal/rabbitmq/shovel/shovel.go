@@ -116,28 +116,28 @@ func (s *Set) adjust() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k, w := range s.workers {
-		if p, ok := wanted[k]; !ok || !bytes.Equal(p.Value, w.value) {
+		if p, ok := wanted[k]; !ok || !bytes.Equal(p.Value, w.value) || p.By != w.by {
 			w.cancel()
 			delete(s.workers, k)
 			if ok {
-				s.start(k, p.Value, w.ended)
+				s.start(k, p.Value, p.By, w.ended)
 			}
 		}
 	}
 	for k, p := range wanted {
 		if s.workers[k] == nil {
-			s.start(k, p.Value, nil)
+			s.start(k, p.Value, p.By, nil)
 		}
 	}
 }
 
 // start runs a worker after another one has ended. It is called with mu held.
-func (s *Set) start(k key, value []byte, after <-chan struct{}) {
+func (s *Set) start(k key, value []byte, by string, after <-chan struct{}) {
 	if s.ctx.Err() != nil {
 		return
 	}
 	w := &worker{
-		set: s, key: k, value: value, ended: make(chan struct{}),
+		set: s, key: k, value: value, by: by, ended: make(chan struct{}),
 		log: s.cfg.Logger.With("shovel", k.name, "vhost", k.vhost),
 	}
 	w.report(Status{State: Starting})
@@ -177,6 +177,6 @@ func (s *Set) Restart(vhost, name string) error {
 		return fault.New(fault.NotFound, "shovel '%s' in virtual host '%s' not found", name, vhost)
 	}
 	w.cancel()
-	s.start(k, w.value, w.ended)
+	s.start(k, w.value, w.by, w.ended)
 	return nil
 }

@@ -47,7 +47,7 @@ func check(dialer *peer.Dialer, p rabbitmq.Parameter) (wrong []string) {
 		wrong = append(wrong, fmt.Sprintf("name of a shovel is longer than %d bytes", maxName))
 	}
 	wrong = append(wrong, exclusive(o)...)
-	return append(wrong, parameter.Object(p.Name, v, rules(dialer))...)
+	return append(wrong, parameter.Object(p.Name, v, rules(dialer, p.By))...)
 }
 
 // maxName leaves room for what stands before it in the name of a connection.
@@ -78,8 +78,8 @@ func exclusive(o map[string]any) (wrong []string) {
 }
 
 // rules are those of rabbit_shovel_parameters and rabbit_amqp091_shovel, in their order.
-func rules(dialer *peer.Dialer) []parameter.Rule {
-	uri := checkURI(dialer)
+func rules(dialer *peer.Dialer, by string) []parameter.Rule {
+	uri := checkURI(dialer, by)
 	properties := func(k string, v any) []string {
 		return parameter.Object(k, v, propertyRules())
 	}
@@ -134,11 +134,11 @@ func propertyRules() (rules []parameter.Rule) {
 	return rules
 }
 
-// checkURI takes a URI or a list of them.
-func checkURI(dialer *peer.Dialer) parameter.Check {
+// checkURI takes a URI or a list of them from a user.
+func checkURI(dialer *peer.Dialer, by string) parameter.Check {
 	return func(k string, v any) []string {
 		if s, ok := v.(string); ok {
-			return oneURI(dialer, s)
+			return oneURI(dialer, s, by)
 		}
 		if wrong := parameter.List(k, v); wrong != nil {
 			return wrong
@@ -148,7 +148,7 @@ func checkURI(dialer *peer.Dialer) parameter.Check {
 			if !ok {
 				return parameter.Text(k, e)
 			}
-			if wrong := oneURI(dialer, s); wrong != nil {
+			if wrong := oneURI(dialer, s, by); wrong != nil {
 				return wrong
 			}
 		}
@@ -159,10 +159,13 @@ func checkURI(dialer *peer.Dialer) parameter.Check {
 	}
 }
 
-func oneURI(dialer *peer.Dialer, s string) []string {
+func oneURI(dialer *peer.Dialer, s, by string) []string {
 	u, err := peer.ParseURI(s, "/")
 	if err == nil {
 		err = dialer.Check(u)
+	}
+	if err == nil {
+		err = u.ActFor(by)
 	}
 	if err != nil {
 		return []string{err.Error()}

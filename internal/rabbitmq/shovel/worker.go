@@ -27,6 +27,7 @@ type worker struct {
 	set    *Set
 	key    key
 	value  []byte
+	by     string // who set the parameter; "": the broker
 	log    *slog.Logger
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when run has returned
@@ -40,7 +41,7 @@ type worker struct {
 
 // run moves messages until ctx ends or the shovel has deleted itself.
 func (w *worker) run(ctx context.Context) {
-	d, err := parse(w.value)
+	d, err := parse(w.value, w.by)
 	if err != nil {
 		w.terminate(err)
 		return
