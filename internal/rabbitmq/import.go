@@ -23,7 +23,8 @@ import (
 // All of the file is checked first. What is not in a virtual host, parameters and
 // policies are one change, made whole or not at all; exchanges, queues and bindings
 // follow one by one and, after a failure in the middle, such as of the disk, can be
-// imported again. Errors: [fault.Invalid] with RabbitMQ's text, [fault.NotFound] of
+// imported again. What components do on this broker they do as the broker: a file is for
+// administrators to import. Errors: [fault.Invalid] with RabbitMQ's text, [fault.NotFound] of
 // vhost, [fault.NotImplemented].
 func (b *Broker) Import(ctx context.Context, d Definitions, vhost string) error {
 	if vhost != "" {
@@ -88,7 +89,9 @@ func (e *edit) take(ctx context.Context, d *Definitions, users []userRow) error 
 		}
 	}
 	for _, p := range d.Parameters {
-		_, err := e.putParameter(Parameter{p.Component, p.Vhost, p.Name, p.Value})
+		_, err := e.putParameter(Parameter{
+			Component: p.Component, Vhost: p.Vhost, Name: p.Name, Value: p.Value,
+		})
 		if err != nil {
 			return inFile(err, " (%s/%s/%s)", p.Vhost, p.Component, p.Name)
 		}
