@@ -57,6 +57,11 @@ func serveCommand() *cobra.Command {
 	f.StringSliceVar(&cfg.TLSCert, "tls-cert", nil,
 		"own certificate chains (PEM) instead of the CA's")
 	f.StringSliceVar(&cfg.TLSKey, "tls-key", nil, "their private keys, in the same order")
+	f.StringSliceVar(&cfg.ClientCA, "client-ca", nil,
+		"certificates (PEM) of who signs those of AMQP clients, which may sign in by them")
+	f.StringVar(&cfg.ClientLoginFrom, "client-login-from", "distinguished_name",
+		"what of a client's certificate is its user: distinguished_name, common_name or\n"+
+			"subject_alternative_name, of which :email, :ip or :uri is another type")
 	f.BoolVar(&cfg.InsecureLoopback, "insecure-loopback", false,
 		"open plaintext listeners on 127.0.0.1, for test suites that cannot do TLS")
 	f.StringVar(&cfg.LowWater, "low-water", "",

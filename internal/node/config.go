@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"coffer/internal/fault"
+	"coffer/internal/rabbitmq"
 )
 
 // Defaults of Config.
@@ -45,6 +46,14 @@ type Config struct {
 	AutoPorts                                     bool   // let the system choose every port
 
 	TLSCert, TLSKey []string // files of own certificates; in pairs
+	// ClientCA are files of certificates (PEM) whose holders sign those of AMQP clients;
+	// none: clients are not asked for certificates.
+	ClientCA []string
+	// ClientLoginFrom is what of a client's certificate names its user; see
+	// [rabbitmq.LoginFrom].
+	ClientLoginFrom string
+	loginFrom       rabbitmq.LoginFrom
+
 	// InsecureLoopback opens plaintext listeners on loopback for test suites
 	// that cannot do TLS.
 	InsecureLoopback bool
@@ -102,6 +111,9 @@ func (c *Config) fill() error {
 	var err error
 	if c.lowWaterBytes, c.lowWaterPercent, err = parseLowWater(c.LowWater); err != nil {
 		return err
+	}
+	if c.loginFrom, err = rabbitmq.ParseLoginFrom(c.ClientLoginFrom); err != nil {
+		return fault.New(fault.Invalid, "--client-login-from: %v", err)
 	}
 	set(&c.MaxMessage, DefaultMaxMessage)
 	if c.maxMessageBytes, err = parseMaxMessage(c.MaxMessage); err != nil {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -56,6 +57,7 @@ type Node struct {
 	mq       *mq.Service
 	fleet    *fleet
 	certs    tlsx.GetCertificate
+	clientCA *x509.CertPool // nil: AMQP clients show no certificates
 	metrics  *telemetry.Registry
 	events   listen.Events
 	clients  amqp091.Events
@@ -87,7 +89,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	n.clients = observeClients(n.log, n.metrics)
 	n.counts = newCounts(n.metrics)
 	for _, step := range []func(context.Context) error{
-		n.openStore, n.openState, n.openCertificates, n.openBackups, n.openServices,
+		n.openClientCA, n.openStore, n.openState, n.openCertificates, n.openBackups, n.openServices,
 		n.startBrokers, n.checkFiles, n.openDoors, n.announce,
 	} {
 		if err := step(ctx); err != nil {

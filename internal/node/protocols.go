@@ -16,7 +16,6 @@ import (
 	"coffer/internal/protocol/amqp091"
 	"coffer/internal/protocol/amqp10"
 	"coffer/internal/rabbitmq"
-	"coffer/internal/tlsx"
 )
 
 // errOwnPort is the failure of one broker alone: it is shown as failed until the
@@ -28,7 +27,7 @@ func (f *fleet) openDoors() error {
 	var err error
 	f.door, err = f.n.listen(listen.Config{
 		Name: "amqp", Port: f.n.cfg.AMQPPort, Flag: "--amqp-port",
-		TLS: tlsx.Compatible.Server(f.n.certs),
+		TLS: f.n.amqpTLS(),
 	})
 	if err != nil {
 		return err
@@ -126,7 +125,7 @@ func (f *fleet) open(b *instance, domain *keyring.Domain) error {
 	if port != 0 && own == nil {
 		own, err = f.n.bind(listen.Config{
 			Name: "amqp", Port: port, Flag: "--broker-ports",
-			TLS: tlsx.Compatible.Server(f.n.certs),
+			TLS: f.n.amqpTLS(),
 		})
 		if err != nil {
 			return fmt.Errorf("%w: %w", errOwnPort, err)
@@ -149,6 +148,7 @@ type amqpEngine struct{ *rabbitmq.Broker }
 var (
 	_ amqp091.Engine       = amqpEngine{}
 	_ amqp091.Impersonator = amqpEngine{}
+	_ amqp091.Certifier    = amqpEngine{}
 	_ amqp091.Doorkeeper   = amqpEngine{}
 	_ amqp091.Policer      = amqpEngine{}
 	_ amqp091.TopicKeeper  = amqpEngine{}

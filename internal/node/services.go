@@ -40,7 +40,7 @@ const (
 func (n *Node) openServices(ctx context.Context) error {
 	n.rabbit = rabbitmq.New(n.core, n.db, rabbitmq.Config{
 		Logger: n.log, Dialect: dialect{}, Declarer: dialect{}, Build: n.cfg.Version,
-		Components: n.components(),
+		Components: n.components(), LoginFrom: n.cfg.loginFrom,
 	})
 	keys, err := kms.New(n.db, n.ring, kms.Config{})
 	if err != nil {

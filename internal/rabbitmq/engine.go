@@ -34,6 +34,8 @@ type Config struct {
 	Declarer Declarer
 	Build    string // Coffer's version, for definitions files
 
+	LoginFrom LoginFrom // what of a certificate names its user
+
 	// Components check the values of parameters that are for them, by their names. Errors
 	// have the kind [fault.Invalid]. Parameters of other components are refused.
 	Components map[string]func(Parameter) error
@@ -60,6 +62,7 @@ type Engine struct {
 	dialect    Dialect
 	declarer   Declarer
 	build      string
+	login      LoginFrom
 
 	mu   sync.Mutex
 	open map[uuid.UUID]*Broker
@@ -79,7 +82,7 @@ func New(core *broker.Core, db *control.DB, cfg Config) *Engine {
 	return &Engine{
 		core: core, db: db, hasher: NewHasher(), log: cfg.Logger, decoy: decoy(),
 		events: cfg.Events, components: cfg.Components, dialect: cfg.Dialect,
-		declarer: cfg.Declarer, build: cfg.Build,
+		declarer: cfg.Declarer, build: cfg.Build, login: cfg.LoginFrom,
 		open: map[uuid.UUID]*Broker{},
 	}
 }
