@@ -52,11 +52,11 @@ func (s *Set) wanted() map[key]*plan {
 		}
 		from := byVhost[p.Vhost]
 		if from == nil {
-			from = &sources{upstreams: map[string][]byte{}, sets: map[string][]byte{}}
+			from = &sources{map[string]rabbitmq.Parameter{}, map[string][]byte{}}
 			byVhost[p.Vhost] = from
 		}
 		if p.Component == Upstream {
-			from.upstreams[p.Name] = p.Value
+			from.upstreams[p.Name] = p
 		} else {
 			from.sets[p.Name] = p.Value
 		}
@@ -71,7 +71,7 @@ func (s *Set) wanted() map[key]*plan {
 		s.seen[vhost] = t
 		add := func(kind, policyKind, name string, fill func(*plan)) {
 			policy, operator, definition := s.broker.Effective(vhost, policyKind, name)
-			for _, u := range from.of(definition, vhost, kind, name) {
+			for _, u := range from.of(definition, name) {
 				p := &plan{upstream: u, policy: policyName(policy, operator)}
 				p.key = key{vhost, kind, name, u.name, u.far(kind)}
 				fill(p)
@@ -118,14 +118,17 @@ func (s *Set) queueKind(spec broker.QueueSpec) string {
 }
 
 // sources are the upstreams of a virtual host and the sets of them, by name.
-type sources struct{ upstreams, sets map[string][]byte }
+type sources struct {
+	upstreams map[string]rabbitmq.Parameter
+	sets      map[string][]byte
+}
 
 // of gives the upstreams that a policy names.
-func (f *sources) of(definition map[string]any, vhost, kind, name string) (list []*upstream) {
+func (f *sources) of(definition map[string]any, name string) (list []*upstream) {
 	add := func(element map[string]any) {
 		u, _ := element["upstream"].(string)
-		if value, ok := f.upstreams[u]; ok {
-			if parsed, err := parseUpstream(u, value, element, vhost, name); err == nil {
+		if p, ok := f.upstreams[u]; ok {
+			if parsed, err := parseUpstream(p, element, name); err == nil {
 				list = append(list, parsed)
 			}
 		}

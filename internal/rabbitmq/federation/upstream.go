@@ -8,6 +8,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"coffer/internal/rabbitmq"
 	"coffer/internal/rabbitmq/parameter"
 	"coffer/internal/rabbitmq/peer"
 	"coffer/internal/rabbitmq/relay"
@@ -62,11 +63,12 @@ func elements(value []byte) (list []map[string]any) {
 }
 
 // parseUpstream reads a valid parameter; what the element of a set says goes before it.
-// name is that of the exchange or queue here, vhost the default of the URI.
+// name is that of the exchange or queue here; the URI is of the same virtual host if it
+// names none.
 func parseUpstream(
-	upstreamName string, value []byte, element map[string]any, vhost, name string,
+	p rabbitmq.Parameter, element map[string]any, name string,
 ) (*upstream, error) {
-	v, err := parameter.Decode(value)
+	v, err := parameter.Decode(p.Value)
 	if err != nil {
 		return nil, err
 	}
@@ -77,8 +79,8 @@ func parseUpstream(
 		}
 		return o[k]
 	}
-	u := &upstream{name: upstreamName, arguments: amqp.Table{"x-internal-purpose": "federation"}}
-	if u.uris, err = uris(both("uri"), vhost); err != nil {
+	u := &upstream{name: p.Name, arguments: amqp.Table{"x-internal-purpose": "federation"}}
+	if u.uris, err = uris(both("uri"), p); err != nil {
 		return nil, err
 	}
 	text := func(k, other string) string {
@@ -86,7 +88,7 @@ func parseUpstream(
 		return cmp.Or(s, other)
 	}
 	u.exchange, u.queue = text("exchange", name), text("queue", name)
-	u.tag = text("consumer-tag", "federation-link-"+upstreamName)
+	u.tag = text("consumer-tag", "federation-link-"+p.Name)
 	u.prefetch = int(number(both("prefetch-count"), defaultPrefetch, relay.MaxWindow))
 	u.hops = int(number(both("max-hops"), defaultHops, 1<<15-1))
 	seconds := number(both("reconnect-delay"), defaultDelay.Seconds(), maxDelay.Seconds())
@@ -106,7 +108,7 @@ func parseUpstream(
 	u.keep = text("resource-cleanup-mode", "") == "never"
 	u.mode, _ = relay.ParseMode(text("ack-mode", ""))
 	e, err := json.Marshal(element)
-	u.raw = string(value) + string(e)
+	u.raw = string(p.Value) + string(e) + "\x00" + p.By
 	return u, err
 }
 
@@ -120,15 +122,18 @@ func number(v any, other, most float64) float64 {
 	return min(max(f, 0), most)
 }
 
-// uris reads one URI or a list.
-func uris(v any, vhost string) (list []*peer.URI, err error) {
+// uris reads one URI or a list of a parameter's.
+func uris(v any, p rabbitmq.Parameter) (list []*peer.URI, err error) {
 	all, ok := v.([]any)
 	if !ok {
 		all = []any{v}
 	}
 	for _, e := range all {
 		s, _ := e.(string)
-		u, err := peer.ParseURI(s, vhost)
+		u, err := peer.ParseURI(s, p.Vhost)
+		if err == nil {
+			err = u.ActFor(p.By)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("uri: %w", err)
 		}

@@ -18,7 +18,7 @@ func Components(dialer *peer.Dialer) map[string]func(rabbitmq.Parameter) error {
 		Upstream: func(p rabbitmq.Parameter) error {
 			return valid(p, func(v any) []string {
 				rules := append([]parameter.Rule{
-					{Key: "uri", Check: checkURI(dialer), Needed: true},
+					{Key: "uri", Check: checkURI(dialer, p.By), Needed: true},
 				}, shared()...)
 				return parameter.Object(p.Name, v, rules)
 			})
@@ -76,8 +76,8 @@ func shared() []parameter.Rule {
 	}
 }
 
-// checkURI takes a URI or a list of them.
-func checkURI(dialer *peer.Dialer) parameter.Check {
+// checkURI takes a URI or a list of them from a user.
+func checkURI(dialer *peer.Dialer, by string) parameter.Check {
 	return func(k string, v any) []string {
 		all, ok := v.([]any)
 		if !ok {
@@ -97,6 +97,9 @@ func checkURI(dialer *peer.Dialer) parameter.Check {
 			u, err := peer.ParseURI(s, "/")
 			if err == nil {
 				err = dialer.Check(u)
+			}
+			if err == nil {
+				err = u.ActFor(by)
 			}
 			if err != nil {
 				return []string{err.Error()}
