@@ -91,11 +91,26 @@ func (p *peekedConn) CloseWrite() error {
 // amqp10Engine fits a RabbitMQ broker to what AMQP 1.0 asks of an engine.
 type amqp10Engine struct{ *rabbitmq.Broker }
 
-var _ amqp10.Engine = amqp10Engine{}
+var (
+	_ amqp10.Engine      = amqp10Engine{}
+	_ amqp10.Doorkeeper  = amqp10Engine{}
+	_ amqp10.TopicKeeper = amqp10Engine{}
+)
 
 // Watch is [amqp10.Engine]'s: a broker's virtual hosts lock and open as one.
 func (e amqp10Engine) Watch(_ *broker.Namespace, fn func()) (stop func()) {
 	return e.Broker.Watch(fn)
+}
+
+// topology10 lets clients of AMQP 1.0 change what is there by the rules of 0-9-1.
+func topology10(
+	server *amqp091.Server,
+) func(context.Context, amqp10.Client, *broker.Session) amqp10.Topology {
+	return func(ctx context.Context, c amqp10.Client, s *broker.Session) amqp10.Topology {
+		return server.Agent(ctx, amqp091.Client{
+			Remote: c.Remote, User: c.User, VHost: c.VHost, Name: c.Name,
+		}, s)
+	}
 }
 
 // events10 gives what is told of clients of AMQP 1.0: the same, with conditions in

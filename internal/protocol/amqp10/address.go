@@ -132,5 +132,5 @@ func unescape(s string) (string, bool) {
 
 // queueAddress is the address of a queue, of the second version.
 func queueAddress(name string) string {
-	return queuesPrefix + strings.ReplaceAll(url.QueryEscape(name), "+", "%20")
+	return queuesPrefix + escape(name)
 }

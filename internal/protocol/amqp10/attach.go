@@ -74,6 +74,10 @@ func (c *conn) attachSender(l *link, m *wire.Attach, code wire.Code, fields wire
 	}
 	if t.Address.IsNull() {
 		l.target.anonymous = true
+	} else if c.isManagement(t.Address) {
+		if l.management = paired(m); !l.management {
+			return unpaired()
+		}
 	} else {
 		text, isText := t.Address.Text()
 		target, ok := parseTarget(string(text))
@@ -94,9 +98,52 @@ func (c *conn) attachSender(l *link, m *wire.Attach, code wire.Code, fields wire
 		Name: m.Name, Handle: l.handle, Role: wire.RoleReceiver,
 		SndSettleMode: m.SndSettleMode, RcvSettleMode: m.RcvSettleMode,
 		Source: m.Source, Target: m.Target,
-		MaxMessageSize: wire.Some(uint64(c.srv.cfg.MaxMessage)),
+		MaxMessageSize: wire.Some(uint64(c.srv.cfg.MaxMessage)), Properties: answered(l, m),
 	})
 	c.grant(l)
+	c.out.notify()
+	return nil
+}
+
+// answered are the properties that the answer to an attach has.
+func answered(l *link, m *wire.Attach) wire.Raw {
+	if l.management {
+		return m.Properties
+	}
+	return nil
+}
+
+// isManagement reports whether an address is that of the management node.
+func (c *conn) isManagement(address wire.Raw) bool {
+	text, _ := address.Text()
+	return c.srv.cfg.Topology != nil && string(text) == managementNode
+}
+
+// paired reports whether a link is one of a pair, as the management node wants it.
+func paired(m *wire.Attach) bool {
+	yes, _ := m.Properties.Find("paired").Bool()
+	return yes
+}
+
+func unpaired() *refusal {
+	return refuse(SessionScope, wire.AmqpErrorPreconditionFailed,
+		"expected 'paired' to be set to boolean 'true' in link properties")
+}
+
+// attachManagement begins a link on which the client receives answers.
+func (c *conn) attachManagement(l *link, m *wire.Attach) error {
+	if l.management = paired(m); !l.management {
+		return unpaired()
+	}
+	c.out.Lock()
+	defer c.out.Unlock()
+	l.session.links[l.handle] = l
+	c.out.append(wire.FrameAMQP, l.session.channel, &wire.Attach{
+		Name: m.Name, Handle: l.handle, Role: wire.RoleSender,
+		SndSettleMode: wire.SenderSettleModeSettled, RcvSettleMode: m.RcvSettleMode,
+		Source: m.Source, Target: m.Target, MaxMessageSize: m.MaxMessageSize,
+		InitialDeliveryCount: wire.Some(l.deliveryCount), Properties: m.Properties,
+	})
 	c.out.notify()
 	return nil
 }
@@ -132,8 +179,13 @@ func (c *conn) ensureQueue(name string) error {
 	if err := c.permit(kindQueue, name, configure); err != nil {
 		return err
 	}
-	_, _, err := c.namespace.DeclareQueue(c.ctx, c.session,
-		broker.QueueSpec{Name: name, Durable: true})
+	want := broker.QueueSpec{Name: name, Durable: true}
+	var err error
+	if c.srv.cfg.Topology != nil {
+		_, err = c.srv.cfg.Topology(c.ctx, c.client, c.session).DeclareQueue(want)
+	} else {
+		_, _, err = c.namespace.DeclareQueue(c.ctx, c.session, want)
+	}
 	return err
 }
 
@@ -146,6 +198,9 @@ func (c *conn) attachReceiver(l *link, m *wire.Attach) error {
 	}
 	if err := src.Parse(fields); err != nil {
 		return err
+	}
+	if c.isManagement(src.Address) {
+		return c.attachManagement(l, m)
 	}
 	q, err := c.ensureSource(&src)
 	if err != nil {
@@ -240,6 +295,9 @@ func (c *conn) boundQueue(from *source) (*broker.Queue, error) {
 	err := c.permit(kindQueue, name, write)
 	if err == nil {
 		err = c.permit(kindExchange, from.exchange, read)
+	}
+	if err == nil {
+		err = c.permitTopic(from.exchange, from.key, read)
 	}
 	if err != nil {
 		return nil, err

@@ -49,6 +49,7 @@ type conn struct {
 	namespace *broker.Namespace
 	session   *broker.Session // nil before open and after leave
 	unwatch   func()
+	left      func()              // tells the engine that the connection is not in any more
 	sessions  map[uint16]*session // by the client's channel
 	pending   int                 // octets of incomplete messages
 	lastRef   uint64
@@ -159,6 +160,7 @@ func (c *conn) leave() {
 		c.log.Error("close session", "client", c.client, "error", err)
 	}
 	c.session = nil
+	c.left()
 }
 
 // What is read and dropped at the end of a connection.

@@ -26,6 +26,7 @@ func (c *conn) flowed(s *session, fields wire.Raw) error {
 				c.resume = append(c.resume, l)
 				c.out.notify()
 			}
+			c.sendReplies(l)
 		}
 	}
 	if !m.Handle.Set {
@@ -59,6 +60,15 @@ func (c *conn) credited(l *link, m *wire.Flow) {
 		if l.credit = credit; int32(credit) < 0 {
 			l.credit = 0
 		}
+	}
+	if l.management {
+		if c.sendReplies(l); m.Drain {
+			l.drained = true
+			c.finishDrain(l)
+		} else if m.Echo {
+			c.tellCredit(l, false)
+		}
+		return
 	}
 	if len(l.held) > 0 {
 		c.resume = append(c.resume, l)

@@ -58,10 +58,7 @@ func (c *conn) enter(fields wire.Raw) error {
 	}
 	ctx, cancel := context.WithDeadline(c.ctx, c.deadline)
 	defer cancel()
-	n, err := c.srv.cfg.Engine.Open(ctx, c.client.User, c.client.VHost)
-	if err == nil {
-		err = predeclare(ctx, n)
-	}
+	n, err := c.admit(ctx)
 	if err != nil {
 		c.srv.cfg.Events.refused(c.client, err)
 		c.out.send(0, c.opened()) // an open comes before a close
@@ -74,6 +71,7 @@ func (c *conn) enter(fields wire.Raw) error {
 			r = refuse(ConnectionScope, wire.AmqpErrorUnauthorizedAccess,
 				"access to vhost '%s' refused for user '%s'", c.client.VHost, c.client.User)
 		}
+		r.scope = ConnectionScope
 		return r
 	}
 	c.frameMax = min(m.MaxFrameSize, c.srv.cfg.FrameMax)
@@ -124,10 +122,9 @@ func (c *conn) opened() *wire.Open {
 	}
 	return &wire.Open{
 		ContainerID: []byte(cfg.Cluster), MaxFrameSize: cfg.FrameMax, ChannelMax: cfg.ChannelMax,
-		IdleTimeOut: wire.Some(uint32(cfg.IdleTimeout.Milliseconds() / 2)),
-		OfferedCapabilities: wire.AppendSymbols(nil,
-			"LINK_PAIR_V1_0", "ANONYMOUS-RELAY"),
-		Properties: wire.CloseMap(properties, at, len(pairs)),
+		IdleTimeOut:         wire.Some(uint32(cfg.IdleTimeout.Milliseconds() / 2)),
+		OfferedCapabilities: wire.AppendSymbols(nil, "LINK_PAIR_V1_0", "ANONYMOUS-RELAY"),
+		Properties:          wire.CloseMap(properties, at, len(pairs)),
 	}
 }
 

@@ -11,10 +11,11 @@ const linkCredit = 170
 
 // link is one link. Its fields belong to the reader but for those named.
 type link struct {
-	session *session
-	handle  uint32
-	name    string
-	sender  bool // the client sends
+	session    *session
+	handle     uint32
+	name       string
+	sender     bool // the client sends
+	management bool // of the management node
 
 	// Of a client that sends:
 	second   bool // it settles when it was told the outcome, and not before
@@ -31,13 +32,15 @@ type link struct {
 	// guarded by conn.out:
 	detached      bool // detach was sent; nothing but its answer is heard
 	deliveryCount uint32
-	credit        uint32 // messages that the sender may still send
-	unconfirmed   int    // that came and the broker has not decided
-	asked         int    // deliveries that the broker may still push
-	held          []held // deliveries that await credit or the window
-	draining      bool   // the receiver waits to hear that it has all there is
-	drained       bool   // the broker has said so
-	reclaiming    bool   // the broker was asked to forget its credit
+	credit        uint32   // messages that the sender may still send
+	unconfirmed   int      // that came and the broker has not decided
+	asked         int      // deliveries that the broker may still push
+	held          []held   // deliveries that await credit or the window
+	draining      bool     // the receiver waits to hear that it has all there is
+	drained       bool     // the broker has said so
+	reclaiming    bool     // the broker was asked to forget its credit
+	replies       [][]byte // of the management node, that await credit or the window
+	replied       int      // octets of the first that went out
 }
 
 // assembly is a message on its way in.
@@ -72,6 +75,9 @@ func (c *conn) tellCredit(l *link, drain bool) {
 
 // available is the number of messages that wait for the link.
 func (l *link) available() uint32 {
+	if l.consumer == nil {
+		return uint32(len(l.replies))
+	}
 	ready, _, _ := l.consumer.Queue().Counts()
 	return uint32(min(max(ready+int64(len(l.held)), 0), 1<<31))
 }

@@ -310,8 +310,10 @@ func (p *peer) receive() (r received) {
 	if err := r.message.Parse(append([]byte(nil), payload...)); err != nil {
 		p.t.Fatal(err)
 	}
-	if err := r.header.Parse(r.message.Header); err != nil {
-		p.t.Fatal(err)
+	if r.message.Header != nil {
+		if err := r.header.Parse(r.message.Header); err != nil {
+			p.t.Fatal(err)
+		}
 	}
 	r.message.Bare.EachData(func(b []byte) { r.body += string(b) })
 	return r

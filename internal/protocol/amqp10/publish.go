@@ -75,11 +75,17 @@ type route struct {
 	key      string
 	topology *broker.Topology // in which the exchange was found
 	round    uint64           // the read in which the user was permitted to write
+	// The read in which it was found out whether keys are looked at.
+	keysRound uint64
+	keysKept  bool
 }
 
 // publish sends a complete message on its way. payload is not kept.
 func (c *conn) publish(l *link, id uint32, settled bool, payload []byte) error {
 	in := incoming{l, id, settled}
+	if l.management {
+		return c.answer(l, in, payload)
+	}
 	if err := c.message.Parse(payload); err != nil {
 		return err
 	}
@@ -140,7 +146,10 @@ func (c *conn) aim(l *link, topology *broker.Topology) error {
 	} else {
 		l.route.key = key
 	}
-	return c.mayPublish(&l.route, exchange, topology)
+	if err := c.mayPublish(&l.route, exchange, topology); err != nil {
+		return err
+	}
+	return c.mayUseKey(&l.route)
 }
 
 // mayPublish checks that the exchange is there for this user. What was found is

@@ -65,6 +65,10 @@ type Config struct {
 	// Lead gives what leads a message beside its routing key: it is asked when an
 	// exchange wants to know. Default: nothing.
 	Lead func(broker.Content, *broker.History) broker.Guide
+	// Topology gives what changes a virtual host for a client within its session, until
+	// ctx ends. Default: the management node is not there, and queues that addresses of
+	// the first version name are classic ones.
+	Topology func(ctx context.Context, client Client, s *broker.Session) Topology
 
 	Product string // property "product" of open; default Coffer
 	Version string // property "version"; default 4.1.0, RabbitMQ's that is followed
