@@ -10,6 +10,7 @@ import (
 
 	"coffer/internal/protocol/amqp091"
 	"coffer/internal/rabbitmq"
+	"coffer/internal/rabbitmq/management"
 	"coffer/internal/rabbitmq/metrics"
 )
 
@@ -163,4 +164,53 @@ func (v *visits) count() int64 {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return int64(len(v.conns))
+}
+
+// sampled fits a broker's samples to what its management API asks for.
+type sampled struct{ samples *metrics.Sampler }
+
+var _ management.Samples = sampled{}
+
+// Rate is [management.Samples]'s.
+func (s sampled) Rate(of management.Sampled, figure string) (float64, bool) {
+	o, ok := objectOf(of)
+	if !ok || routed(of, figure) {
+		return 0, false
+	}
+	return s.samples.Rate(o, figure)
+}
+
+// History is [management.Samples]'s.
+func (s sampled) History(of management.Sampled, figure string, age, step time.Duration) (
+	management.History, bool,
+) {
+	o, ok := objectOf(of)
+	if !ok || routed(of, figure) {
+		return management.History{}, false
+	}
+	h, ok := s.samples.History(o, figure, age, step)
+	if !ok {
+		return management.History{}, false
+	}
+	shown := management.History{AvgRate: h.AvgRate, Avg: h.Avg}
+	for _, p := range h.Samples {
+		shown.Samples = append(shown.Samples,
+			management.Sample{Sample: p.Value, Timestamp: p.Time.UnixMilli()})
+	}
+	return shown, true
+}
+
+// routed reports whether the samples count something else by that name: what came to
+// the queues of a virtual host, while its management counts what was published.
+func routed(of management.Sampled, figure string) bool {
+	return of.Kind == "vhost" && figure == "publish"
+}
+
+func objectOf(of management.Sampled) (metrics.Object, bool) {
+	kind, ok := map[string]metrics.Kind{
+		"overview": metrics.WholeBroker, "vhost": metrics.OfVhost, "queue": metrics.OfQueue,
+		"exchange": metrics.OfExchange, "connection": metrics.OfConnection,
+		"channel": metrics.OfChannel,
+	}[of.Kind]
+	return metrics.Object{Kind: kind, Vhost: of.Vhost, Name: of.Name}, ok
 }

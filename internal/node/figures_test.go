@@ -1,11 +1,13 @@
 package node
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // scrape asks the loopback port for metrics.
@@ -118,5 +120,56 @@ func TestProcessFigures(t *testing.T) {
 	open, most := descriptors()
 	if open < 3 || most < open || residentMemory() < 1<<20 || machineMemory() < 64<<20 {
 		t.Errorf("%d of %d files, %d of %d bytes", open, most, residentMemory(), machineMemory())
+	}
+}
+
+// TestManagementSamples: the management API shows rates between the samples that the
+// process takes, and on demand the samples.
+func TestManagementSamples(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	admin := strings.TrimSpace(w.file(fileMainAdmin))
+	c, base := w.console(), "https://localhost:"+w.managementPort()+"/api/"
+	ask := func(method, path, body string) (o object) {
+		t.Helper()
+		code, text := c.ask(admin, method, base+path, body)
+		if code < 200 || code > 299 {
+			t.Fatalf("%s: %d %s", path, code, text)
+		}
+		if text != "" {
+			if err := json.Unmarshal([]byte(text), &o); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return o
+	}
+	ask("PUT", "queues/%2F/q", "")
+	list := w.n.fleet.allFigures()
+	if len(list) != 1 {
+		t.Fatalf("%d brokers", len(list))
+	}
+	later := time.Now().Add(time.Hour) // the process does not take samples of the past
+	list[0].samples.Sample(later)
+	for range 4 {
+		ask("POST", "exchanges/%2F/amq.default/publish",
+			`{"routing_key":"q","payload":"x","payload_encoding":"string","properties":{}}`)
+	}
+	list[0].samples.Sample(later.Add(2 * time.Second))
+	q := ask("GET", "queues/%2F/q?lengths_age=60&lengths_incr=5", "")
+	details := q["messages_ready_details"].(object)
+	if q["messages_ready"] != 4.0 || details["rate"] != 2.0 || len(details["samples"].([]any)) != 1 {
+		t.Errorf("%v", q["messages_ready_details"])
+	}
+	stats := q["message_stats"].(object)
+	if d := stats["publish_details"].(object); stats["publish"] != 4.0 || d["rate"] != 2.0 ||
+		d["samples"] != nil {
+		t.Errorf("%v", stats)
+	}
+	all := ask("GET", "overview", "")
+	if d := all["message_stats"].(object)["publish_details"].(object); d["rate"] != 2.0 {
+		t.Errorf("%v", all["message_stats"])
+	}
+	if n := all["churn_rates"].(object)["queue_declared"]; n != 1.0 {
+		t.Errorf("%v", all["churn_rates"])
 	}
 }

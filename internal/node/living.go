@@ -77,6 +77,7 @@ func (m *managed) Totals() management.Totals {
 		Messages:          shownCounts(t.Messages),
 		ConnectionsOpened: t.ConnectionsOpened, ConnectionsClosed: t.ConnectionsClosed,
 		ChannelsOpened: t.ChannelsOpened, ChannelsClosed: t.ChannelsClosed,
+		QueuesDeclared: t.QueuesDeclared,
 	}
 }
 

@@ -94,7 +94,7 @@ func (f *fleet) newManagement(
 	m := &managed{f, id, s, l}
 	api := management.New(b, m, m, m, management.Config{
 		Logger: f.n.log, Build: f.n.cfg.Version, Node: "coffer@" + f.n.cfg.Hostname,
-		Metrics: shown,
+		Metrics: shown, Samples: sampled{shown.samples},
 	})
 	return ui.New(api, ui.Config{Logger: f.n.log})
 }

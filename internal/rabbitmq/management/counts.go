@@ -68,12 +68,9 @@ type count struct {
 
 // count puts counters into an object, each with its rate. The key tells whose they are.
 func (c *call) count(o object, key string, list ...count) object {
-	now := c.h.cfg.Now()
 	for _, x := range list {
 		o[x.name] = x.n
-		o[x.name+"_details"] = object{
-			"rate": c.h.meters.rate(key+"\x00"+x.name, x.n, now),
-		}
+		o[x.name+"_details"] = c.details(key, x.name, x.n)
 	}
 	return o
 }

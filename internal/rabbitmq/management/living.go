@@ -101,6 +101,7 @@ type Totals struct {
 	Messages                             Counts
 	ConnectionsOpened, ConnectionsClosed uint64
 	ChannelsOpened, ChannelsClosed       uint64
+	QueuesDeclared                       uint64 // whether they were there or not
 }
 
 // Machine is what a node has and uses. What is not known is 0.

@@ -42,6 +42,8 @@ type Config struct {
 	// MaxBody bounds the bodies of definitions and messages, in octets; 32 MiB. Those
 	// of other requests are bounded at 1 MiB.
 	MaxBody int64
+	// Samples are what rates come from; nil: they come from what was looked at before.
+	Samples Samples
 	// Metrics answers for /metrics and below; nil: they are not there.
 	Metrics http.Handler
 }

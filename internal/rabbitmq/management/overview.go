@@ -71,7 +71,8 @@ func (c *call) churn(list []*broker.Namespace, t *Totals) []count {
 		{"connection_closed", int64(t.ConnectionsClosed)},
 		{"channel_created", int64(t.ChannelsOpened)},
 		{"channel_closed", int64(t.ChannelsClosed)},
-		{"queue_created", created}, {"queue_declared", created}, {"queue_deleted", deleted},
+		{"queue_declared", int64(t.QueuesDeclared)}, {"queue_created", created},
+		{"queue_deleted", deleted},
 	}
 }
 

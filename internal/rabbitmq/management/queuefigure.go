@@ -44,7 +44,7 @@ func (c *call) capacity(key string, s *broker.QueueStats) float64 {
 		return 0
 	}
 	able := s.Able.Milliseconds()
-	return max(0, min(1, c.h.meters.rate(key+"\x00able", able, c.h.cfg.Now())/1000))
+	return max(0, min(1, c.rate(key, "able", able)/1000))
 }
 
 func queueCounts(s *broker.QueueStats) Counts {

@@ -225,6 +225,19 @@ func (s *Sampler) Stats(o Object) (stats Stats, ok bool) {
 	return stats, true
 }
 
+// Rate gives the change of one figure in a second, between the last two samples; ok is
+// false when there is no such object or figure.
+func (s *Sampler) Rate(o Object, figure string) (rate float64, ok bool) {
+	i := indexOf(o.Kind, figure)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := s.tracks[o]
+	if k == nil || i < 0 || i >= k.width {
+		return 0, false
+	}
+	return k.rate(i), true
+}
+
 // History gives samples of one figure that lie step apart, as far back as age but no
 // more than 4096 of them. Step is at least the interval; ok is false when there is no
 // such object or figure.
