@@ -93,12 +93,33 @@ func putUser(c *call) error {
 	if err := setPassword(&s, body); err != nil {
 		return err
 	}
+	if err := c.keepPassword(&s, body); err != nil {
+		return err
+	}
 	created, err := c.h.broker.PutUser(c.r.Context(), s)
 	clear(s.Password)
 	if err != nil {
 		return err
 	}
 	c.made(created)
+	return nil
+}
+
+// keepPassword leaves a user its password when the body says so, which RabbitMQ's has no
+// word for: there, who changes tags gives the password or its hash again.
+func (c *call) keepPassword(s *rabbitmq.UserSpec, body object) error {
+	keep, err := truth(body, "keep_password")
+	if err != nil || !keep {
+		return err
+	}
+	u, ok := c.h.broker.User(s.Name)
+	if !ok {
+		return missing()
+	}
+	if s.Argon2id = u.Argon2id; u.Argon2id == "" {
+		s.Hash, s.Algorithm = u.Hash, u.Algorithm
+	}
+	s.Password = nil
 	return nil
 }
 
