@@ -119,18 +119,28 @@ func (a *answer) refused() *refusal {
 	if json.Unmarshal(a.body.Bytes(), &said) != nil || said.Reason == nil {
 		return &refusal{a.code, http.StatusText(a.code)}
 	}
-	text, ok := said.Reason.(string)
-	if !ok {
-		list, err := json.Marshal(said.Reason)
-		if err != nil {
-			return &refusal{a.code, http.StatusText(a.code)}
-		}
-		text = string(list)
-	}
+	text := reason(said.Reason)
 	if text == "Not Found" {
 		text = "There is no such thing, or there is none any more."
 	}
 	return &refusal{a.code, html.UnescapeString(text)} // the API escapes some texts
+}
+
+// reason writes what the API says: a text, or a list that begins with a word of Erlang's.
+func reason(v any) string {
+	list, ok := v.([]any)
+	if !ok {
+		return fmt.Sprint(v)
+	}
+	var parts []string
+	for i, x := range list {
+		part := fmt.Sprint(x)
+		if i == 0 {
+			part = strings.ReplaceAll(part, "_", " ")
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ": ")
 }
 
 // read decodes an answer. What it does not name is left out.

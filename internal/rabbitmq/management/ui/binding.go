@@ -32,7 +32,7 @@ func (v *visit) back() string {
 	if q := v.field("queue"); q != "" {
 		return queueLink(v.field("vhost"), q)
 	}
-	return link("/exchange", "vhost", v.field("vhost"), "exchange", v.field("exchange"))
+	return exchangeLink(v.field("vhost"), v.field("exchange"))
 }
 
 func bind(v *visit) error {
@@ -59,5 +59,8 @@ func unbind(v *visit) error {
 
 // againBinding shows the page that a form about bindings or messages is on.
 func againBinding(v *visit) error {
+	if v.field("queue") == "" {
+		return showExchange(v)
+	}
 	return showQueue(v)
 }

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"maps"
 	"math"
 	"net/url"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +42,8 @@ func functions() template.FuncMap {
 		"link": link, "list": func(all ...any) []any { return all }, "moment": showMoment,
 		"lasting": showLasting, "part": func(of, p any) pair { return pair{of, p} },
 		"short": short, "exchange": exchangeName, "join": strings.Join, "field": formValue,
+		"flow": showFlow, "port": showPort, "text": isText,
+		"value": showValue, "plain": showPlain,
 	}
 }
 
@@ -97,6 +102,62 @@ func showSize(n *float64) string {
 		digits = 0
 	}
 	return strconv.FormatFloat(value, 'f', digits, 64) + " " + units[unit]
+}
+
+// showFlow writes octets in a second.
+func showFlow(d *details) string {
+	if d == nil || d.Rate == nil {
+		return unknown
+	}
+	return showSize(d.Rate) + "/s"
+}
+
+// showPort writes a number that is none of things.
+func showPort(n *float64) string {
+	if n == nil {
+		return unknown
+	}
+	return strconv.FormatFloat(*n, 'f', 0, 64)
+}
+
+func isText(v any) bool {
+	_, ok := v.(string)
+	return ok
+}
+
+// showLines writes an object as parseArguments reads it.
+func showLines(all map[string]any) (string, error) {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		value := all[name]
+		if text, ok := value.(string); ok && parseValue(text) == any(text) {
+			fmt.Fprintf(&b, "%s = %s\n", name, text)
+			continue
+		}
+		text, err := json.Marshal(value)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&b, "%s = %s\n", name, text)
+	}
+	return b.String(), nil
+}
+
+// showPlain writes a text as it is, and other values as JSON.
+func showPlain(v any) (string, error) {
+	if text, ok := v.(string); ok {
+		return text, nil
+	}
+	return showJSON(v)
+}
+
+// secretURI are the credentials in an address of a broker.
+var secretURI = regexp.MustCompile(`(amqps?://)[^@/"\s]*@`)
+
+// showValue writes the value of a parameter, without the passwords in addresses.
+func showValue(v any) (string, error) {
+	text, err := showJSON(v)
+	return secretURI.ReplaceAllString(text, "${1}…@"), err
 }
 
 // showJSON writes a value for people.

@@ -123,6 +123,16 @@ func (v *visit) turner() turner {
 
 // listed asks the API for one page of a list: all of it, or a virtual host's.
 func listed[T any](v *visit, of string) (*listing[T], error) {
+	return listedAt[T](v, func(vhost string) string {
+		if vhost == "" {
+			return path(of)
+		}
+		return path(of, vhost)
+	})
+}
+
+// listedAt is listed for lists that are at the paths that fn gives.
+func listedAt[T any](v *visit, fn func(vhost string) string) (*listing[T], error) {
 	l := &listing[T]{turner: v.turner()}
 	q := l.copied()
 	q.Del("vhost")
@@ -132,16 +142,14 @@ func listed[T any](v *visit, of string) (*listing[T], error) {
 	if q.Get("page_size") == "" {
 		q.Set("page_size", strconv.Itoa(pageSize))
 	}
-	where := path(of)
-	if vhost := l.Vhost(); vhost != "" {
-		where = path(of, vhost)
-	}
 	var err error
 	if l.Vhosts, err = v.vhosts(); err != nil {
 		return nil, err
 	}
-	if err := v.get(where, q, l); err != nil {
-		v.fails(err) // a wrong filter, or a page that is not there any more
+	if err := v.get(fn(l.Vhost()), q, l); err != nil {
+		if v.notice == nil { // a wrong filter, or a page that is not there any more
+			v.fails(err)
+		}
 		l.Items, l.Page, l.PageCount = nil, 1, 1
 	}
 	return l, nil

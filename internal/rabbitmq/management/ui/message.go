@@ -119,8 +119,8 @@ func getMessages(v *visit) error {
 
 // publishMessage publishes what the page of an exchange or of a queue holds.
 func publishMessage(v *visit) error {
-	exchange, back := v.field("exchange"), "/exchange"
-	to := link(back, "vhost", v.field("vhost"), "exchange", exchange)
+	exchange := v.field("exchange")
+	to := exchangeLink(v.field("vhost"), exchange)
 	key := v.field("routing_key")
 	if q := v.field("queue"); q != "" {
 		exchange, key = defaultExchange, q

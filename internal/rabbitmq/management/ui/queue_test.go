@@ -56,7 +56,7 @@ func TestQueueRefused(t *testing.T) {
 	b.form("/queue/get", "vhost", "/", "queue", "q", "count", "1000", "ackmode",
 		"ack_requeue_true", "encoding", "auto").shows(t, 400, "from 1 to 100")
 	b.form("/publish", "vhost", "/", "queue", "q", "payload", "?", "payload_encoding", "base64").
-		shows(t, 400, "not_base64")
+		shows(t, 400, "not base64")
 }
 
 // TestQueueList: the list is filtered, sorted and in pages.

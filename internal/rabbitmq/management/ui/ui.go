@@ -52,6 +52,7 @@ type Handler struct {
 	pages    map[string]*template.Template
 	sessions sessions
 	guard    *http.CrossOriginProtection
+	large    chan struct{} // holds a token for each large form in memory
 }
 
 //go:embed page/*.html
@@ -82,7 +83,7 @@ func New(api *management.Handler, cfg Config) *Handler {
 	}
 	h := &Handler{
 		cfg: cfg, api: api, mux: http.NewServeMux(), pages: parsePages(pageFiles),
-		guard: http.NewCrossOriginProtection(),
+		guard: http.NewCrossOriginProtection(), large: make(chan struct{}, maxLarge),
 		sessions: sessions{
 			idle: cfg.Idle, life: cfg.Lifetime, most: cfg.MaxSessions,
 			all: map[key]*session{},

@@ -10,11 +10,12 @@ import (
 	"strings"
 )
 
-// Bounds of forms; those with a file or a message are bounded by Config.MaxBody.
-const (
-	maxForm     = 1 << 20
-	maxInMemory = 1 << 20 // of a form with files; the rest is on the disk meanwhile
-)
+// maxForm bounds forms; those with a file or a message are bounded by Config.MaxBody.
+const maxForm = 1 << 20
+
+// maxLarge bounds the larger ones that are in memory at a time: none is kept on a disk,
+// where nobody seals it.
+const maxLarge = 2
 
 // page is one entry of the table of pages.
 type page struct {
@@ -35,7 +36,7 @@ type visit struct {
 	form   url.Values // the body's
 	notice *notice    // shown instead of the session's
 	code   int        // of the page; 0: 200
-	tags   []string   // of the user; nil: not asked yet
+	holds  bool       // a place of Handler.large
 }
 
 var (
@@ -49,6 +50,7 @@ var (
 func (h *Handler) serve(p page) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{h: h, w: w, r: r, form: url.Values{}}
+		defer v.release()
 		err := v.run(p)
 		if err != nil && p.again != nil && !errors.Is(err, errOver) && !errors.Is(err, errForeign) {
 			v.fails(err)
@@ -81,6 +83,13 @@ func (v *visit) run(p page) error {
 	return p.do(v)
 }
 
+// release gives back what the visit holds.
+func (v *visit) release() {
+	if v.holds {
+		<-v.h.large
+	}
+}
+
 // readForm reads the form and checks that it is from one of the user's own pages.
 func (v *visit) readForm(p page) error {
 	if err := v.h.origin(v.r); err != nil {
@@ -90,8 +99,16 @@ func (v *visit) readForm(p page) error {
 	if p.large {
 		limit = v.h.cfg.MaxBody
 	}
+	if p.large && (v.r.ContentLength < 0 || v.r.ContentLength > maxForm) {
+		select {
+		case v.h.large <- struct{}{}:
+			v.holds = true
+		case <-v.r.Context().Done():
+			return v.r.Context().Err()
+		}
+	}
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, limit)
-	err := v.r.ParseMultipartForm(maxInMemory)
+	err := v.r.ParseMultipartForm(limit)
 	if err != nil && !errors.Is(err, http.ErrNotMultipart) {
 		if _, over := errors.AsType[*http.MaxBytesError](err); over {
 			return &refusal{http.StatusRequestEntityTooLarge, "The form is too large."}
@@ -199,6 +216,7 @@ func (v *visit) field(name string) string {
 // view is what every page is made of.
 type view struct {
 	Title, Tab string
+	Page       string
 	User       string
 	Token      string
 	Notice     *notice
@@ -234,7 +252,7 @@ func (v *view) has(tags ...string) bool {
 // show answers with a page.
 func (v *visit) show(name, title string, data any) error {
 	w := &view{
-		Title: title, Tab: tabOf(name), User: v.s.who.User(), Token: v.s.token,
+		Title: title, Tab: tabOf(name), Page: name, User: v.s.who.User(), Token: v.s.token,
 		Notice: v.notice, Form: v.form, Query: v.r.URL.Query(), Data: data,
 	}
 	if w.Notice == nil && v.r.Header.Get("X-Refresh") == "" {

@@ -68,7 +68,8 @@ document.addEventListener("click", (e) => {
   const hint = e.target.dataset && e.target.dataset.hint;
   if (hint === undefined) return;
   const field = document.getElementById(e.target.closest("[data-hints]").dataset.hints);
-  const gap = field.value === "" || field.value.endsWith("\n") ? "" : "\n";
+  const between = field.tagName === "TEXTAREA" ? "\n" : ", ";
+  const gap = field.value === "" || field.value.endsWith(between) ? "" : between;
   field.value += gap + hint;
   field.focus();
 });

@@ -6,10 +6,10 @@ import (
 	"coffer/internal/rabbitmq/management"
 )
 
-// living is who is connected, as node shows it to the API.
-type living struct{ server *amqp091.Server }
+// connected is who is connected, as node shows it to the API.
+type connected struct{ server *amqp091.Server }
 
-func (l living) Connections() []management.Connection {
+func (l connected) Connections() []management.Connection {
 	var all []management.Connection
 	for _, x := range l.server.Connections() {
 		c := management.Connection{
@@ -35,16 +35,16 @@ func (l living) Connections() []management.Connection {
 	return all
 }
 
-func (l living) CloseConnection(name, reason string) bool {
+func (l connected) CloseConnection(name, reason string) bool {
 	return l.server.CloseConnection(name, reason)
 }
 
-func (l living) Totals() management.Totals {
+func (l connected) Totals() management.Totals {
 	t := l.server.Totals()
 	return management.Totals{ConnectionsOpened: t.ConnectionsOpened}
 }
 
-func (living) Machine() management.Machine {
+func (connected) Machine() management.Machine {
 	return management.Machine{DiskFree: 8 << 30, DiskLimit: 1 << 30, Memory: 4 << 30}
 }
 
