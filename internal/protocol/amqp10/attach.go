@@ -13,7 +13,6 @@ func (c *conn) attach(s *session, fields wire.Raw) error {
 	if err := m.Parse(fields); err != nil {
 		return err
 	}
-	code, target, _ := m.Target.Described()
 	switch {
 	case s.links[m.Handle] != nil:
 		return refuse(SessionScope, wire.SessionErrorHandleInUse,
@@ -22,6 +21,48 @@ func (c *conn) attach(s *session, fields wire.Raw) error {
 		return refuse(ConnectionScope, wire.ConnectionErrorFramingError,
 			"link handle value (%d) exceeds maximum link handle value (%d)",
 			m.Handle, s.handleMax)
+	}
+	l := &link{session: s, handle: m.Handle, name: string(m.Name)}
+	err := c.attachLink(l, &m)
+	if err == nil {
+		return nil
+	}
+	r := asRefusal(err)
+	if r.condition == wire.AmqpErrorInternalError {
+		return err
+	}
+	c.refuseLink(l, &m, r)
+	return nil
+}
+
+// refuseLink answers an attach with one that has no terminus, and ends the link with
+// the reason. RabbitMQ ends the session; many clients only look at the link.
+func (c *conn) refuseLink(l *link, m *wire.Attach, r *refusal) {
+	c.srv.cfg.Events.failed(c.client, &refusal{condition: r.condition, text: r.text})
+	answer := wire.Attach{
+		Name: m.Name, Handle: l.handle, Role: !m.Role, SndSettleMode: m.SndSettleMode,
+		RcvSettleMode: m.RcvSettleMode, Source: m.Source, Target: m.Target,
+	}
+	if l.sender = m.Role == wire.RoleSender; l.sender {
+		answer.Target = nil
+	} else {
+		answer.Source, answer.InitialDeliveryCount = nil, wire.Some(uint32(0))
+	}
+	c.out.Lock()
+	defer c.out.Unlock()
+	l.detached = true
+	l.session.links[l.handle] = l
+	c.out.append(wire.FrameAMQP, l.session.channel, &answer)
+	c.out.append(wire.FrameAMQP, l.session.channel, &wire.Detach{
+		Handle: l.handle, Closed: true, Error: r.encode(),
+	})
+	c.out.notify()
+}
+
+// attachLink begins a link or says why not.
+func (c *conn) attachLink(l *link, m *wire.Attach) error {
+	code, target, _ := m.Target.Described()
+	switch {
 	case code == wire.CodeCoordinator:
 		return refuse(SessionScope, wire.AmqpErrorNotImplemented, "Transactions not supported")
 	case m.Unsettled != nil && hasPairs(m.Unsettled) || m.IncompleteUnsettled:
@@ -30,11 +71,10 @@ func (c *conn) attach(s *session, fields wire.Raw) error {
 		m.RcvSettleMode > wire.ReceiverSettleModeSecond:
 		return refuse(SessionScope, wire.AmqpErrorInvalidField, "unknown settle mode")
 	}
-	l := &link{session: s, handle: m.Handle, name: string(m.Name)}
 	if m.Role == wire.RoleReceiver {
-		return c.attachReceiver(l, &m)
+		return c.attachReceiver(l, m)
 	}
-	return c.attachSender(l, &m, code, target)
+	return c.attachSender(l, m, code, target)
 }
 
 func hasPairs(m wire.Raw) (yes bool) {
@@ -65,14 +105,15 @@ func (c *conn) attachSender(l *link, m *wire.Attach, code wire.Code, fields wire
 	} else if !m.Target.IsNull() {
 		return badAddress(nil)
 	}
-	if t.Dynamic {
-		return refuse(SessionScope, wire.AmqpErrorNotImplemented, "Dynamic targets not supported")
-	}
 	if !m.InitialDeliveryCount.Set {
 		return refuse(SessionScope, wire.AmqpErrorInvalidField,
 			"attach of a sender without initial-delivery-count")
 	}
-	if t.Address.IsNull() {
+	if t.Dynamic {
+		if err := c.dynamicTarget(l, m, &t); err != nil {
+			return err
+		}
+	} else if t.Address.IsNull() {
 		l.target.anonymous = true
 	} else if c.isManagement(t.Address) {
 		if l.management = paired(m); !l.management {
@@ -102,6 +143,24 @@ func (c *conn) attachSender(l *link, m *wire.Attach, code wire.Code, fields wire
 	})
 	c.grant(l)
 	c.out.notify()
+	return nil
+}
+
+// dynamicTarget makes a queue that a link sends to and that goes with it. JMS's
+// temporary queues are such.
+func (c *conn) dynamicTarget(l *link, m *wire.Attach, t *wire.Target) error {
+	name := generate()
+	if err := c.permit(kindQueue, name, configure); err != nil {
+		return err
+	}
+	q, _, err := c.namespace.DeclareQueue(c.ctx, c.session,
+		broker.QueueSpec{Name: name, Exclusive: true})
+	if err != nil {
+		return err
+	}
+	l.own, l.target = q, target{key: name, queue: name}
+	t.Address = wire.AppendString(nil, queueAddress(name))
+	m.Target = t.Append(nil)
 	return nil
 }
 
@@ -201,6 +260,10 @@ func (c *conn) attachReceiver(l *link, m *wire.Attach) error {
 	}
 	if c.isManagement(src.Address) {
 		return c.attachManagement(l, m)
+	}
+	if string(src.DistributionMode) == wire.StdDistModeCopy {
+		return refuse(SessionScope, wire.AmqpErrorNotImplemented,
+			"distribution-mode copy is not implemented")
 	}
 	q, err := c.ensureSource(&src)
 	if err != nil {

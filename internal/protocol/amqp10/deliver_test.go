@@ -2,6 +2,7 @@ package amqp10
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -360,6 +361,57 @@ func TestDynamicSource(t *testing.T) {
 	other.transfer(0, 1, false, answer)
 	if got := other.outcome(); got != "disposition released" {
 		t.Errorf("the queue stays behind: %s", got)
+	}
+}
+
+// A link that was refused leaves the session as it is, and its handle can be used again.
+func TestRefusedLink(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	e.queue(t, "q")
+	p := openPeer(t, serveTest(t, e, Config{}))
+	for _, m := range []*wire.Attach{receiver(0, "/queues/no"), sender(0, "/queues/no")} {
+		var reply wire.Attach
+		p.send(0, m)
+		if p.await(wire.CodeAttach, &reply); reply.Role == m.Role {
+			t.Errorf("role %t", reply.Role)
+		}
+		if m.Role && reply.Source != nil || !m.Role && reply.Target != nil {
+			t.Errorf("the refused link has a terminus: %+v", reply)
+		}
+		p.wants("detach amqp:not-found no queue 'no'")
+		p.transfer(0, 0, true, data("ignored"))
+		p.credit(0, 0, 5, true)
+		p.send(0, &wire.Detach{Handle: 0, Closed: true})
+	}
+	p.fill("1")
+	p.attach(receiver(0, "/queues/q"))
+	p.credit(0, 0, 5, false)
+	p.expect("1")
+}
+
+// A dynamic target is a queue that goes with its link.
+func TestDynamicTarget(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	p := openPeer(t, serveTest(t, e, Config{}))
+	m := sender(0, "")
+	m.Target = (&wire.Target{Dynamic: true}).Append(nil)
+	reply := p.attach(m)
+	_, list, _ := reply.Target.Described()
+	var to wire.Target
+	if err := to.Parse(list); err != nil {
+		t.Fatal(err)
+	}
+	address, _ := to.Address.Text()
+	p.attach(receiver(1, string(address)))
+	p.credit(1, 0, 5, false)
+	p.transfer(0, 0, true, data("x"))
+	p.expect("x")
+	p.send(0, &wire.Detach{Handle: 0, Closed: true})
+	ends := []string{p.outcome(), p.outcome()} // of the link and of the queue's receiver
+	if slices.Sort(ends); ends[0] != "detach" || ends[1] != "detach amqp:resource-deleted" {
+		t.Errorf("got %q", ends)
 	}
 }
 

@@ -14,6 +14,11 @@
 // listens to no port and does no TLS. The sections of a message that a sender wrote
 // come back octet by octet; header and annotations are the broker's.
 //
+// Unlike RabbitMQ, which ends the session, a link that cannot be attached is refused by
+// itself, a dynamic target is a queue that goes with its link, and browsing is refused.
+// Filters are not built, as their absence in the answer to attach tells. A message that
+// a receiver modifies keeps its annotations.
+//
 // One goroutine of a connection reads, seals and asks the broker; another opens
 // deliveries and writes. Sources: OASIS AMQP 1.0, RabbitMQ's published documentation
 // and its error texts.

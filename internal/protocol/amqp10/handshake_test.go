@@ -114,7 +114,7 @@ func TestEvents(t *testing.T) {
 	<-closed
 	mu.Lock()
 	defer mu.Unlock()
-	want := "refused x, opened c, session amqp:not-found"
+	want := "refused x, opened c, link amqp:not-found"
 	if got := strings.Join(list, ", "); got != want {
 		t.Errorf("events %s, want %s", got, want)
 	}

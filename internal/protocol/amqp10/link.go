@@ -1,6 +1,8 @@
 package amqp10
 
 import (
+	"errors"
+
 	"coffer/internal/broker"
 	"coffer/internal/protocol/amqp10/wire"
 )
@@ -22,6 +24,7 @@ type link struct {
 	target   target
 	route    route
 	assembly assembly
+	own      *broker.Queue // made for the link; nil: none
 
 	// Of a client that receives:
 	ref      uint64           // unique in the connection
@@ -129,6 +132,10 @@ func (c *conn) release(l *link) error {
 			end = c.session.Abandon // before another follows
 		}
 		failed = ignoreGone(end(c.ctx, l.consumer))
+	}
+	if l.own != nil {
+		_, err := c.namespace.DeleteQueue(c.ctx, l.own, false, false)
+		failed = errors.Join(failed, ignoreGone(err))
 	}
 	c.out.Lock()
 	c.out.settled()

@@ -169,10 +169,10 @@ func TestManagementPairs(t *testing.T) {
 	s, _ := manage(t, newEngine(t))
 	p := openPeer(t, s)
 	p.send(0, sender(1, managementNode))
-	p.wants("end amqp:precondition-failed expected 'paired'")
+	p.wants("detach amqp:precondition-failed expected 'paired'")
 	p = openPeer(t, s)
 	p.send(0, receiver(1, managementNode))
-	p.wants("end amqp:precondition-failed expected 'paired'")
+	p.wants("detach amqp:precondition-failed expected 'paired'")
 	p = openPeer(t, s)
 	p.pair()
 	p.send(0, &wire.Detach{Handle: 11, Closed: true})
@@ -206,7 +206,7 @@ func TestManagedRouting(t *testing.T) {
 	}
 	other := openPeer(t, s)
 	other.send(0, receiver(1, "/queues/own"))
-	other.wants("end amqp:resource-locked")
+	other.wants("detach amqp:resource-locked")
 }
 
 // wants reads up to what ends something, which must begin so.

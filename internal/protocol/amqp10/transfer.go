@@ -21,11 +21,11 @@ func (c *conn) transferred(s *session, p wire.Performative) error {
 	case l == nil:
 		return refuse(SessionScope, wire.SessionErrorUnattachedHandle,
 			"Unattached link handle: %d", m.Handle)
+	case c.gone(l):
+		return nil
 	case !l.sender:
 		return refuse(SessionScope, wire.AmqpErrorNotAllowed,
 			"transfer on link %d, on which the client receives", m.Handle)
-	case c.gone(l):
-		return nil
 	}
 	a := &l.assembly
 	if err := a.check(m); err != nil {

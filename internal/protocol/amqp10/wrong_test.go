@@ -235,7 +235,7 @@ func wrongLinks() []wrong {
 	}
 	to := func(address string) func(*peer) { return one(0, sender(2, address)) }
 	from := func(address string) func(*peer) { return one(0, receiver(2, address)) }
-	rejected := "end amqp:invalid-field Attach rejected"
+	rejected := "detach amqp:invalid-field Attach rejected"
 	return []wrong{
 		{"handle in use", atLinks, one(0, sender(0, "/queues/q")),
 			"end amqp:session:handle-in-use"},
@@ -244,16 +244,16 @@ func wrongLinks() []wrong {
 		{"attach without a name", atSession, body(0, "\x00\x53\x12\xc0\x04\x03\x40\x43\x41"),
 			"end amqp:invalid-field attach without the field name"},
 		{"no such queue", atSession, from("/queues/no"),
-			"end amqp:not-found no queue 'no' in vhost '/'"},
-		{"no such target queue", atSession, to("/queues/no"), "end amqp:not-found no queue 'no'"},
+			"detach amqp:not-found no queue 'no' in vhost '/'"},
+		{"no such target queue", atSession, to("/queues/no"), "detach amqp:not-found no queue 'no'"},
 		{"no such exchange", atSession, to("/exchanges/no/k"),
-			"end amqp:not-found no exchange 'no'"},
-		{"internal exchange", atSession, to("/exchanges/internal"), "end amqp:unauthorized-access"},
+			"detach amqp:not-found no exchange 'no'"},
+		{"internal exchange", atSession, to("/exchanges/internal"), "detach amqp:unauthorized-access"},
 		{"forbidden exchange", atSession, to("/exchanges/forbidden"),
-			"end amqp:unauthorized-access write access to exchange 'forbidden' in vhost '/'"},
+			"detach amqp:unauthorized-access write access to exchange 'forbidden' in vhost '/'"},
 		{"forbidden queue", atSession, from("/queues/denied"),
-			"end amqp:unauthorized-access read access to queue 'denied' in vhost '/'"},
-		{"forbidden declaration", atSession, from("new"), "end amqp:unauthorized-access configure"},
+			"detach amqp:unauthorized-access read access to queue 'denied' in vhost '/'"},
+		{"forbidden declaration", atSession, from("new"), "detach amqp:unauthorized-access configure"},
 		{"default exchange", atSession, to("/exchanges/amq.default/q"), rejected},
 		{"empty exchange", atSession, to("/exchanges//q"), rejected},
 		{"empty queue", atSession, from("/queues/"), rejected},
@@ -270,19 +270,19 @@ func wrongLinks() []wrong {
 		}), rejected},
 		{"transactions", atSession, changed(sender(2, "x"), func(m *wire.Attach) {
 			m.Target = (&wire.Coordinator{}).Append(nil)
-		}), "end amqp:not-implemented Transactions not supported"},
-		{"dynamic target", atSession, changed(sender(2, ""), func(m *wire.Attach) {
-			m.Target = (&wire.Target{Dynamic: true}).Append(nil)
-		}), "end amqp:not-implemented Dynamic targets"},
+		}), "detach amqp:not-implemented Transactions not supported"},
+		{"browsing", atSession, source(func(s *wire.Source) {
+			s.DistributionMode = []byte(wire.StdDistModeCopy)
+		}), "detach amqp:not-implemented distribution-mode copy"},
 		{"link recovery", atSession, changed(sender(2, "/queues/q"), func(m *wire.Attach) {
 			m.IncompleteUnsettled = true
-		}), "end amqp:not-implemented Link recovery"},
+		}), "detach amqp:not-implemented Link recovery"},
 		{"sender without a count", atSession, changed(sender(2, "/queues/q"), func(m *wire.Attach) {
 			m.InitialDeliveryCount.Set = false
-		}), "end amqp:invalid-field"},
+		}), "detach amqp:invalid-field"},
 		{"settle mode", atSession, changed(sender(2, "/queues/q"), func(m *wire.Attach) {
 			m.SndSettleMode = 7
-		}), "end amqp:invalid-field unknown settle mode"},
+		}), "detach amqp:invalid-field unknown settle mode"},
 		{"management node", atSession, to("/management"), rejected},
 	}
 }
