@@ -141,6 +141,7 @@ type insideEngine struct{ amqpEngine }
 var (
 	_ amqp091.Engine       = insideEngine{}
 	_ amqp091.Impersonator = insideEngine{}
+	_ amqp091.TopicKeeper  = insideEngine{}
 )
 
 // Open is [amqp091.Engine]'s.
@@ -155,6 +156,9 @@ func (e insideEngine) Open(_ context.Context, _, vhost string) (*broker.Namespac
 func (insideEngine) Permit(string, string, amqp091.Resource, string, amqp091.Action) error {
 	return nil
 }
+
+// KeepsTopics is [amqp091.TopicKeeper]'s: no key is looked at.
+func (insideEngine) KeepsTopics(string, string, string) bool { return false }
 
 // Impersonates is [amqp091.Impersonator]'s.
 func (insideEngine) Impersonates(string) bool { return true }

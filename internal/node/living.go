@@ -1,7 +1,6 @@
 package node
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -10,13 +9,9 @@ import (
 
 	"coffer/internal/protocol/amqp091"
 	"coffer/internal/rabbitmq/management"
-	"coffer/internal/rabbitmq/shovel"
 )
 
-var (
-	_ management.Living = (*managed)(nil)
-	_ management.Links  = (*managed)(nil)
-)
+var _ management.Living = (*managed)(nil)
 
 // Connections is [management.Living]'s.
 func (m *managed) Connections() []management.Connection {
@@ -80,32 +75,6 @@ func (m *managed) Totals() management.Totals {
 		QueuesDeclared: t.QueuesDeclared,
 	}
 }
-
-// Shovels is [management.Links]'s.
-func (m *managed) Shovels() []management.Link {
-	var list []management.Link
-	for _, s := range m.links.shovels.List() {
-		l := management.Link{Vhost: s.Vhost, Name: s.Name, Down: s.State == shovel.Terminated}
-		text, err := json.Marshal(s)
-		if err == nil {
-			err = json.Unmarshal(text, &l.Fields)
-		}
-		if err != nil {
-			m.fleet.n.log.Error("show a shovel", "error", err)
-			continue
-		}
-		list = append(list, l)
-	}
-	return list
-}
-
-// RestartShovel is [management.Links]'s.
-func (m *managed) RestartShovel(vhost, name string) error {
-	return m.links.shovels.Restart(vhost, name)
-}
-
-// FederationLinks is [management.Links]'s.
-func (m *managed) FederationLinks() []management.Link { return nil }
 
 // Machine is [management.Living]'s.
 func (m *managed) Machine() management.Machine {

@@ -137,6 +137,12 @@ func (m *managed) Listeners() []management.Listener {
 		list = append(list, management.Listener{
 			Protocol: "amqp/ssl", Address: a.Addr().String(), Port: int(a.Port()), TLS: true})
 	}
+	if b.standard && f.plainDoor != nil {
+		for _, a := range f.plainDoor.Addresses() {
+			list = append(list, management.Listener{
+				Protocol: "amqp", Address: a.Addr().String(), Port: int(a.Port())})
+		}
+	}
 	for _, a := range f.management.Addresses() {
 		list = append(list, management.Listener{
 			Protocol: "https", Address: a.Addr().String(), Port: int(a.Port()), TLS: true})

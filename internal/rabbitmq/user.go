@@ -127,15 +127,15 @@ func (e *edit) putUser(row userRow) (created bool, err error) {
 // [fault.NotFound].
 func (b *Broker) DeleteUser(ctx context.Context, name string) error {
 	return b.change(ctx, func(_ context.Context, e *edit) error {
-		if _, ok := e.next.member(name); !ok {
+		u, ok := e.next.member(name)
+		if !ok {
 			return noUser(name)
 		}
-		u := e.next.user(name)
-		for _, vhost := range sortedKeys(u.permissions) {
-			e.dropPermission(u, vhost)
+		for vhost := range u.permissions {
+			e.delete(rowPermission, name, vhost)
 		}
 		for k := range u.topics {
-			e.dropTopic(u, k)
+			e.delete(rowTopic, name, k.vhost, k.exchange)
 		}
 		delete(e.next.users, name)
 		e.delete(rowUser, name)

@@ -143,7 +143,9 @@ func (c *conn) introduce() {
 	c.face.Name = peer.String() + " -> " + here.String()
 	c.face.Peer, c.face.Host = endpoint(peer), endpoint(here)
 	if t, ok := c.net.(interface{ ConnectionState() tls.ConnectionState }); ok {
-		c.face.TLS = tlsInfo(t.ConnectionState())
+		if state := t.ConnectionState(); state.Version != 0 { // 0: without TLS after all
+			c.face.TLS = tlsInfo(state)
+		}
 	}
 	c.srv.roster.add(c)
 }
@@ -191,19 +193,10 @@ func (c *conn) info() ConnectionInfo {
 	c.out.Lock()
 	i.SendPending, i.Ended, i.Session = len(c.out.buf), c.ended, c.live
 	i.Channels = make([]ChannelInfo, 0, len(c.byID))
-	var arguments [][]byte
 	for _, ch := range c.byID {
-		var shown ChannelInfo
-		shown, arguments = ch.info(arguments)
-		i.Channels = append(i.Channels, shown)
+		i.Channels = append(i.Channels, ch.info())
 	}
 	c.out.Unlock()
-	for j := range i.Channels {
-		for k := range i.Channels[j].Consumers {
-			i.Channels[j].Consumers[k].Arguments = shownArguments(arguments[0])
-			arguments = arguments[1:]
-		}
-	}
 	slices.SortFunc(i.Channels, func(a, b ChannelInfo) int {
 		return cmp.Compare(a.Number, b.Number)
 	})

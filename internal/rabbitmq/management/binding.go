@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"coffer/internal/broker"
 	"coffer/internal/fault"
@@ -69,7 +70,7 @@ func (c *call) shownBinding(vhost string, b broker.Binding) (object, error) {
 // propertiesKey tells the bindings between two ends apart: the key, and a digest of the
 // arguments when there are some.
 func propertiesKey(b broker.Binding) string {
-	key := url.PathEscape(b.Key)
+	key := strings.ReplaceAll(url.QueryEscape(b.Key), "~", "%7E")
 	if len(b.Arguments) == 0 {
 		if key == "" {
 			return "~"
@@ -145,7 +146,7 @@ func (c *call) binding() (b broker.Binding, err error) {
 		}
 	}
 	if name := c.vars["queue"]; name != "" && c.exchangeName("source") == "" &&
-		sameKey(url.PathEscape(name), c.vars["key"]) {
+		sameKey(propertiesKey(broker.Binding{Key: name}), c.vars["key"]) {
 		if _, ok := ns.Topology().Queue(name); ok {
 			return broker.Binding{Queue: name, Key: name}, nil
 		}
@@ -159,7 +160,7 @@ func sameKey(key, given string) bool {
 	if key == given {
 		return true
 	}
-	plain, err := url.PathUnescape(key)
+	plain, err := url.QueryUnescape(key)
 	return err == nil && plain == given
 }
 
@@ -204,7 +205,8 @@ func postBinding(c *call) error {
 	if err != nil {
 		return refused(err)
 	}
-	c.answer.w.Header().Set("Location", url.PathEscape(end)+"/"+c.location(key, len(arguments)))
+	c.answer.w.Header().Set("Location",
+		url.QueryEscape(end)+"/"+url.QueryEscape(c.location(key, len(arguments))))
 	c.answer.status(http.StatusCreated)
 	return nil
 }

@@ -21,17 +21,14 @@ type client struct {
 
 // client opens a connection to the virtual host as the user of the request. The caller
 // closes it. When the request ends before, the connection is cut.
-func (c *call) client(vhost string) (*client, error) { return c.clientAs(c.user, vhost) }
-
-// clientAs is client as any user, or as the broker itself.
-func (c *call) clientAs(user, vhost string) (*client, error) {
+func (c *call) client(vhost string) (*client, error) {
 	ctx := c.r.Context()
 	var raw net.Conn
 	conn, err := amqp.DialConfig("amqp://localhost", amqp.Config{
 		Vhost: vhost, SASL: []amqp.Authentication{&amqp.ExternalAuth{}}, Heartbeat: -1,
 		Properties: amqp.Table{"product": "RabbitMQ Management"},
 		Dial: func(string, string) (_ net.Conn, err error) {
-			raw, err = c.h.doors.Dial(ctx, user)
+			raw, err = c.h.doors.Dial(ctx, c.user)
 			return raw, err
 		},
 	})

@@ -9,8 +9,7 @@ import (
 // goroutines at once.
 type Doors interface {
 	// Dial opens a connection within the process that speaks AMQP 0-9-1 as the user,
-	// who is authenticated: the mechanism is EXTERNAL. The user "" is the broker
-	// itself, which may everything.
+	// who is authenticated: the mechanism is EXTERNAL.
 	Dial(ctx context.Context, user string) (net.Conn, error)
 	// Arguments reads the arguments that a queue, an exchange or a binding was
 	// declared with, for JSON.

@@ -111,9 +111,6 @@ func (e engineOf) Watch(_ *broker.Namespace, fn func()) (stop func()) {
 type doors struct{ w *world }
 
 func (d doors) Dial(_ context.Context, user string) (net.Conn, error) {
-	if user == "" {
-		user = "guest"
-	}
 	near, far := net.Pipe()
 	d.w.serving.Go(func() { d.w.server.ServeAs(context.Background(), far, user) })
 	return near, nil
@@ -142,6 +139,9 @@ func (nobody) Machine() Machine                    { return Machine{} }
 func (nobody) Shovels() []Link                    { return nil }
 func (nobody) RestartShovel(string, string) error { return fault.New(fault.NotFound, "none") }
 func (nobody) FederationLinks() []Link            { return nil }
+func (nobody) RestartFederation(string, string) error {
+	return fault.New(fault.NotFound, "none")
+}
 
 // ask sends one request and gives the answer.
 func (w *world) ask(user, method, path, body string) *httptest.ResponseRecorder {

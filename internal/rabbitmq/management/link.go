@@ -9,6 +9,9 @@ type Links interface {
 	RestartShovel(vhost, name string) error
 	// FederationLinks lists the links of exchanges and queues to other brokers.
 	FederationLinks() []Link
+	// RestartFederation ends a federation link and starts it again: fault.NotFound if
+	// there is none of the id.
+	RestartFederation(vhost, id string) error
 }
 
 // Link is a shovel or a federation link.
@@ -78,6 +81,13 @@ func listFederation(down bool) func(*call) error {
 	}
 }
 
+func restartFederation(c *call) error {
+	if err := c.h.links.RestartFederation(c.vars["vhost"], c.vars["id"]); err != nil {
+		return gone(err)
+	}
+	return done(c)
+}
+
 // linkRoutes are the routes of shovels and federation links.
 func linkRoutes() []route {
 	const shovel = "/api/shovels/vhost/{vhost}/{name}"
@@ -86,6 +96,9 @@ func linkRoutes() []route {
 		{"/api/federation-links", methods{get: {monitor, listFederation(false)}}},
 		{"/api/federation-links/state/down", methods{get: {monitor, listFederation(true)}}},
 		{"/api/federation-links/{vhost}", methods{get: {monitor, listFederation(false)}}},
+		{"/api/federation-links/vhost/{vhost}/{id}/{node}/restart", methods{
+			del: {policymaker, restartFederation},
+		}},
 		{"/api/federation-links/{vhost}/down", methods{get: {monitor, listFederation(true)}}},
 		{"/api/shovels", methods{get: {monitor, listShovels}}},
 		{"/api/shovels/{vhost}", methods{get: {monitor, listShovels}}},

@@ -93,6 +93,9 @@ func listGlobals(c *call) error {
 	for _, p := range c.h.broker.GlobalParameters() {
 		list = append(list, shownParameter(p))
 	}
+	if _, ok := c.global(clusterID); !ok {
+		list = append(list, c.identity())
+	}
 	return c.list(list, "name")
 }
 
@@ -108,6 +111,9 @@ func (c *call) global(name string) (rabbitmq.Parameter, bool) {
 
 func getGlobal(c *call) error {
 	p, ok := c.global(c.vars["name"])
+	if !ok && c.vars["name"] == clusterID {
+		return c.one(c.identity())
+	}
 	if !ok {
 		return missing()
 	}
@@ -135,7 +141,16 @@ func deleteGlobal(c *call) error {
 	return nil
 }
 
-const clusterParameter = "cluster_name"
+const (
+	clusterParameter = "cluster_name"
+	clusterID        = "internal_cluster_id"
+)
+
+// identity is the parameter by which RabbitMQ tells its clusters apart.
+func (c *call) identity() object {
+	id := "rabbitmq-cluster-id-" + c.h.broker.ID().String()
+	return object{"name": clusterID, "value": id}
+}
 
 // clusterName is what an administrator has set, else the node's.
 func (c *call) clusterName() string {

@@ -72,7 +72,11 @@ func (c *call) details(key, name string, n int64) object {
 	h, ok := c.h.cfg.Samples.History(sampled(key), name, age, step)
 	if ok {
 		d["avg"], d["avg_rate"], d["samples"] = h.Avg, h.AvgRate, h.Samples
+		return d
 	}
+	// It is too young to have been sampled.
+	d["avg"], d["avg_rate"] = n, 0
+	d["samples"] = []object{{"sample": n, "timestamp": c.h.cfg.Now().UnixMilli()}}
 	return d
 }
 

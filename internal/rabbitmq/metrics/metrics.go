@@ -19,7 +19,6 @@ import (
 	"compress/gzip"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"coffer/internal/broker"
@@ -122,7 +121,6 @@ type Handler struct {
 	cfg    Config
 	busy   chan struct{}
 	ledger ledger
-	sizes  [2]atomic.Int64 // of the last answers: sums, and each object
 }
 
 // New makes a Handler.

@@ -54,3 +54,7 @@ type noLinks struct{}
 func (noLinks) Shovels() []management.Link         { return nil }
 func (noLinks) FederationLinks() []management.Link { return nil }
 func (noLinks) RestartShovel(string, string) error { return fault.New(fault.NotFound, "none") }
+
+func (noLinks) RestartFederation(string, string) error {
+	return fault.New(fault.NotFound, "none")
+}
