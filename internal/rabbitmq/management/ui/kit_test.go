@@ -39,7 +39,7 @@ func newWorld(t testing.TB, cfg Config) *world {
 		t: t, broker: rabbittest.New(t, "ui", nil),
 		now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	}
-	log := slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	api := management.New(w.broker.Broker, doors{w}, connected{w.broker.Server},
 		noLinks{}, management.Config{Logger: log})
 	cfg.Logger, cfg.Now = log, w.clock

@@ -117,6 +117,7 @@ func (v *visit) showQueue(got []message, did bool) error {
 		return err
 	}
 	p.Bindings = slice(v, all, func(b binding) string { return b.Source + " " + b.Key })
+	v.fresh = queueLink(vhost, name)
 	return v.show("queue", "Queue "+name, &p)
 }
 

@@ -36,6 +36,7 @@ type visit struct {
 	form   url.Values // the body's
 	notice *notice    // shown instead of the session's
 	code   int        // of the page; 0: 200
+	fresh  string     // where the page is fetched anew; "": where it is
 	holds  bool       // a place of Handler.large
 }
 
@@ -258,7 +259,7 @@ func (v *visit) show(name, title string, data any) error {
 	if w.Notice == nil && v.r.Header.Get("X-Refresh") == "" {
 		w.Notice = v.s.heard()
 	}
-	if v.r.Method == http.MethodGet {
+	if w.Refresh = v.fresh; w.Refresh == "" && v.r.Method == http.MethodGet {
 		w.Refresh = v.r.URL.RequestURI()
 	}
 	v.state(w)

@@ -20,7 +20,7 @@ async function refresh(from) {
     const busy = old.contains(document.activeElement) || selected(old);
     if (fresh && !busy && fresh.innerHTML !== old.innerHTML) old.replaceWith(fresh);
   }
-  document.getElementById("when").textContent = "at " + new Date().toLocaleTimeString();
+  document.getElementById("when").textContent = "Refreshed " + new Date().toLocaleTimeString();
 }
 
 function selected(part) {
@@ -31,7 +31,7 @@ function selected(part) {
 function keepFresh() {
   const from = document.body.dataset.refresh;
   const every = document.getElementById("every");
-  if (!from || !every || !document.querySelector(live)) return;
+  if (!from || !every || !document.querySelector(live + ":not(#state)")) return;
   document.getElementById("fresh").hidden = false;
   every.value = localStorage.getItem("every") ?? "5";
   if (every.selectedIndex < 0) every.value = "5";
@@ -46,7 +46,7 @@ function keepFresh() {
       try {
         await refresh(from);
       } catch {
-        document.getElementById("when").textContent = "failed; it is tried again";
+        document.getElementById("when").textContent = "The broker does not answer.";
       }
     }
     next();
