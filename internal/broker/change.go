@@ -115,14 +115,14 @@ func (c *change) bind(q *Queue, want Binding) error {
 	}
 	key := bindingKey{want.Source, want.Key, string(want.Arguments)}
 	for _, b := range c.added {
-		if b.key == key {
+		if b.queue == q && b.key == key {
 			return nil
 		}
 	}
 	old := func() []*binding {
 		list := n.boundTo(q, want.Source)
 		for _, b := range c.added {
-			if b.key.source == key.source && b.key != key {
+			if b.queue == q && b.key.source == key.source && b.key != key {
 				list = append(list, b)
 			}
 		}

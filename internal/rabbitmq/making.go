@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
+	"iter"
 	"strings"
 
 	"coffer/internal/broker"
@@ -121,6 +122,12 @@ func (b *Broker) roomForQueues(list []declaring[broker.QueueSpec]) error {
 	return nil
 }
 
+// What one change of the topology takes of an import.
+const (
+	makeStep  = 256     // queues or bindings
+	makeBytes = 1 << 20 // of their arguments
+)
+
 // makeAll declares what was checked.
 func (b *Broker) makeAll(ctx context.Context, m makings) error {
 	for _, x := range m.exchanges {
@@ -128,17 +135,54 @@ func (b *Broker) makeAll(ctx context.Context, m makings) error {
 			return fmt.Errorf("import exchange %q: %w", x.what.Name, err)
 		}
 	}
-	for _, q := range m.queues {
-		if err := b.makeQueue(ctx, q.vhost, q.what); err != nil {
-			return fmt.Errorf("import queue %q: %w", q.what.Name, err)
+	size := func(q declaring[broker.QueueSpec]) (string, int) {
+		return q.vhost, len(q.what.Arguments)
+	}
+	for list := range steps(m.queues, size) {
+		if err := b.makeQueues(ctx, list); err != nil {
+			return fmt.Errorf("import queue %q and others: %w", list[0].what.Name, err)
 		}
 	}
+	var bindings []declaring[broker.Binding]
 	for _, x := range m.bindings {
-		if err := b.makeBinding(ctx, x); err != nil {
+		binding, ok, err := b.binding(x)
+		if err == nil && ok && binding.Address != "" {
+			err = b.makeBinding(ctx, x.Vhost, binding)
+		}
+		if err != nil {
 			return fmt.Errorf("import binding of %q: %w", x.Source, err)
+		}
+		if ok && binding.Address == "" {
+			bindings = append(bindings, declaring[broker.Binding]{x.Vhost, binding})
+		}
+	}
+	of := func(x declaring[broker.Binding]) (string, int) { return x.vhost, len(x.what.Arguments) }
+	for list := range steps(bindings, of) {
+		if err := b.makeBindings(ctx, list); err != nil {
+			return fmt.Errorf("import binding of %q and others: %w", list[0].what.Source, err)
 		}
 	}
 	return nil
+}
+
+// steps cuts a list into parts that one change takes, each of one virtual host.
+func steps[T any](list []T, of func(T) (vhost string, bytes int)) iter.Seq[[]T] {
+	return func(yield func([]T) bool) {
+		for len(list) > 0 {
+			vhost, sum := of(list[0])
+			n := 1
+			for ; n < min(len(list), makeStep); n++ {
+				next, bytes := of(list[n])
+				if sum += bytes; next != vhost || sum > makeBytes {
+					break
+				}
+			}
+			if !yield(list[:n]) {
+				return
+			}
+			list = list[n:]
+		}
+	}
 }
 
 func (b *Broker) makeExchange(ctx context.Context, vhost string, a broker.Address) error {
@@ -158,43 +202,69 @@ func (b *Broker) makeExchange(ctx context.Context, vhost string, a broker.Addres
 	return b.ConformExchange(ctx, vhost, a.Name)
 }
 
-func (b *Broker) makeQueue(ctx context.Context, vhost string, spec broker.QueueSpec) error {
+func (b *Broker) makeQueues(ctx context.Context, list []declaring[broker.QueueSpec]) error {
+	vhost := list[0].vhost
 	ns, ok := b.Namespace(vhost)
 	if !ok {
 		return noVhost(vhost)
 	}
-	if _, there := ns.Topology().Queue(spec.Name); there {
-		return nil
+	specs := make([]broker.QueueSpec, 0, len(list))
+	for _, q := range list {
+		q.what.Limits = b.Limit(vhost, q.what.Name, q.what.Arguments)
+		specs = append(specs, q.what)
 	}
-	spec.Limits = b.Limit(vhost, spec.Name, spec.Arguments)
-	q, _, err := ns.DeclareQueue(ctx, nil, spec)
+	made, err := ns.DeclareQueues(ctx, specs)
 	if most := ns.Quota().MaxQueues; most.Set && fault.KindOf(err) == fault.Exhausted {
 		return fault.New(fault.Invalid, "cannot declare queue '%s': queue limit in vhost '%s' "+
-			"(%d) is reached", spec.Name, vhost, most.N)
+			"(%d) is reached", specs[0].Name, vhost, most.N)
 	}
 	if err != nil {
 		return err
 	}
-	return b.Conform(ctx, vhost, q)
+	for _, q := range made {
+		if err := b.Conform(ctx, vhost, q); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// makeBinding binds, if both ends are there.
-func (b *Broker) makeBinding(ctx context.Context, x DefinedBinding) error {
+// binding checks a binding; ok tells that its source is there, and not the default one.
+func (b *Broker) binding(x DefinedBinding) (_ broker.Binding, ok bool, err error) {
 	ns, ok := b.Namespace(x.Vhost)
 	if !ok {
-		return noVhost(x.Vhost)
+		return broker.Binding{}, false, noVhost(x.Vhost)
 	}
 	source, ok := ns.Topology().Address(x.Source)
 	if !ok {
-		return nil // of the default exchange, or of what is not there
+		return broker.Binding{}, false, nil
 	}
 	binding, err := b.engine.declarer.Binding(x, source.Kind)
-	if err != nil {
-		return err
+	return binding, err == nil, err
+}
+
+// makeBinding binds to another exchange, if it is there.
+func (b *Broker) makeBinding(ctx context.Context, vhost string, x broker.Binding) error {
+	ns, ok := b.Namespace(vhost)
+	if !ok {
+		return noVhost(vhost)
 	}
-	err = ns.Bind(ctx, binding)
+	err := ns.Bind(ctx, x)
 	if fault.KindOf(err) == fault.NotFound {
 		return nil
 	}
 	return err
+}
+
+// makeBindings binds queues, as far as they are there.
+func (b *Broker) makeBindings(ctx context.Context, list []declaring[broker.Binding]) error {
+	ns, ok := b.Namespace(list[0].vhost)
+	if !ok {
+		return noVhost(list[0].vhost)
+	}
+	bindings := make([]broker.Binding, len(list))
+	for i := range list {
+		bindings[i] = list[i].what
+	}
+	return ns.BindQueues(ctx, bindings)
 }
