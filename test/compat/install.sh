@@ -61,6 +61,11 @@ client_prometheus() {
 	echo "prometheus" >"$said/prometheus"
 }
 
+client_proton() {
+	/usr/bin/python3 -c 'import proton' || debian python3-qpid-proton
+	echo "/usr/bin/python3 proton/main.py" >"$said/proton"
+}
+
 client_php() {
 	php -r 'require "PhpAmqpLib/autoload.php";' || debian php-cli php-amqplib
 	echo "php php/main.php" >"$said/php"

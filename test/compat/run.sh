@@ -19,7 +19,7 @@ fi
 export COFFER_COMPAT_CACHE=$cache
 case ${COFFER_COMPAT:=quick} in
 quick) COFFER_COMPAT=node ;;
-all) COFFER_COMPAT='node java spring ruby php celery prometheus' ;;
+all) COFFER_COMPAT='node java spring ruby php celery prometheus proton' ;;
 esac
 
 build=$(mktemp -d)

@@ -1,0 +1,79 @@
+"""AMQP 1.0 against the built binary: the integration tests of Azure's go-amqp, as
+they are in its module, and a program with Qpid Proton.
+"""
+
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from coffer import Server, clean_environment
+
+HERE = pathlib.Path(__file__).parent
+PATIENCE = 600  # seconds for a program, most of which a first build may take
+MODULE = "github.com/Azure/go-amqp"
+# Its integration tests. The others need no broker and are Azure's to run.
+TESTS = [
+    "TestConcurrentSessionsOpenClose", "TestDialWithCancelledContext", "TestDrainingLink",
+    "TestIntegrationClose", "TestIntegrationLinkName", "TestIntegrationReceiverModeSecond",
+    "TestIntegrationRoundTrip", "TestIntegrationRoundTrip_Buffered",
+    "TestIntegrationSessionHandleMax", "TestMultipleSendersSharedSession",
+    "TestMultipleSessionsOpenClose", "TestNewReceiverWithCancelledContext",
+    "TestNewSessionWithCancelledContext", "TestReceiverModeFirst",
+    "TestReceivingLotsOfSettledMessages", "TestSenderExactlyOnce", "TestSenderNullValue",
+]
+# Bounds of its own calls, in the form of its source: a second is little on a machine
+# that does other things.
+HASTE = re.compile(r"\b([15]|10)\*time\.Second\b")
+
+
+class GoAMQP(unittest.TestCase):
+    def test_integration(self):
+        said = subprocess.run(["go", "mod", "download", "-json", MODULE], cwd=HERE,
+                              capture_output=True, text=True, check=True).stdout
+        home = tempfile.TemporaryDirectory(prefix="coffer-goamqp-")
+        self.addCleanup(home.cleanup)
+        source = pathlib.Path(home.name, "source")
+        shutil.copytree(json.loads(said)["Dir"], source, copy_function=shutil.copyfile)
+        subprocess.run(["chmod", "-R", "u+w", source], check=True)
+        test = source / "integration_test.go"
+        text = test.read_text()
+        self.assertEqual(sorted(set(re.findall(r"^func (Test\w+)", text, re.M))), sorted(TESTS))
+        text = HASTE.sub("60*time.Second", text).replace("200 * time.Millisecond", "5 * time.Second")
+        test.write_text(text)
+        server = Server(self)
+        env = {**clean_environment(), "GOFLAGS": "-mod=mod",
+               "AMQP_BROKER_ADDR": server.env["COFFER_AMQP_URL"].split("/%2f")[0],
+               "SSL_CERT_FILE": server.env["COFFER_CA"]}
+        run = subprocess.run(
+            ["go", "test", "-count=1", "-v", "-run", "^(" + "|".join(TESTS) + ")$", "."],
+            cwd=source, env=env, capture_output=True, text=True, timeout=PATIENCE)
+        passed = re.findall(r"^--- PASS: (\w+)", run.stdout, re.M)
+        self.assertEqual(sorted(passed), sorted(TESTS), run.stdout[-8000:] + run.stderr)
+
+
+class Proton(unittest.TestCase):
+    PARTS = ["work-queue", "outcomes", "publish-subscribe", "rpc", "bodies", "mistakes"]
+
+    def test_parts(self):
+        command = pathlib.Path(os.environ.get("COFFER_COMPAT_CLIENTS", HERE), "proton")
+        why = command.with_suffix(".skip")
+        if why.is_file():
+            self.skipTest(f"proton: {why.read_text().strip()}")
+        if not command.is_file():
+            self.skipTest("not asked for; make compat CLIENTS=proton")
+        server = Server(self)
+        run = subprocess.run(shlex.split(command.read_text()), cwd=HERE, capture_output=True,
+                             env={**clean_environment(), **server.env}, text=True,
+                             timeout=PATIENCE)
+        parts = re.findall(r"^ok (.+)$", run.stdout, re.M)
+        self.assertEqual(parts, self.PARTS, run.stdout + run.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
