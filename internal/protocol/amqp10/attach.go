@@ -261,6 +261,10 @@ func (c *conn) attachReceiver(l *link, m *wire.Attach) error {
 	if c.isManagement(src.Address) {
 		return c.attachManagement(l, m)
 	}
+	if len(c.links) >= c.srv.cfg.MaxReceivers {
+		return refuse(SessionScope, wire.AmqpErrorResourceLimitExceeded,
+			"reached maximum (%d) of receivers per connection", c.srv.cfg.MaxReceivers)
+	}
 	if string(src.DistributionMode) == wire.StdDistModeCopy {
 		return refuse(SessionScope, wire.AmqpErrorNotImplemented,
 			"distribution-mode copy is not implemented")

@@ -73,6 +73,8 @@ type conn struct {
 	waiting []incoming       // published messages, in order
 	resume  []*link          // with deliveries that may go now
 	full    bool             // there is no room: senders get no credit
+	// Octets of deliveries that links hold. Above maxHeld no events are taken.
+	heldBytes int
 
 	writer
 }

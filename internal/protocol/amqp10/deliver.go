@@ -16,6 +16,10 @@ const (
 	fewEvents   = 4
 	manyEvents  = 1024
 	keepArena   = parcelBytes
+	// maxHeld bounds the octets of deliveries that await credit or a window, but for
+	// those that were taken at once with the last that fitted. The broker keeps what
+	// comes above it, and what else it has to tell.
+	maxHeld = 4 << 20
 )
 
 // parcel is an event that is being handled, and its content once opened.
@@ -39,16 +43,19 @@ type held struct {
 func (c *conn) handleEvents() bool {
 	c.out.Lock()
 	session := c.events
-	resumed := len(c.resume) > 0
+	resumed, held := len(c.resume) > 0, c.heldBytes
 	c.out.Unlock()
 	if session == nil || c.halted {
 		clear(c.list)
 		c.list, c.next = c.list[:0], 0
 		return false
 	}
-	if c.next == len(c.list) {
+	if c.next == len(c.list) && !resumed {
+		if held > maxHeld {
+			return false
+		}
 		c.list = c.take(session)
-		if c.next = 0; len(c.list) == 0 && !resumed {
+		if c.next = 0; len(c.list) == 0 {
 			if cap(c.arena) > keepArena {
 				c.arena = nil
 			}
@@ -88,7 +95,7 @@ func (c *conn) handle(session *broker.Session) int {
 	}
 	for i := len(c.parcels) - 1; i >= 0; i-- {
 		if p := &c.parcels[i]; p.wait {
-			p.link.held = append([]held{p.held}, p.link.held...)
+			c.putBack(p.link, p.held)
 		}
 	}
 	c.tellVerdicts()
@@ -132,6 +139,7 @@ func (c *conn) choose() (size int) {
 		l.asked--
 		if l.blocked() {
 			l.held = append(l.held, held{delivery: e.Delivery})
+			c.heldBytes += len(e.Delivery.Record)
 			continue
 		}
 		c.parcels = append(c.parcels, parcel{event: e, link: l, held: held{delivery: e.Delivery}})
@@ -156,15 +164,23 @@ func (c *conn) chooseHeld() (size int) {
 			}
 			c.parcels = append(c.parcels, parcel{link: l, held: *h})
 			size += h.delivery.Size
+			c.heldBytes -= len(h.delivery.Record)
 			l.held[0] = held{}
 			if l.held = l.held[1:]; len(l.held) == 0 {
 				l.held = nil
 			}
 		}
+		l.woken = false
 		c.resume = c.resume[1:]
 	}
 	c.resume = nil
 	return size
+}
+
+// putBack puts a delivery before all that a link holds.
+func (c *conn) putBack(l *link, h held) {
+	l.held = append([]held{h}, l.held...)
+	c.heldBytes += len(h.delivery.Record)
 }
 
 // blocked reports whether a new delivery must wait.
@@ -218,7 +234,7 @@ func (c *conn) giveBack(i int) {
 			continue
 		}
 		if p.held.sent > 0 {
-			p.link.held = append([]held{p.held}, p.link.held...)
+			c.putBack(p.link, p.held)
 		} else {
 			c.giveBackOne(p.link, &p.held)
 		}
@@ -231,6 +247,7 @@ func (c *conn) giveBack(i int) {
 				keep = append(keep, l.held[k])
 			} else {
 				c.giveBackOne(l, &l.held[k])
+				c.heldBytes -= len(l.held[k].delivery.Record)
 			}
 		}
 		l.held = keep

@@ -281,6 +281,46 @@ func TestBareMessageStays(t *testing.T) {
 	}
 }
 
+// A receiver that takes nothing makes the server hold only so much: the rest stays with
+// the broker, and all comes in order when the window opens.
+func TestHeldMessages(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	q := e.queue(t, "q")
+	s := serveTest(t, e, Config{MaxReceivers: 2})
+	const many, size = 90, 120 << 10
+	bodies := make([]string, many)
+	for i := range bodies {
+		bodies[i] = fmt.Sprint(i) + strings.Repeat("x", size)
+	}
+	openPeer(t, s).fill(bodies...)
+	p := dialPeer(t, s)
+	p.open()
+	p.begin(0, 0)
+	p.attach(receiver(0, "/queues/q"))
+	p.attach(receiver(1, "/queues/q"))
+	p.send(0, receiver(2, "/queues/q"))
+	p.wants("detach amqp:resource-limit-exceeded reached maximum (2) of receivers")
+	p.send(0, &wire.Flow{
+		NextIncomingID: wire.Some(uint32(0)), Handle: wire.Some(uint32(0)),
+		LinkCredit: wire.Some(uint32(many)), Echo: true,
+	})
+	p.await(wire.CodeFlow, &wire.Flow{})
+	p.send(0, &wire.Flow{NextIncomingID: wire.Some(uint32(0)), IncomingWindow: 1 << 31})
+	for i, want := range bodies {
+		var whole []byte
+		for x := (wire.Transfer{More: true}); x.More; {
+			whole = append(whole, p.await(wire.CodeTransfer, &x)...)
+		}
+		if !strings.HasSuffix(string(whole), want) {
+			t.Fatalf("message %d is another one", i)
+		}
+	}
+	if ready, unacked, _ := q.Counts(); ready != 0 || unacked != many {
+		t.Errorf("%d ready, %d in flight", ready, unacked)
+	}
+}
+
 // Many parts of a message, on two links at once.
 func TestParts(t *testing.T) {
 	t.Parallel()

@@ -1,11 +1,29 @@
 package amqp10
 
 import (
+	"math"
+
 	"coffer/internal/protocol/amqp10/wire"
 )
 
 // pushAhead bounds the deliveries that the broker pushes before they went out.
 const pushAhead = 256
+
+// left gives how much of an allowance is left that a peer gave when it had seen count,
+// now that it is at present. Both are serial numbers.
+func left(count, allowance, present uint32) uint32 {
+	n := int64(int32(count-present)) + int64(allowance)
+	return uint32(min(max(n, 0), math.MaxInt32))
+}
+
+// wake lets the writer look at what a link holds. The caller holds the lock.
+func (c *conn) wake(l *link) {
+	if len(l.held) > 0 && !l.woken {
+		l.woken = true
+		c.resume = append(c.resume, l)
+		c.out.notify()
+	}
+}
 
 // flowed handles the state of a session and perhaps a link.
 func (c *conn) flowed(s *session, fields wire.Raw) error {
@@ -16,16 +34,10 @@ func (c *conn) flowed(s *session, fields wire.Raw) error {
 	c.out.Lock()
 	defer c.out.Unlock()
 	// What the client has not seen yet when it told its window counts against it.
-	s.remoteWindow = m.NextIncomingID.Or(0) + m.IncomingWindow - s.nextOutgoing
-	if int32(s.remoteWindow) < 0 {
-		s.remoteWindow = 0
-	}
+	s.remoteWindow = left(m.NextIncomingID.Or(0), m.IncomingWindow, s.nextOutgoing)
 	if s.remoteWindow > 0 {
 		for _, l := range s.links {
-			if len(l.held) > 0 {
-				c.resume = append(c.resume, l)
-				c.out.notify()
-			}
+			c.wake(l)
 			c.sendReplies(l)
 		}
 	}
@@ -56,10 +68,7 @@ func (c *conn) flowed(s *session, fields wire.Raw) error {
 // credited takes the credit of a receiver over. The caller holds the lock.
 func (c *conn) credited(l *link, m *wire.Flow) {
 	if m.LinkCredit.Set {
-		credit := m.DeliveryCount.Or(0) + m.LinkCredit.Value - l.deliveryCount
-		if l.credit = credit; int32(credit) < 0 {
-			l.credit = 0
-		}
+		l.credit = left(m.DeliveryCount.Or(0), m.LinkCredit.Value, l.deliveryCount)
 	}
 	if l.management {
 		if c.sendReplies(l); m.Drain {
@@ -70,10 +79,7 @@ func (c *conn) credited(l *link, m *wire.Flow) {
 		}
 		return
 	}
-	if len(l.held) > 0 {
-		c.resume = append(c.resume, l)
-		c.out.notify()
-	}
+	c.wake(l)
 	c.ask(l)
 	if l.draining = m.Drain; l.draining || l.asked > l.wanted() {
 		c.reclaim(l)

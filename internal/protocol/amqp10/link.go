@@ -39,6 +39,7 @@ type link struct {
 	unconfirmed   int      // that came and the broker has not decided
 	asked         int      // deliveries that the broker may still push
 	held          []held   // deliveries that await credit or the window
+	woken         bool     // it is in conn.resume
 	draining      bool     // the receiver waits to hear that it has all there is
 	drained       bool     // the broker has said so
 	reclaiming    bool     // the broker was asked to forget its credit
@@ -146,8 +147,10 @@ func (c *conn) release(l *link) error {
 	var refs []broker.DeliveryRef
 	for i := range l.held {
 		refs = append(refs, l.held[i].delivery.Ref)
+		c.heldBytes -= len(l.held[i].delivery.Record)
 	}
 	l.held = nil
+	c.out.notify() // there may be room for what others are to get
 	c.out.Unlock()
 	if err := c.flush(); failed == nil {
 		failed = err

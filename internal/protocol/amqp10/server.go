@@ -47,6 +47,7 @@ const (
 	defaultMaxPending       = 64 << 20
 	defaultChannelMax       = 255
 	defaultHandleMax        = 255
+	defaultMaxReceivers     = 16384
 	defaultFrameMax         = 131072
 	defaultIdleTimeout      = 60 * time.Second
 	defaultHandshakeTimeout = 10 * time.Second
@@ -83,6 +84,8 @@ type Config struct {
 	ChannelMax uint16 // the highest number of a session; 255 (RabbitMQ has 63)
 	HandleMax  uint32 // the highest handle of a link in its session; 255, as RabbitMQ's
 	FrameMax   uint32 // the largest frame in octets, 512 or more; 131072
+	// MaxReceivers bounds the links of one connection on which it receives; 16384.
+	MaxReceivers int
 	// IdleTimeout is how long a client may be silent; 60 s. It is told half of that.
 	IdleTimeout time.Duration
 	// HandshakeTimeout bounds the time to open; 10 s.
@@ -128,6 +131,7 @@ func (cfg *Config) fill() {
 	setDefault(&cfg.MaxPending, defaultMaxPending)
 	setDefault(&cfg.ChannelMax, defaultChannelMax)
 	setDefault(&cfg.HandleMax, defaultHandleMax)
+	setDefault(&cfg.MaxReceivers, defaultMaxReceivers)
 	setDefault(&cfg.FrameMax, defaultFrameMax)
 	setDefault(&cfg.IdleTimeout, defaultIdleTimeout)
 	setDefault(&cfg.HandshakeTimeout, defaultHandshakeTimeout)

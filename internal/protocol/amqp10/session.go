@@ -49,7 +49,8 @@ func (c *conn) begin(channel uint16, fields wire.Raw) error {
 	s := &session{
 		channel: channel, handleMax: min(m.HandleMax, c.srv.cfg.HandleMax),
 		links:        map[uint32]*link{},
-		nextIncoming: m.NextOutgoingID, window: incomingWindow, remoteWindow: m.IncomingWindow,
+		nextIncoming: m.NextOutgoingID, window: incomingWindow,
+		remoteWindow: min(m.IncomingWindow, math.MaxInt32),
 	}
 	c.sessions[channel] = s
 	c.out.Lock()
