@@ -9,6 +9,7 @@ import (
 
 	"coffer/internal/control"
 	"coffer/internal/fault"
+	"coffer/internal/store"
 )
 
 // Change tells of one thing that was changed, for logs and audit trails. It holds no
@@ -91,6 +92,9 @@ func (b *Broker) change(ctx context.Context, fn func(context.Context, *edit) err
 		}
 		return fn(ctx, e)
 	})
+	if errors.Is(err, store.ErrLimit) {
+		return fault.Wrap(fault.Invalid, err, "this is too much for one change")
+	}
 	if err != nil {
 		return err
 	}
@@ -99,6 +103,7 @@ func (b *Broker) change(ctx context.Context, fn func(context.Context, *edit) err
 	for _, vhost := range e.shapes {
 		e.next.rank(vhost)
 	}
+	e.next.fresh = nil
 	b.state.Store(e.next)
 	for _, c := range e.told {
 		b.engine.log.Info("rabbitmq", "broker", b.id, "change", c.What, "of", c)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -146,7 +147,18 @@ func TestChangeRefused(t *testing.T) {
 		err  error
 		kind fault.Kind
 	}{
-		"vhost name":    {second(b.PutVhost(ctx, Vhost{})), fault.Invalid},
+		"vhost name":  {second(b.PutVhost(ctx, Vhost{})), fault.Invalid},
+		"vhost UTF-8": {second(b.PutVhost(ctx, Vhost{Name: "\xff"})), fault.Invalid},
+		"vhost text": {second(b.PutVhost(ctx, Vhost{Name: "x", Description: "\xff"})),
+			fault.Invalid},
+		"user UTF-8": {second(b.PutUser(ctx, UserSpec{Name: "a\xff"})), fault.Invalid},
+		"user tag": {second(b.PutUser(ctx, UserSpec{Name: "x", Tags: []string{"\xff"}})),
+			fault.Invalid},
+		"user length": {second(b.PutUser(ctx, UserSpec{Name: strings.Repeat("x", 256)})),
+			fault.Invalid},
+		"pattern UTF-8": {permit("admin", "/", "\xff"), fault.Invalid},
+		"long value": {second(b.PutGlobalParameter(ctx, "n",
+			[]byte(`"`+strings.Repeat("x", maxValue)+`"`))), fault.Invalid},
 		"vhost type":    {second(b.PutVhost(ctx, typed)), fault.Invalid},
 		"vhost gone":    {b.DeleteVhost(ctx, "x"), fault.NotFound},
 		"user name":     {second(b.PutUser(ctx, UserSpec{})), fault.Invalid},

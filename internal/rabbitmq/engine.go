@@ -169,6 +169,7 @@ func (e *Engine) Open(ctx context.Context, id uuid.UUID, domain broker.Domain) (
 			return nil, fmt.Errorf("open broker %s: vhost %q: %w", id, v.row.Name, err)
 		}
 	}
+	s.fresh = nil
 	b.state.Store(s)
 	for name := range s.vhosts {
 		// The last change of policies may have had no time for all that is in it.

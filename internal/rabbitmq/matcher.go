@@ -1,17 +1,19 @@
 package rabbitmq
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dlclark/regexp2"
 )
 
 // longestMatch bounds the work for one name with a pattern that needs backtracking. A
 // name that takes longer does not match: who chooses names must not stop the broker.
-const longestMatch = time.Second
+const longestMatch = 100 * time.Millisecond
 
 // maxPattern bounds patterns, in bytes.
 const maxPattern = 16 << 10
@@ -35,6 +37,9 @@ type verdict struct {
 func newMatcher(pattern string) (*matcher, error) {
 	if len(pattern) > maxPattern {
 		return nil, fmt.Errorf("pattern is longer than %d bytes", maxPattern)
+	}
+	if !utf8.ValidString(pattern) {
+		return nil, errors.New("pattern is not UTF-8")
 	}
 	switch pattern {
 	case "", ".*", "^.*", "^.*$", ".*$":

@@ -81,9 +81,12 @@ func (e *edit) putParameter(p Parameter) (created bool, err error) {
 }
 
 func (e *edit) setParameter(p Parameter) (created bool, err error) {
-	if p.Name == "" || len(p.Name) > maxShortName {
-		return false, fault.New(fault.Invalid,
-			"name of a parameter is empty or longer than %d bytes", maxShortName)
+	if err := checkName("parameter", p.Name); err != nil {
+		return false, err
+	}
+	if len(p.Value) > maxValue {
+		return false, fault.New(fault.Invalid, "value of a parameter is longer than %d bytes",
+			maxValue)
 	}
 	if !json.Valid(p.Value) {
 		return false, fault.New(fault.Invalid, "not_json")

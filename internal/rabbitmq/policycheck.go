@@ -139,9 +139,11 @@ func checkPolicy(p *Policy) ([]byte, error) {
 		wrong = append(wrong, "pattern should be regular expression but is invalid: "+
 			patternFault(p.Pattern, err))
 	}
-	if p.Name == "" || len(p.Name) > maxShortName {
-		wrong = append(wrong, fmt.Sprintf(
-			"name of a policy is empty or longer than %d bytes", maxShortName))
+	if err := checkName("policy", p.Name); err != nil {
+		wrong = append(wrong, err.Error())
+	}
+	if len(text) > maxValue {
+		wrong = append(wrong, fmt.Sprintf("a definition is longer than %d bytes", maxValue))
 	}
 	if len(wrong) > 0 {
 		return nil, notValid("%s", strings.Join(wrong, "\n"))

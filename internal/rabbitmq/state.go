@@ -15,6 +15,9 @@ type state struct {
 	policies   map[policyKey]*policy
 	ranked     map[scope][]*policy
 	parameters map[parameterKey]setting
+
+	// fresh are the users whose maps may be changed; nil once the state is shown.
+	fresh map[string]struct{}
 }
 
 type vhost struct {
@@ -64,6 +67,13 @@ func (s *state) clone() *state {
 
 // user gives the user of a state being made for a change, with maps of its own.
 func (s *state) user(name string) *user {
+	if _, ok := s.fresh[name]; ok && s.users[name] != nil {
+		return s.users[name]
+	}
+	if s.fresh == nil {
+		s.fresh = map[string]struct{}{}
+	}
+	s.fresh[name] = struct{}{}
 	u := &user{row: userRow{Name: name}}
 	if old, ok := s.users[name]; ok {
 		*u = *old

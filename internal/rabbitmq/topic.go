@@ -119,6 +119,9 @@ func (b *Broker) PutTopicPermission(ctx context.Context, p TopicPermission) (
 }
 
 func (e *edit) putTopic(p TopicPermission) (created bool, err error) {
+	if err := checkName("exchange", p.Exchange); err != nil {
+		return false, err
+	}
 	c, err := compileTopic(topicRow(p))
 	if err != nil {
 		return false, badPattern(err)

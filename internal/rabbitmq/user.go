@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -94,9 +95,8 @@ func (b *Broker) PutUser(ctx context.Context, s UserSpec) (created bool, err err
 // userRow checks a user and hashes its password.
 func (b *Broker) userRow(ctx context.Context, s *UserSpec) (row userRow, err error) {
 	row = userRow{Name: s.Name, Tags: slices.Clone(s.Tags)}
-	if s.Name == "" || len(s.Name) > maxShortName {
-		return row, fault.New(fault.Invalid,
-			"name of a user is empty or longer than %d bytes", maxShortName)
+	if err := cmp.Or(checkName("user", s.Name), checkTags(s.Tags)); err != nil {
+		return row, err
 	}
 	switch {
 	case s.Argon2id != "":

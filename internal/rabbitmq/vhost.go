@@ -12,9 +12,6 @@ import (
 	"coffer/internal/fault"
 )
 
-// maxShortName bounds names of virtual hosts, users, policies and parameters, in bytes.
-const maxShortName = 255
-
 // Vhost is a virtual host: a closed world of exchanges and queues.
 type Vhost struct {
 	Name        string
@@ -68,9 +65,9 @@ func (b *Broker) PutVhost(ctx context.Context, v Vhost) (created bool, err error
 }
 
 func (e *edit) putVhost(ctx context.Context, v Vhost) (created bool, err error) {
-	if v.Name == "" || len(v.Name) > maxShortName {
-		return false, fault.New(fault.Invalid,
-			"name of a vhost is empty or longer than %d bytes", maxShortName)
+	if err := cmp.Or(checkName("vhost", v.Name), checkTags(v.Tags),
+		checkText(v.Description)); err != nil {
+		return false, err
 	}
 	switch v.DefaultQueueType {
 	case "", "classic", "quorum":
