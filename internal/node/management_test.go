@@ -52,6 +52,11 @@ func (c *console) askAs(user, password, method, url, body string) (int, string) 
 	}
 	r.SetBasicAuth(user, password)
 	r.Header.Set("Content-Type", "application/json")
+	return c.send(r)
+}
+
+func (c *console) send(r *http.Request) (int, string) {
+	c.w.t.Helper()
 	resp, err := c.client.Do(r)
 	if err != nil {
 		c.w.t.Fatal(err)

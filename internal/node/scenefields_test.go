@@ -21,15 +21,31 @@ func (w *world) scene() *scene {
 		return c.ask(admin, method, "https://localhost"+path, body)
 	}
 	s.dial = func(name string) (*amqp.Connection, error) {
-		host := net.JoinHostPort("localhost", strconv.Itoa(w.n.fleet.door.Port()))
-		return amqp.DialConfig("amqps://"+host, amqp.Config{
-			Vhost: "scene", TLSClientConfig: &tls.Config{RootCAs: w.roots()},
-			SASL:       []amqp.Authentication{&amqp.PlainAuth{Username: "admin", Password: admin}},
-			Properties: amqp.Table{"connection_name": name},
-		})
+		return w.dialScene(name, "admin", admin)
 	}
 	s.build()
 	return s
+}
+
+// dialScene opens an AMQP connection to the scene.
+func (w *world) dialScene(name, user, password string) (*amqp.Connection, error) {
+	host := net.JoinHostPort("localhost", strconv.Itoa(w.n.fleet.door.Port()))
+	return amqp.DialConfig("amqps://"+host, amqp.Config{
+		Vhost: "scene", TLSClientConfig: &tls.Config{RootCAs: w.roots()},
+		SASL:       []amqp.Authentication{&amqp.PlainAuth{Username: user, Password: password}},
+		Properties: amqp.Table{"connection_name": name},
+	})
+}
+
+// dialAs is dialScene for a user whose password is its name.
+func (w *world) dialAs(user string) *amqp.Connection {
+	w.t.Helper()
+	conn, err := w.dialScene("of "+user, user, user)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { conn.Close() })
+	return conn
 }
 
 // recorded are the fields of RabbitMQ's answers by path.

@@ -15,10 +15,11 @@ const (
 	anyTag level = iota
 	// inVhost: the same, with permissions in the virtual host of the path.
 	inVhost
+	// seesVhost: the same, or monitoring of all virtual hosts.
+	seesVhost
 	monitor       // administrators and who has the tag monitoring
 	administrator // only administrators
-	policymaker   // who makes policies, in the virtual host of the path
-	parameters    // the same; administrators and policymakers
+	policymaker   // who makes policies, in the virtual host of the path, if there is one
 	open          // everyone
 )
 
@@ -52,7 +53,7 @@ func (c *call) enter(l level) error {
 		if !c.has(tagAdministrator) {
 			return notAuthorised("Not administrator user")
 		}
-	case policymaker, parameters:
+	case policymaker:
 		if !c.has(tagAdministrator, tagPolicymaker) {
 			return notAuthorised("User not authorised to access object")
 		}
@@ -73,10 +74,10 @@ func (c *call) enterVhost(l level) error {
 		}
 		return missing()
 	}
-	if c.within(vhost) {
+	if c.within(vhost) || l == seesVhost && c.has(tagAdministrator, tagMonitoring) {
 		return nil
 	}
-	if l == policymaker || l == parameters {
+	if l == policymaker {
 		if c.has(tagAdministrator) {
 			return nil
 		}

@@ -80,7 +80,7 @@ func refused(err error) error {
 		return fault.New(fault.Unavailable, "%s", reason)
 	case amqp.NotImplemented:
 		return fault.New(fault.NotImplemented, "%s", reason)
-	case amqp.InternalError, amqp.ChannelError, amqp.FrameError:
+	case amqp.InternalError, amqp.ChannelError:
 		return fault.Wrap(fault.Unavailable, err, "the broker does not serve")
 	}
 	return badRequest(reason)

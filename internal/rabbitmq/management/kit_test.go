@@ -35,6 +35,7 @@ type world struct {
 	server  *amqp091.Server
 	handler *Handler
 	log     bytes.Buffer
+	guest   rabbitmq.UserSpec
 	serving sync.WaitGroup
 }
 
@@ -70,6 +71,9 @@ func newWorld(t testing.TB) *world {
 	}))
 	domain := ring.Add(seal.DomainID(id), "key", nil, source{})
 	must(t, ring.Open(t.Context(), domain))
+	w.guest = rabbitmq.UserSpec{
+		Name: "guest", Tags: []string{tagAdministrator}, Argon2id: hash,
+	}
 	w.broker, err = eng.Open(t.Context(), id, domain)
 	must(t, err)
 	w.server, err = amqp091.New(amqp091.Config{

@@ -35,7 +35,7 @@ func generalRoutes() []route {
 		{"/api/nodes", methods{get: {monitor, listNodes}}},
 		{"/api/nodes/{node}", methods{get: {monitor, getNode}}},
 		{"/api/nodes/{node}/memory", methods{get: {monitor, nodeMemory}}},
-		{"/api/feature-flags", methods{get: {anyTag, listFlags}}},
+		{"/api/feature-flags", methods{get: {administrator, listFlags}}},
 		{"/api/feature-flags/{name}/enable", methods{put: {administrator, enableFlag}}},
 		{"/api/deprecated-features", methods{get: {anyTag, listDeprecated}}},
 		{"/api/deprecated-features/used", methods{get: {anyTag, listNothing}}},
@@ -140,7 +140,7 @@ func policyRoutes() []route {
 			{path, methods{get: {anyTag, forPolicies(operator, listPolicies)}}},
 			{path + "/{vhost}", methods{get: {inVhost, forPolicies(operator, listPolicies)}}},
 			{path + "/{vhost}/{name}", methods{
-				get: {policymaker, forPolicies(operator, getPolicy)},
+				get: {write, forPolicies(operator, getPolicy)},
 				put: {write, forPolicies(operator, putPolicy)},
 				del: {write, forPolicies(operator, deletePolicy)},
 			}},
@@ -157,8 +157,8 @@ func policyRoutes() []route {
 		}},
 		{"/api/global-parameters", methods{get: {policymaker, listGlobals}}},
 		{"/api/global-parameters/{name}", methods{
-			get: {policymaker, getGlobal}, put: {administrator, putGlobal},
-			del: {administrator, deleteGlobal},
+			get: {policymaker, getGlobal}, put: {policymaker, putGlobal},
+			del: {policymaker, deleteGlobal},
 		}},
 	}
 	list = append(list, of("/api/policies", false, policymaker)...)
@@ -168,12 +168,12 @@ func policyRoutes() []route {
 func limitRoutes() []route {
 	return []route{
 		{"/api/vhost-limits", methods{get: {anyTag, listVhostLimits}}},
-		{"/api/vhost-limits/{vhost}", methods{get: {inVhost, listVhostLimits}}},
+		{"/api/vhost-limits/{vhost}", methods{get: {seesVhost, listVhostLimits}}},
 		{"/api/vhost-limits/{vhost}/{name}", methods{
 			put: {administrator, putVhostLimit}, del: {administrator, deleteVhostLimit},
 		}},
-		{"/api/user-limits", methods{get: {administrator, listUserLimits}}},
-		{"/api/user-limits/{user}", methods{get: {administrator, listUserLimits}}},
+		{"/api/user-limits", methods{get: {anyTag, listUserLimits}}},
+		{"/api/user-limits/{user}", methods{get: {anyTag, listUserLimits}}},
 		{"/api/user-limits/{user}/{name}", methods{
 			put: {administrator, putUserLimit}, del: {administrator, deleteUserLimit},
 		}},
@@ -192,7 +192,7 @@ func livingRoutes() []route {
 		{"/api/channels", methods{get: {anyTag, listChannels}}},
 		{"/api/channels/{channel}", methods{get: {anyTag, getChannel}}},
 		{"/api/consumers", methods{get: {anyTag, listConsumers}}},
-		{"/api/consumers/{vhost}", methods{get: {inVhost, listConsumers}}},
+		{"/api/consumers/{vhost}", methods{get: {seesVhost, listConsumers}}},
 	}
 }
 
