@@ -35,3 +35,5 @@ export COFFER_COMPAT_CLIENTS=$build/clients
 ./install.sh "$build/clients" $COFFER_COMPAT
 ./cli.sh
 python3 -W error::ResourceWarning -m unittest -v "$@"
+# Without arguments, which name tests, everything is run.
+[ $# -gt 0 ] || rabbithole/run.sh
