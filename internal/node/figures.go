@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"coffer/internal/protocol/amqp091"
 	"coffer/internal/rabbitmq"
 	"coffer/internal/rabbitmq/management"
 	"coffer/internal/rabbitmq/metrics"
@@ -24,7 +23,7 @@ type figures struct {
 const rabbitVersion = "4.1.0"
 
 // newFigures makes them.
-func (f *fleet) newFigures(id uuid.UUID, b *rabbitmq.Broker, s *amqp091.Server) *figures {
+func (f *fleet) newFigures(id uuid.UUID, b *rabbitmq.Broker, s *amqpDoors) *figures {
 	doors := measured{s}
 	samples := metrics.NewSampler(b, doors, metrics.SamplerConfig{})
 	return &figures{metrics.New(b, doors, metrics.Config{
@@ -87,14 +86,14 @@ func (f *fleet) scrape(w http.ResponseWriter, r *http.Request) {
 }
 
 // measured is what a broker's doors count.
-type measured struct{ server *amqp091.Server }
+type measured struct{ doors *amqpDoors }
 
 var _ metrics.Doors = measured{}
 
 // Connections is [metrics.Doors]'s.
 func (m measured) Connections() []metrics.Connection {
-	all := m.server.Connections()
-	list := make([]metrics.Connection, 0, len(all))
+	all, all10 := m.doors.old.Connections(), m.doors.new.Connections()
+	list := make([]metrics.Connection, 0, len(all)+len(all10))
 	for i := range all {
 		c := &all[i]
 		shown := metrics.Connection{
@@ -113,18 +112,34 @@ func (m measured) Connections() []metrics.Connection {
 		}
 		list = append(list, shown)
 	}
+	for i := range all10 {
+		c := &all10[i]
+		list = append(list, metrics.Connection{
+			Name: c.Name, Vhost: c.VHost, Protocol: "amqp10", Senders: c.Senders,
+			Receivers: c.Receivers, ReceivedBytes: c.Received.Octets,
+			SentBytes: c.Sent.Octets, ReceivedPackets: c.Received.Calls,
+			SentPackets: c.Sent.Calls, PendingBytes: c.SendPending,
+		})
+	}
 	return list
 }
 
 // Protocols is [metrics.Doors]'s.
 func (m measured) Protocols() []metrics.Protocol {
-	t := m.server.Totals()
+	t, u := m.doors.old.Totals(), m.doors.new.Totals()
 	return []metrics.Protocol{{
 		Name: "amqp091", Counts: metrics.Counts(t.Messages), PublishConfirm: t.PublishConfirm,
 		ConnectionsOpened: t.ConnectionsOpened, ConnectionsClosed: t.ConnectionsClosed,
 		ChannelsOpened: t.ChannelsOpened, ChannelsClosed: t.ChannelsClosed,
 		QueuesDeclared: t.QueuesDeclared, LoginsAccepted: t.LoginsAccepted,
 		LoginsRefused: t.LoginsRefused,
+	}, {
+		Name: "amqp10", PublishConfirm: u.Unsettled, Counts: metrics.Counts{
+			Publish: u.Published, Confirm: u.Told, ReturnUnroutable: u.Unroutable,
+			Deliver: u.Delivered,
+		},
+		ConnectionsOpened: u.ConnectionsOpened, ConnectionsClosed: u.ConnectionsClosed,
+		LoginsAccepted: u.LoginsAccepted, LoginsRefused: u.LoginsRefused,
 	}}
 }
 

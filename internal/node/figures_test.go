@@ -1,13 +1,17 @@
 package node
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	amqp10 "github.com/Azure/go-amqp"
 )
 
 // scrape asks the loopback port for metrics.
@@ -172,5 +176,76 @@ func TestManagementSamples(t *testing.T) {
 	}
 	if n := all["churn_rates"].(object)["queue_declared"]; n != 1.0 {
 		t.Errorf("%v", all["churn_rates"])
+	}
+}
+
+// TestBothProtocolsShown: connections of AMQP 1.0 are listed, counted and closed beside
+// those of 0-9-1.
+func TestBothProtocolsShown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	admin := strings.TrimSpace(w.file(fileMainAdmin))
+	c, base := w.console(), "https://localhost:"+w.managementPort()+"/api/"
+	if code, text := c.ask(admin, "PUT", base+"queues/%2F/q", ""); code != 201 {
+		t.Fatalf("%d %s", code, text)
+	}
+	newer, err := amqp10.Dial(t.Context(), fmt.Sprintf("amqps://localhost:%d", w.endpoints().AMQP),
+		&amqp10.ConnOptions{
+			ContainerID: "me", SASLType: amqp10.SASLTypePlain("admin", admin),
+			TLSConfig: &tls.Config{RootCAs: w.roots()},
+		})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer newer.Close()
+	session, err := newer.NewSession(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := session.NewSender(t.Context(), "/queues/q", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Send(t.Context(), amqp10.NewMessage([]byte("x")), nil); err != nil {
+		t.Fatal(err)
+	}
+	_, older := w.dial()
+	if _, err := older.QueueDeclarePassive("q", true, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	_, text := c.ask(admin, "GET", base+"connections", "")
+	var list []object
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		t.Fatal(err)
+	}
+	names := map[any]string{}
+	for _, x := range list {
+		names[x["protocol"]] = x["name"].(string)
+	}
+	if len(list) != 2 || names["AMQP 0-9-1"] == "" || names["AMQP 1-0"] == "" {
+		t.Fatalf("%v", names)
+	}
+	_, text = w.scrape("/rabbitmq/metrics")
+	for name, want := range map[string]string{
+		"rabbitmq_connections": "2", `rabbitmq_global_publishers{protocol="amqp10"}`: "1",
+		`rabbitmq_global_messages_received_total{protocol="amqp10"}`:  "1",
+		`rabbitmq_global_messages_confirmed_total{protocol="amqp10"}`: "1",
+	} {
+		if got := value(t, text, name); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	gone := newer.Done()
+	url := base + "connections/" + url.PathEscape(names["AMQP 1-0"])
+	if code, text := c.ask(admin, "DELETE", url, ""); code != 204 {
+		t.Fatalf("%d %s", code, text)
+	}
+	select {
+	case <-gone:
+	case <-time.After(time.Minute):
+		t.Fatal("the connection stays")
+	}
+	if err := newer.Err(); err == nil || !strings.Contains(err.Error(), "forced") {
+		t.Errorf("closed with %v", err)
 	}
 }

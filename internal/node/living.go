@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"coffer/internal/protocol/amqp091"
+	"coffer/internal/protocol/amqp10"
 	"coffer/internal/rabbitmq/management"
 )
 
@@ -15,10 +16,13 @@ var _ management.Living = (*managed)(nil)
 
 // Connections is [management.Living]'s.
 func (m *managed) Connections() []management.Connection {
-	list := m.server.Connections()
-	out := make([]management.Connection, 0, len(list))
+	list, newer := m.server.Connections(), m.newer.Connections()
+	out := make([]management.Connection, 0, len(list)+len(newer))
 	for i := range list {
 		out = append(out, shownConnection(&list[i]))
+	}
+	for i := range newer {
+		out = append(out, newerConnection(&newer[i]))
 	}
 	return out
 }
@@ -51,6 +55,20 @@ func shownConnection(x *amqp091.ConnectionInfo) management.Connection {
 	return c
 }
 
+// newerConnection shows one of AMQP 1.0, whose sessions are no channels.
+func newerConnection(x *amqp10.ConnectionInfo) management.Connection {
+	return management.Connection{
+		Name: x.Name, ClientName: x.ContainerID, User: x.User, Vhost: x.VHost,
+		Mechanism: x.Mechanism, Protocol: "AMQP 1-0",
+		Host: management.Endpoint(x.Host), Peer: management.Endpoint(x.Peer),
+		TLS: (*management.TLS)(x.TLS), Properties: map[string]any{}, FrameMax: int(x.FrameMax),
+		Heartbeat: x.IdleTimeout, ConnectedAt: x.ConnectedAt, State: x.State,
+		ReceivedBytes: x.Received.Octets, ReceivedCalls: x.Received.Calls,
+		SentBytes: x.Sent.Octets, SentCalls: x.Sent.Calls, SendPending: x.SendPending,
+		Session: x.Session,
+	}
+}
+
 func shownCounts(m amqp091.MessageCounts) management.Counts {
 	return management.Counts{
 		Publish: m.Publish, Confirm: m.Confirm, ReturnUnroutable: m.ReturnUnroutable,
@@ -62,16 +80,21 @@ func shownCounts(m amqp091.MessageCounts) management.Counts {
 
 // CloseConnection is [management.Living]'s.
 func (m *managed) CloseConnection(name, reason string) bool {
-	return m.server.CloseConnection(name, reason)
+	return m.server.CloseConnection(name, reason) || m.newer.CloseConnection(name, reason)
 }
 
 // Totals is [management.Living]'s.
 func (m *managed) Totals() management.Totals {
-	t := m.server.Totals()
+	t, u := m.server.Totals(), m.newer.Totals()
+	t.Messages.Add(amqp091.MessageCounts{
+		Publish: u.Published, Confirm: u.Told, ReturnUnroutable: u.Unroutable,
+		Deliver: u.Delivered,
+	})
 	return management.Totals{
 		Messages:          shownCounts(t.Messages),
-		ConnectionsOpened: t.ConnectionsOpened, ConnectionsClosed: t.ConnectionsClosed,
-		ChannelsOpened: t.ChannelsOpened, ChannelsClosed: t.ChannelsClosed,
+		ConnectionsOpened: t.ConnectionsOpened + u.ConnectionsOpened,
+		ConnectionsClosed: t.ConnectionsClosed + u.ConnectionsClosed,
+		ChannelsOpened:    t.ChannelsOpened, ChannelsClosed: t.ChannelsClosed,
 		QueuesDeclared: t.QueuesDeclared,
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"coffer/internal/listen"
 	"coffer/internal/protocol/amqp091"
 	"coffer/internal/protocol/amqp091/wire"
+	"coffer/internal/protocol/amqp10"
 	"coffer/internal/rabbitmq"
 	"coffer/internal/rabbitmq/management"
 	"coffer/internal/rabbitmq/management/ui"
@@ -89,9 +90,9 @@ func (f *fleet) console(b *instance) string {
 
 // newManagement makes the management API of a broker, and the pages over it.
 func (f *fleet) newManagement(
-	id uuid.UUID, b *rabbitmq.Broker, s *amqp091.Server, l *links, shown *figures,
+	id uuid.UUID, b *rabbitmq.Broker, d *amqpDoors, l *links, shown *figures,
 ) http.Handler {
-	m := &managed{f, id, s, l}
+	m := &managed{f, id, d.old, d.new, l}
 	api := management.New(b, m, m, m, management.Config{
 		Logger: f.n.log, Build: f.n.cfg.Version, Node: "coffer@" + f.n.cfg.Hostname,
 		Metrics: shown, Samples: sampled{shown.samples},
@@ -104,6 +105,7 @@ type managed struct {
 	fleet  *fleet
 	id     uuid.UUID
 	server *amqp091.Server
+	newer  *amqp10.Server
 	links  *links
 }
 

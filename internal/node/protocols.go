@@ -135,10 +135,11 @@ func (f *fleet) open(b *instance, domain *keyring.Domain) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	b.broker, b.own, b.standard = rabbit, own, port == 0
-	b.visits = newVisits((&amqpDoors{server, server10}).serve)
+	doors := &amqpDoors{server, server10}
+	b.visits = newVisits(doors.serve)
 	b.links = f.openLinks(rabbit, server)
-	b.figures = f.newFigures(b.run.ID, rabbit, server)
-	b.management = f.newManagement(b.run.ID, rabbit, server, b.links, b.figures)
+	b.figures = f.newFigures(b.run.ID, rabbit, doors)
+	b.management = f.newManagement(b.run.ID, rabbit, doors, b.links, b.figures)
 	return nil
 }
 

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"coffer/internal/protocol/amqp091/wire"
+	"coffer/internal/tlsx"
 )
 
 // roster knows the connections that are in their virtual hosts.
@@ -144,7 +144,8 @@ func (c *conn) introduce() {
 	c.face.Peer, c.face.Host = endpoint(peer), endpoint(here)
 	if t, ok := c.net.(interface{ ConnectionState() tls.ConnectionState }); ok {
 		if state := t.ConnectionState(); state.Version != 0 { // 0: without TLS after all
-			c.face.TLS = tlsInfo(state)
+			d := TLSInfo(tlsx.Describe(state))
+			c.face.TLS = &d
 		}
 	}
 	c.srv.roster.add(c)
@@ -156,33 +157,6 @@ func endpoint(a net.Addr) Endpoint {
 		return Endpoint{ap.Addr().Unmap().String(), int(ap.Port())}
 	}
 	return Endpoint{Host: a.String()}
-}
-
-// tlsInfo reads Go's name of the suite: TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, or
-// TLS_AES_128_GCM_SHA256 from TLS 1.3 on.
-func tlsInfo(s tls.ConnectionState) *TLSInfo {
-	i := &TLSInfo{Protocol: "tlsv1.2", KeyExchange: "any", Hash: "aead"}
-	if s.Version >= tls.VersionTLS13 {
-		i.Protocol = "tlsv1.3"
-	}
-	name := strings.ToLower(strings.TrimPrefix(tls.CipherSuiteName(s.CipherSuite), "TLS_"))
-	if exchange, rest, ok := strings.Cut(name, "_with_"); ok {
-		i.KeyExchange, name = exchange, rest
-	}
-	i.Cipher = name
-	if at := strings.LastIndex(name, "_sha"); at >= 0 {
-		i.Cipher = name[:at]
-		if strings.HasSuffix(i.Cipher, "_cbc") {
-			i.Hash = name[at+1:]
-		}
-	}
-	if len(s.PeerCertificates) > 0 {
-		x := s.PeerCertificates[0]
-		i.PeerSubject, i.PeerIssuer = x.Subject.String(), x.Issuer.String()
-		i.PeerValidity = x.NotBefore.UTC().Format(time.RFC3339) + " - " +
-			x.NotAfter.UTC().Format(time.RFC3339)
-	}
-	return i
 }
 
 // info is what is shown of the connection now.

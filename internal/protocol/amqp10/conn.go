@@ -76,6 +76,8 @@ type conn struct {
 	// Octets of deliveries that links hold. Above maxHeld no events are taken.
 	heldBytes int
 
+	shown
+
 	writer
 }
 
@@ -105,6 +107,7 @@ func newConn(s *Server, n net.Conn) *conn {
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.guide = c.newGuide()
 	c.out.open()
+	c.face.ConnectedAt = time.Now()
 	return c
 }
 
@@ -122,6 +125,7 @@ func (c *conn) serve(ctx context.Context) {
 	c.leave()
 	c.out.finish()
 	<-c.written
+	c.srv.roster.remove(c)
 	if _, lost := errors.AsType[*wire.Violation](err); lost || errors.Is(err, errGoodbye) {
 		c.linger()
 	}
@@ -150,10 +154,13 @@ func (c *conn) leave() {
 	if c.session == nil {
 		return
 	}
+	c.leaving.Store(true)
+	c.tellTallied()
 	c.unwatch()
 	c.out.Lock()
 	c.out.settled()
 	c.events = nil
+	c.srv.roster.ended.Add(uint64(len(c.live)))
 	clear(c.live)
 	clear(c.links)
 	c.resume = nil

@@ -99,6 +99,10 @@ func (c *conn) handle(session *broker.Session) int {
 		}
 	}
 	c.tellVerdicts()
+	if c.went > 0 {
+		c.srv.roster.delivered.Add(c.went)
+		c.went = 0
+	}
 	c.out.opening = false
 	c.out.Unlock()
 	c.out.room.Broadcast()
@@ -326,6 +330,7 @@ func (c *conn) deliver(p *parcel) {
 	} else {
 		s.unsettled.push(h.id, l, d.Ref)
 	}
+	c.went++
 	c.ask(l)
 	c.finishDrain(l)
 }

@@ -86,6 +86,7 @@ func (c *conn) run(n *broker.Namespace) {
 	c.namespace = n
 	c.session = n.NewSession(broker.SessionConfig{Wake: c.out.notify})
 	c.phase = running
+	c.introduce()
 	c.deadline = time.Time{}
 	c.net.SetReadDeadline(c.deadline)
 	c.srv.cfg.Events.opened(c.client)

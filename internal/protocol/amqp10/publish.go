@@ -109,10 +109,15 @@ func (c *conn) publish(l *link, id uint32, settled bool, payload []byte) error {
 	if lost := c.aim(l, topology); lost != nil {
 		return c.refuseMessage(in, lost)
 	}
+	c.tallied.published++
+	if !settled {
+		c.tallied.unsettled++
+	}
 	from, count := len(c.targets), len(c.pubs)
 	c.led = false
 	c.targets, _ = topology.RouteBy(c.targets, l.route.exchange, l.route.key, &c.guide)
 	if len(c.targets) == from {
+		c.tallied.unroutable++
 		return c.decide(in, c.released)
 	}
 	targets := c.targets[from:len(c.targets):len(c.targets)]
@@ -280,6 +285,7 @@ func (c *conn) relieve() error {
 // flush hands what was gathered to the session: messages, then settlements. It waits
 // while the broker has too much of this connection already.
 func (c *conn) flush() error {
+	c.tellTallied()
 	if c.session == nil {
 		return nil
 	}

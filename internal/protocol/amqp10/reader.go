@@ -66,7 +66,10 @@ func (c *conn) fill() error {
 	if c.phase < closing && (c.stopping.Load() || c.trouble.Load() != nil) {
 		return os.ErrDeadlineExceeded
 	}
-	return c.in.fill()
+	unused := c.in.w - c.in.r
+	err := c.in.fill()
+	c.inflow.add(c.in.w - unused)
+	return err
 }
 
 // interrupted reports whether a failed read is to be answered by closing the
@@ -186,6 +189,7 @@ func (c *conn) closeConnection(r *refusal) {
 	c.leave()
 	c.srv.cfg.Events.failed(c.client, r)
 	c.phase, c.reason = closing, r
+	c.leaving.Store(true)
 	c.net.SetReadDeadline(time.Now().Add(c.srv.cfg.CloseTimeout))
 	c.out.send(0, &wire.Close{Error: r.encode()})
 }

@@ -36,6 +36,7 @@ func (c *conn) tellLock() {
 	}
 	if (why != nil) != c.blocked {
 		c.blocked = why != nil
+		c.barred.Store(c.blocked)
 		c.srv.cfg.Events.blocked(c.client, why)
 	}
 	c.out.Lock()

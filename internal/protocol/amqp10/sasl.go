@@ -73,10 +73,12 @@ func (c *conn) prove(f wire.Frame) error {
 		return err
 	}
 	ctx, cancel := context.WithDeadline(c.ctx, c.deadline)
+	c.face.Mechanism = string(m.Mechanism)
 	err = c.authenticate(ctx, &m)
 	cancel()
 	clear(f.Body)
 	if err == nil {
+		c.srv.roster.accepted.Add(1)
 		c.phase = proved
 		c.outcome(wire.SASLCodeOk)
 		return nil
@@ -84,6 +86,7 @@ func (c *conn) prove(f wire.Frame) error {
 	c.srv.cfg.Events.refused(c.client, err)
 	switch fault.KindOf(err) {
 	case fault.Unauthenticated, fault.Denied, fault.NotFound, fault.Invalid:
+		c.srv.roster.refused.Add(1)
 	default: // it says nothing about the password
 		c.outcome(wire.SASLCodeSysTemp)
 		return errGoodbye

@@ -99,7 +99,10 @@ type Config struct {
 }
 
 // Server serves connections. It is safe for concurrent use.
-type Server struct{ cfg Config }
+type Server struct {
+	cfg    Config
+	roster roster
+}
 
 // New makes a Server. Errors name the setting that is out of its bounds.
 func New(cfg Config) (*Server, error) {

@@ -55,6 +55,7 @@ func (c *conn) begin(channel uint16, fields wire.Raw) error {
 	c.sessions[channel] = s
 	c.out.Lock()
 	c.live[channel] = s
+	c.srv.roster.begun.Add(1)
 	c.out.append(wire.FrameAMQP, channel, &wire.Begin{
 		RemoteChannel: wire.Some(channel), NextOutgoingID: s.nextOutgoing,
 		IncomingWindow: s.window, OutgoingWindow: math.MaxInt32, HandleMax: s.handleMax,
@@ -113,7 +114,10 @@ func (c *conn) releaseSession(s *session) error {
 	}
 	c.out.Lock()
 	c.out.settled()
-	delete(c.live, s.channel)
+	if c.live[s.channel] == s {
+		delete(c.live, s.channel)
+		c.srv.roster.ended.Add(1)
+	}
 	c.settles = s.unsettled.takeAll(c.settles, broker.Release)
 	c.out.Unlock()
 	return errors.Join(failed, c.flush())

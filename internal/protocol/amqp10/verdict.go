@@ -87,5 +87,6 @@ func (c *conn) tellVerdicts() {
 		d.Last = wire.Some(v.last)
 	}
 	c.out.append(wire.FrameAMQP, v.session.channel, &d)
+	c.srv.roster.told.Add(uint64(v.last-v.first) + 1)
 	*v = verdicts{}
 }

@@ -79,6 +79,7 @@ func (c *conn) drain() error {
 		if err := writeAll(c.net, buf, c.srv.cfg.WriteTimeout); err != nil {
 			return errors.Join(errWrite, err)
 		}
+		c.outflow.add(len(buf))
 		c.spare = recycle(buf)
 	}
 }

@@ -46,7 +46,9 @@ type Connection struct {
 	ReceivedBytes, SentBytes     uint64
 	ReceivedPackets, SentPackets uint64
 	PendingBytes                 int
-	Channels                     []Channel
+	// Of a protocol without channels: links by which the client sends and receives.
+	Senders, Receivers int
+	Channels           []Channel
 }
 
 // Channel is one of a connection; its number is unique there.

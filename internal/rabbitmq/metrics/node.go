@@ -109,8 +109,8 @@ func (s *scene) alarms(t *text) {
 // totals are how many of each kind there are.
 func (s *scene) totals(t *text) {
 	consumers := 0
-	for i := range s.channels {
-		consumers += s.channels[i].Consumers
+	for _, n := range s.consumers {
+		consumers += n
 	}
 	for _, m := range []struct {
 		name, help string

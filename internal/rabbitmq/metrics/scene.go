@@ -129,6 +129,8 @@ func (s *scene) connect(c Connection, e *strings.Replacer) {
 	s.connections = append(s.connections, connectionRow{
 		labels: pairs(e, "channel", c.Name, "vhost", c.Vhost), Connection: c,
 	})
+	s.publishers[c.Protocol] += c.Senders
+	s.consumers[c.Protocol] += c.Receivers
 	for _, ch := range c.Channels {
 		name := c.Name + " (" + strconv.Itoa(int(ch.Number)) + ")"
 		s.channels = append(s.channels, channelRow{
