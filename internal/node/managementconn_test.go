@@ -61,7 +61,8 @@ func TestManagementConnections(t *testing.T) {
 		code               int
 	}{
 		{"ann", "GET", "connections/" + mine, 200}, {"ann", "GET", "connections/" + theirs, 401},
-		{"mon", "GET", "connections/" + theirs, 200}, {"ann", "DELETE", "connections/" + theirs, 401},
+		{"mon", "GET", "connections/" + theirs, 200},
+		{"ann", "DELETE", "connections/" + theirs, 401},
 		{"mon", "DELETE", "connections/" + mine, 401},
 		{"mon", "DELETE", "connections/username/ann", 401},
 		{"ann", "GET", "channels/" + theirs + "%20(1)", 401},
@@ -78,7 +79,8 @@ func TestManagementConnections(t *testing.T) {
 	}
 	select {
 	case e := <-closed:
-		if e == nil || e.Code != amqp.ConnectionForced || !strings.Contains(e.Reason, "time to go") {
+		if e == nil || e.Code != amqp.ConnectionForced ||
+			!strings.Contains(e.Reason, "time to go") {
 			t.Errorf("the client heard %v", e)
 		}
 	case <-time.After(2 * time.Minute):
