@@ -228,5 +228,7 @@ func (b *visitor) keepsFresh(queue string) {
 	b.site.ask("POST", "/api/exchanges/%2F/amq.default/publish", fmt.Sprintf(
 		`{"properties":{},"routing_key":%q,"payload":"m","payload_encoding":"string"}`, queue))
 	b.Until(`window.same && document.querySelector("#figures .value").innerText === "1"`)
+	b.Until(`document.querySelector("#chart-queued polyline").points.numberOfItems > 1`)
+	b.look("fresh")
 	b.site.ask("DELETE", "/api/queues/%2F/"+queue, "")
 }

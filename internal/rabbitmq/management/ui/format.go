@@ -43,7 +43,8 @@ func functions() template.FuncMap {
 		"lasting": showLasting, "part": func(of, p any) pair { return pair{of, p} },
 		"short": short, "exchange": exchangeName, "join": strings.Join, "field": formValue,
 		"flow": showFlow, "port": showPort, "text": isText,
-		"value": showValue, "plain": showPlain,
+		"value": showValue, "plain": showPlain, "series": series, "grows": grows,
+		"since": showSince,
 	}
 }
 
@@ -130,7 +131,7 @@ func showLines(all map[string]any) (string, error) {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		value := all[name]
-		if text, ok := value.(string); ok && parseValue(text) == any(text) {
+		if text, ok := value.(string); ok && plainLine(text) {
 			fmt.Fprintf(&b, "%s = %s\n", name, text)
 			continue
 		}
@@ -149,6 +150,32 @@ func showPlain(v any) (string, error) {
 		return text, nil
 	}
 	return showJSON(v)
+}
+
+// plainLine reports whether a line with the text is read as the text.
+func plainLine(text string) bool {
+	return parseValue(text) == any(text) && strings.TrimSpace(text) == text &&
+		!strings.ContainsAny(text, "\r\n")
+}
+
+// series writes names and figures for a chart, which scripts draw.
+func series(pairs ...any) (string, error) {
+	all := [][2]any{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if n, ok := pairs[i+1].(*float64); ok && n != nil {
+			all = append(all, [2]any{pairs[i], *n})
+		}
+	}
+	text, err := json.Marshal(all)
+	return string(text), err
+}
+
+// grows is how often something happens in a second, for series.
+func grows(d *details) *float64 {
+	if d == nil {
+		return nil
+	}
+	return d.Rate
 }
 
 // secretURI are the credentials in an address of a broker.
@@ -178,6 +205,15 @@ func showMoment(ms *float64) string {
 		return unknown
 	}
 	return time.UnixMilli(int64(*ms)).UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
+// showSince writes a time as the API writes them, or what else there is.
+func showSince(text string) string {
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return text
+	}
+	return at.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
 // showLasting writes a duration in milliseconds.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // message is what the API shows of a message that was got.
@@ -132,6 +133,9 @@ func publishMessage(v *visit) error {
 	properties, err := v.properties()
 	if err != nil {
 		return err
+	}
+	if !utf8.ValidString(v.payload()) {
+		return errNotText
 	}
 	var said struct{ Routed bool }
 	err = v.change(http.MethodPost, path("exchanges", v.field("vhost"), exchange)+"/publish",

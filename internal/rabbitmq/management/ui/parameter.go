@@ -3,6 +3,7 @@ package ui
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -108,6 +109,25 @@ func putShovel(v *visit) error {
 		return err
 	}
 	return v.done("/parameters", "Shovel %q is saved.", v.field("name"))
+}
+
+// moveMessages has a shovel take what is in a queue to another one, as RabbitMQ's pages do.
+func moveMessages(v *visit) error {
+	vhost, queue, to := v.field("vhost"), v.field("queue"), v.field("to")
+	if to == "" {
+		return wrong("A name is missing.")
+	}
+	here := "amqp:///" + url.PathEscape(vhost)
+	at := path("parameters", "shovel", vhost, "Move from "+queue)
+	err := v.change(http.MethodPut, at, map[string]any{"value": map[string]any{
+		"src-protocol": "amqp091", "src-uri": here, "src-queue": queue,
+		"src-delete-after": "queue-length", "dest-protocol": "amqp091", "dest-uri": here,
+		"dest-queue": to, "ack-mode": "on-confirm", "dest-add-forward-headers": false,
+	}}, nil)
+	if err != nil {
+		return err
+	}
+	return v.done(queueLink(vhost, queue), "The messages are being moved to %q.", to)
 }
 
 func restartShovel(v *visit) error {

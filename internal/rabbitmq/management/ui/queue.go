@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 )
 
 // queue is what the API shows of a queue.
@@ -172,10 +173,16 @@ func deleteQueue(v *visit) error {
 	return v.done("/queues", "Queue %q is deleted.", name)
 }
 
+// errNotText: JSON, which goes to the API, could not hold the text as it is.
+var errNotText = &refusal{http.StatusBadRequest, "The text is not UTF-8."}
+
 // parseArguments reads lines of name = value. A value is JSON where it can be, else
 // a text.
 func parseArguments(text string) (map[string]any, error) {
 	all := map[string]any{}
+	if !utf8.ValidString(text) {
+		return nil, errNotText
+	}
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(line); line == "" {
 			continue

@@ -57,6 +57,7 @@ func TestQueueRefused(t *testing.T) {
 		"ack_requeue_true", "encoding", "auto").shows(t, 400, "from 1 to 100")
 	b.form("/publish", "vhost", "/", "queue", "q", "payload", "?", "payload_encoding", "base64").
 		shows(t, 400, "not base64")
+	b.form("/publish", "vhost", "/", "queue", "q", "payload", "\xff").shows(t, 400, "not UTF-8")
 }
 
 // TestQueueList: the list is filtered, sorted and in pages.

@@ -37,6 +37,7 @@ func queuePages() []page {
 		{pattern: "GET /queue", do: showQueue},
 		{pattern: "POST /queue/purge", do: purgeQueue, again: showQueue},
 		{pattern: "POST /queue/delete", do: deleteQueue, again: showQueue},
+		{pattern: "POST /queue/move", do: moveMessages, again: showQueue},
 		{pattern: "POST /queue/get", do: getMessages, again: showQueue},
 	}
 }
