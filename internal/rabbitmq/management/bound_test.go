@@ -44,7 +44,8 @@ func TestDepth(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for _, depth := range []int{100, 9000, 200_000} {
-		body := `{"arguments":{"a":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `}}`
+		list := strings.Repeat("[", depth) + strings.Repeat("]", depth)
+		body := `{"arguments":{"a":` + list + `}}`
 		if rec := w.ask("guest", "PUT", "/api/queues/%2F/deep", body); rec.Code != 400 {
 			t.Errorf("depth %d: %d %.200s", depth, rec.Code, rec.Body)
 		}

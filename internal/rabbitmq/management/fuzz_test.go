@@ -37,7 +37,8 @@ func FuzzRequest(f *testing.F) {
 	w := newWorld(f)
 	f.Fuzz(func(t *testing.T, method, path, query, body string) {
 		u, err := url.Parse("https://localhost" + path)
-		if err != nil || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "/api/users/guest") {
+		if err != nil || !strings.HasPrefix(path, "/") ||
+			strings.HasPrefix(path, "/api/users/guest") {
 			return // the HTTP server refuses it; and the user is needed
 		}
 		u.RawQuery = query
