@@ -166,6 +166,19 @@ func (b *Binding) check() error {
 	return nil
 }
 
+// Bound reports whether the binding is there.
+func (n *Namespace) Bound(ctx context.Context, b Binding) (bool, error) {
+	if err := n.enter(ctx); err != nil {
+		return false, err
+	}
+	defer n.mu.Unlock()
+	q, err := n.begin().end(&b)
+	if err != nil {
+		return false, nil // an end is missing
+	}
+	return n.ends[q][bindingKey{b.Source, b.Key, string(b.Arguments)}] != nil, nil
+}
+
 // Unbind removes the binding; a missing one is no error.
 func (n *Namespace) Unbind(ctx context.Context, b Binding) error {
 	if err := n.enter(ctx); err != nil {

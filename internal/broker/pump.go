@@ -204,6 +204,7 @@ func (sh *shard) answer(q *Queue, r request, e *entry) {
 	d, wait := sh.assign(r.s, nil, e)
 	d.auto = r.flag
 	q.state.countOut(e, false, d.auto)
+	sh.expire(q) // what is over already does not remain
 	a := reply{delivery: d, ok: true, count: int(q.ready.Load())}
 	sh.say(wait, release{reply: r.reply, r: a})
 }
