@@ -1,6 +1,8 @@
 package amqp091
 
 import (
+	"errors"
+
 	"coffer/internal/broker"
 	"coffer/internal/protocol/amqp091/wire"
 )
@@ -69,9 +71,10 @@ func (c *conn) unbind(ch *channel, m *wire.QueueUnbind) error {
 	if err != nil {
 		return err
 	}
-	if _, ok := c.namespace.Topology().Queue(b.Queue); ok {
-		if _, err := c.queue(b.Queue); err != nil {
-			return err
+	if _, err := c.queue(b.Queue); err != nil {
+		// RabbitMQ does not look at the queue of a binding that is not there.
+		if bound, gone := c.namespace.Bound(c.ctx, b); bound || gone != nil {
+			return errors.Join(gone, err)
 		}
 	}
 	if err := ignoreGone(c.namespace.Unbind(c.ctx, b)); err != nil {
@@ -106,6 +109,7 @@ func (c *conn) queueBinding(ch *channel, queue, exchange, key string, arguments 
 	if b.Queue, err = ch.queueName(queue); err != nil {
 		return b, err
 	}
+	b.Queue = clean(b.Queue)
 	if queue == "" && key == "" {
 		b.Key = b.Queue
 	}

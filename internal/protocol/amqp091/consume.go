@@ -27,7 +27,7 @@ func (c *conn) qos(ch *channel, m *wire.BasicQos) error {
 // consume answers basic.consume. consume-ok may be sent by the writer, with the
 // first delivery.
 func (c *conn) consume(ch *channel, m *wire.BasicConsume) error {
-	if clean(m.Queue) == directReplyTo {
+	if m.Queue == directReplyTo {
 		if err := c.newTag(ch, m.ConsumerTag); err != nil {
 			return err
 		}
@@ -46,8 +46,9 @@ func (c *conn) consume(ch *channel, m *wire.BasicConsume) error {
 		noWait: m.NoWait, exclusive: m.Exclusive, arguments: m.Arguments,
 	}
 	spec := broker.ConsumerSpec{
-		Queue: q, Ref: cons.ref, Credit: -1, AutoSettle: m.NoAck, Exclusive: m.Exclusive,
-		Priority: consumerPriority(m.Arguments),
+		Queue: q, Ref: cons.ref, Credit: -1, AutoSettle: m.NoAck,
+		Exclusive: m.Exclusive && !isQuorum(q), // RabbitMQ's quorum queues do not know it
+		Priority:  consumerPriority(m.Arguments),
 	}
 	if !m.NoAck {
 		spec.Shared = ch.limit

@@ -17,10 +17,10 @@
 // and the exchange type x-local-random. A transaction is as a whole or not at all,
 // unlike RabbitMQ's, so it has a bound, [broker.MaxTransactionBytes], and fails when
 // one of its queues refuses a message. An answer to amq.rabbitmq.reply-to does not
-// leave the virtual host, is dropped when the one who asked does not read, and is
-// only returned when it had no receiver. Exchanges of type x-consistent-hash share
-// by weights as RabbitMQ's do, but not the same keys to the same queues. EXTERNAL
-// needs an [Engine] that is a [Certifier], and TLS that asks for certificates.
+// leave the virtual host, and is dropped when the one who asked does not read.
+// Exchanges of type x-consistent-hash share by weights as RabbitMQ's do, but not the
+// same keys to the same queues. EXTERNAL needs an [Engine] that is a [Certifier], and
+// TLS that asks for certificates.
 // Quorum queues differ from classic ones in what they accept, keep and
 // count; they know no priorities, and what is requeued returns to its place in
 // both. A connection that does not settle its deliveries gets no more of them at

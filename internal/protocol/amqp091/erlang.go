@@ -55,20 +55,24 @@ func term(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
-// valueText shows a value without its type. Of tables and arrays it shows the
-// type only.
+// valueText shows a value without its type: a text as it is, all else as a term.
 func valueText(v wire.Value) string {
+	if s, ok := octets(v); ok {
+		return s
+	}
+	return valueTerm(v)
+}
+
+// valueTerm shows a value as the term that RabbitMQ has of it.
+func valueTerm(v wire.Value) string {
 	if n, ok := v.Int64(); ok {
 		return strconv.FormatInt(n, 10)
 	}
 	if b, ok := v.Bool(); ok {
 		return strconv.FormatBool(b)
 	}
-	if s, ok := v.Text(); ok {
-		return s
-	}
-	if b, ok := v.Bytes(); ok {
-		return string(b)
+	if s, ok := octets(v); ok {
+		return binaryTerm(s)
 	}
 	if f, ok := v.Float64(); ok {
 		s := strconv.FormatFloat(f, 'g', -1, 64)
@@ -77,13 +81,26 @@ func valueText(v wire.Value) string {
 		}
 		return s
 	}
+	if scale, n, ok := v.Decimal(); ok {
+		return fmt.Sprintf("{%d,%d}", scale, n)
+	}
 	if t, ok := v.Time(); ok {
 		return strconv.FormatInt(t.Unix(), 10)
 	}
-	if v.IsVoid() {
+	var list []string
+	if t, ok := v.Table(); ok {
+		for _, f := range t {
+			list = append(list, fmt.Sprintf("{%s,%s,%s}",
+				binaryTerm(f.Name), typeName(f.Value), valueTerm(f.Value)))
+		}
+	} else if a, ok := v.Array(); ok {
+		for _, item := range a {
+			list = append(list, fmt.Sprintf("{%s,%s}", typeName(item), valueTerm(item)))
+		}
+	} else {
 		return "undefined"
 	}
-	return typeName(v)
+	return "[" + strings.Join(list, ",") + "]"
 }
 
 // typedText shows a value that may be missing, with its type.

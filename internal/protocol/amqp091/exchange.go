@@ -64,6 +64,15 @@ func kindName(k broker.AddressKind) string {
 	return "unknown"
 }
 
+// kindTerm shows an exchange type as Erlang prints an atom.
+func kindTerm(k broker.AddressKind) string {
+	name := kindName(k)
+	if strings.Contains(name, "-") {
+		return "'" + name + "'"
+	}
+	return name
+}
+
 // notDefault refuses to touch the default exchange.
 func notDefault(name string) error {
 	if name == "" {
@@ -136,7 +145,7 @@ func (c *conn) declaredExchange(name string, m *wire.ExchangeDeclare) error {
 // sameExchange compares a declaration with what is there.
 func (c *conn) sameExchange(want, have broker.Address, t wire.Table) error {
 	owner := c.named(ExchangeResource, want.Name)
-	err := equal("type", owner, want.Kind, have.Kind, kindName)
+	err := equal("type", owner, want.Kind, have.Kind, kindTerm)
 	if err == nil {
 		err = equal("durable", owner, want.Durable, have.Durable, strconv.FormatBool)
 	}

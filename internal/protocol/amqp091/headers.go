@@ -31,10 +31,10 @@ func checkCriteria(t wire.Table) error {
 	switch text, ok := v.Text(); {
 	case !ok:
 		return refuse(wire.PreconditionFailed,
-			"Invalid x-match field type %s (value %s); expected longstr", typeName(v), valueText(v))
+			"Invalid x-match field type %s (value %s); expected longstr", typeName(v), valueTerm(v))
 	case !slices.Contains([]string{"all", "any", "all-with-x", "any-with-x"}, text):
-		return refuse(wire.PreconditionFailed, "Invalid x-match field value <<%s>>; "+
-			"expected all, any, all-with-x, or any-with-x", term(text))
+		return refuse(wire.PreconditionFailed, "Invalid x-match field value %s; "+
+			"expected all, any, all-with-x, or any-with-x", binaryTerm(text))
 	}
 	return nil
 }

@@ -70,10 +70,11 @@ func (c *conn) permit(kind Resource, name string, action Action) error {
 }
 
 // queueName gives the name that is meant: an empty one means the queue declared
-// last on the channel.
+// last on the channel. Line ends stay in it: RabbitMQ takes them out only where a
+// queue is declared, deleted and bound.
 func (ch *channel) queueName(name string) (string, error) {
 	if name != "" {
-		return clean(name), nil
+		return name, nil
 	}
 	if ch.lastQueue == "" {
 		return "", refuse(wire.NotFound, "no previously declared queue")

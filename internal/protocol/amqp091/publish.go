@@ -77,17 +77,17 @@ func (c *conn) message(ch *channel, header, body []byte) error {
 	if err := c.props.Parse(header); err != nil {
 		return err
 	}
-	if err := c.checkProperties(&c.props); err != nil {
-		return err
-	}
-	c.countPublish(ch)
 	header, err := c.prepare(ch, header)
 	if err == nil && len(c.also) > 0 {
 		err = c.mayUseCopies(&ch.route)
 	}
+	if err == nil {
+		err = c.checkUser(&c.props)
+	}
 	if err != nil {
 		return err
 	}
+	c.countPublish(ch)
 	from, gathered := len(c.targets), len(c.pubs)
 	c.guide.Keys = c.also
 	c.targets, _ = topology.RouteBy(c.targets, ch.route.exchange, ch.route.key, &c.guide)
@@ -104,11 +104,9 @@ func (c *conn) message(ch *channel, header, body []byte) error {
 // lead gives a message to those who wait for answers and to queues.
 func (c *conn) lead(ch *channel, header, body []byte, targets []*broker.Queue) error {
 	if c.answers(&ch.route) {
-		switch found, err := c.answer(ch, header, body); {
-		case err != nil:
+		// As in RabbitMQ an answer is no route: who insists on one gets it back, too.
+		if err := c.answer(ch, header, body); err != nil {
 			return c.unsealed(ch, err)
-		case found && len(targets) == 0:
-			return c.expect(ch, accepted)
 		}
 	}
 	if len(targets) == 0 {
@@ -117,13 +115,16 @@ func (c *conn) lead(ch *channel, header, body []byte, targets []*broker.Queue) e
 	return c.route(ch, header, body, targets)
 }
 
-// prepare reads the further keys of the message in hand, and gives its header as it
-// travels.
+// prepare reads the time to live and the further keys of the message in hand, and
+// gives its header as it travels. The order of checks is that of RabbitMQ 4.
 func (c *conn) prepare(ch *channel, header []byte) (_ []byte, err error) {
 	if c.also = nil; c.props.Has(wire.FlagReplyTo) && string(c.props.ReplyTo) == directReplyTo {
 		if header, err = c.askDirectly(ch); err != nil {
 			return nil, err
 		}
+	}
+	if err := c.checkLife(&c.props); err != nil {
+		return nil, err
 	}
 	if c.props.Has(wire.FlagHeaders) {
 		return c.copies(header)
@@ -165,20 +166,26 @@ func (c *conn) mayPublish(r *route, topology *broker.Topology) error {
 	return nil
 }
 
-// checkProperties refuses what must not be passed on, or cannot be kept.
-func (c *conn) checkProperties(p *wire.Properties) error {
+// checkUser refuses a name that the user may not publish in.
+func (c *conn) checkUser(p *wire.Properties) error {
 	if p.Has(wire.FlagUserID) && string(p.UserID) != c.client.User && !c.impersonates() {
 		return refuse(wire.PreconditionFailed,
 			"user_id property set to '%s' but authenticated user was '%s'",
 			p.UserID, c.client.User)
 	}
+	return nil
+}
+
+// checkLife reads the time to live.
+func (c *conn) checkLife(p *wire.Properties) error {
 	c.life = broker.Bound{}
-	if p.Has(wire.FlagExpiration) {
-		var wrong string
-		if c.life, wrong = lifetime(p.Expiration); wrong != "" {
-			return refuse(wire.PreconditionFailed, "invalid expiration '%s': %s",
-				p.Expiration, wrong)
-		}
+	if !p.Has(wire.FlagExpiration) {
+		return nil
+	}
+	var wrong string
+	if c.life, wrong = lifetime(p.Expiration); wrong != "" {
+		return refuse(wire.PreconditionFailed, "invalid expiration '%s': %s",
+			p.Expiration, wrong)
 	}
 	return nil
 }

@@ -144,6 +144,7 @@ func (c *conn) deleteQueue(ch *channel, m *wire.QueueDelete) error {
 	if err != nil {
 		return err
 	}
+	name = clean(name)
 	if err := c.permit(QueueResource, name, Configure); err != nil {
 		return err
 	}

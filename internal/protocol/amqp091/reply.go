@@ -141,13 +141,14 @@ func (c *conn) answers(r *route) bool {
 	return false
 }
 
-// answer sends the message in hand to the names for answers that it is published to,
-// and reports whether there was one. In a transaction it is kept for the commit.
-func (c *conn) answer(ch *channel, header, body []byte) (found bool, err error) {
+// answer sends the message in hand to the names for answers that it is published to.
+// In a transaction it is kept for the commit.
+func (c *conn) answer(ch *channel, header, body []byte) error {
 	// Nothing of this is sealed, so the key would not be missed.
 	if err := c.namespace.Locked(); err != nil {
-		return false, err
+		return err
 	}
+	found := false
 	names := append([]string{ch.route.key}, c.also...)
 	slices.Sort(names)
 	tx := ch.tx
@@ -159,7 +160,7 @@ func (c *conn) answer(ch *channel, header, body []byte) (found bool, err error) 
 		switch {
 		case !ok:
 		case tx == nil:
-			found = t.deliver(name, header, body) || found
+			t.deliver(name, header, body)
 		default:
 			if !found { // all share it
 				header, body = bytes.Clone(header), bytes.Clone(body)
@@ -170,13 +171,13 @@ func (c *conn) answer(ch *channel, header, body []byte) (found bool, err error) 
 		}
 	}
 	if tx == nil || !found {
-		return found, nil
+		return nil
 	}
-	return true, c.holdTx(ch, len(header)+len(body))
+	return c.holdTx(ch, len(header)+len(body))
 }
 
 // deliver sends an answer, unless the channel is gone or its client does not read.
-func (t replyTarget) deliver(name string, header, body []byte) bool {
+func (t replyTarget) deliver(name string, header, body []byte) {
 	payload := appendHeader(nil, &broker.Content{Header: header, Body: body})
 	o := &t.conn.out
 	o.Lock()
@@ -184,7 +185,7 @@ func (t replyTarget) deliver(name string, header, body []byte) bool {
 	r := t.channel.reply
 	if r == nil || r.name != name || o.broken || o.finished ||
 		len(o.buf)+len(body) > t.conn.srv.cfg.MaxPending {
-		return false
+		return
 	}
 	t.channel.lastTag++
 	m := wire.BasicDeliver{
@@ -192,9 +193,8 @@ func (t replyTarget) deliver(name string, header, body []byte) bool {
 	}
 	buf, err := wire.AppendDeliver(o.buf, t.channel.number, &m, payload, body, t.conn.frameMax)
 	if err != nil {
-		return false
+		return
 	}
 	o.buf = buf
 	o.notify()
-	return true
 }

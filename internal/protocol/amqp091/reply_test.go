@@ -98,8 +98,8 @@ func asker(t *testing.T, s *service) (c *client, name string, answers <-chan amq
 	return c, d.ReplyTo, answers
 }
 
-// TestAnswersAfterTheEnd returns answers to those who are gone, and to names that
-// were guessed, and tells who asks whether they are there.
+// TestAnswersAfterTheEnd returns mandatory answers, as RabbitMQ does whether the one
+// who asked is there, gone or guessed, and tells who wants to know whether he is there.
 func TestAnswersAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	s := serveTest(t, newEngine(t), Config{})
@@ -109,12 +109,16 @@ func TestAnswersAfterTheEnd(t *testing.T) {
 		other.must(other.PublishWithContext(t.Context(), "", name, true, false,
 			amqp.Publishing{Body: []byte("answer")}))
 	}
-	gone := func(name string) {
+	back := func(name string) {
 		t.Helper()
-		answer(name)
 		if r := receive(t, returned); r.RoutingKey != name || r.ReplyText != "NO_ROUTE" {
 			t.Errorf("%+v", r)
 		}
+	}
+	gone := func(name string) {
+		t.Helper()
+		answer(name)
+		back(name)
 		c := connect(t, s)
 		if _, err := c.QueueDeclarePassive(name, false, false, false, false, nil); err == nil {
 			t.Error("who asked is there")
@@ -135,6 +139,7 @@ func TestAnswersAfterTheEnd(t *testing.T) {
 		if d := receive(t, answers); string(d.Body) != "answer" {
 			t.Errorf("%s", d.Body)
 		}
+		back(name)
 		gone(name + "z")
 		end(c)
 		gone(name)
