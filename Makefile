@@ -16,14 +16,15 @@ FILES ?= all
 LENGTH ?= 1000000
 CLIENTS ?= quick
 
-ifndef SEED # of make soak
+ifndef SEED # of make soak and make differential
 SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 endif
 
 TOOLS := internal/tools/awsgen internal/tools/amqpgen internal/tools/amqp1gen
 CORE := store seal control keyring audit broker protocol/amqp091 protocol/amqp10
 
-.PHONY: help run build test race fuzz bench crash damage soak scale mutants compat generate
+.PHONY: help run build test race fuzz bench crash damage soak differential scale mutants compat \
+	generate
 
 help: ## show the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile
@@ -66,6 +67,12 @@ soak: ## random histories of the queue core against its model; STEPS=1000000 SEE
 	@echo 'the same again: make soak STEPS=$(STEPS) SEED=$(SEED)'
 	RAPID_SEED=$(SEED) COFFER_MODEL_STEPS=$(STEPS) $(GO) test -count=1 -timeout 24h -v \
 		-run '^TestModel$$' ./internal/broker/brokertest | grep -v 'OK, passed'
+
+differential: STEPS = 20000
+differential: ## the same scripts to a real RabbitMQ and to Coffer; STEPS=2000 SEED=7
+	@echo 'the same again: make differential STEPS=$(STEPS) SEED=$(SEED)'
+	COFFER_DIFFERENTIAL_SEED=$(SEED) COFFER_DIFFERENTIAL_STEPS=$(STEPS) \
+		$(GO) test -count=1 -timeout 24h -v ./test/differential
 
 scale: ## long queues, many queues and connections, as tables; LENGTH=10000000
 	COFFER_SCALE=$(LENGTH) $(GO) test -count=1 -timeout 2h -v ./test/scale | sed 's/^ *|/|/'

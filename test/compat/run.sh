@@ -34,6 +34,7 @@ export COFFER_COMPAT_CLIENTS=$build/clients
 # shellcheck disable=SC2086 # one word a client
 ./install.sh "$build/clients" $COFFER_COMPAT
 ./cli.sh
+./rabbitmq.sh
 python3 -W error::ResourceWarning -m unittest -v "$@"
 # Without arguments, which name tests, everything is run.
 [ $# -gt 0 ] || rabbithole/run.sh
