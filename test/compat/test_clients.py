@@ -68,7 +68,9 @@ class Client(unittest.TestCase):
                 process.stdin.flush()
         status = process.wait()
         held = [line[3:] for line in said if line.startswith("ok ")]
-        self.assertEqual((status, held), (0, parts), "\n".join(["", *said]))
+        if (status, held) != (0, parts):
+            missing = [part for part in parts if part not in held]
+            self.fail("\n".join([f"status {status}, without {missing}:", *said]))
 
     def test_patterns(self):
         self.finish(self.launch("patterns"), self.patterns)
@@ -115,6 +117,14 @@ class Node(Revocable):
 
 class Java(Revocable):
     name = "java"
+
+
+class Ruby(Client):
+    name = "ruby"
+
+
+class Php(Client):
+    name = "php"
 
 
 del Client, Revocable  # unittest would run them too
