@@ -119,6 +119,12 @@ class Java(Revocable):
     name = "java"
 
 
+class Spring(Client):
+    name = "spring"
+    patterns = [*PATTERNS[:7], "transactions", *PATTERNS[7:]]
+    mistakes = [m for m in MISTAKES if m != "acked-twice"]  # listeners ack, not users
+
+
 class Ruby(Client):
     name = "ruby"
 

@@ -36,7 +36,7 @@ module Mistakes
 
   def plaintext(_)
     url = ENV.fetch('COFFER_AMQP_URL').sub('amqps:', 'amqp:')
-    Client.refused(AMQ::Protocol::EmptyResponseError) { Client.connect(url: url, tls: false) }
+    Client.refused(AMQ::Protocol::Error) { Client.connect(url: url, tls: false) }
   end
 
   # One call on a channel of its own, and how the broker ends that channel.
