@@ -6,9 +6,11 @@ run it; with .skip in its name, why it cannot be run. A program prints `ok NAME`
 for each part that held.
 """
 
+import contextlib
 import os
 import pathlib
 import shlex
+import signal
 import subprocess
 import threading
 import unittest
@@ -21,6 +23,12 @@ PATTERNS = ["work-queue", "publish-subscribe", "routing", "topics", "rpc", "dire
 MISTAKES = ["wrong-password", "wrong-vhost", "wrong-ca", "plaintext", "missing-queue",
             "missing-exchange", "other-arguments", "acked-twice", "exclusive"]
 PATIENCE = 300  # seconds that a program may take; it limits each of its waits itself
+
+
+def end(process):
+    """Ends a program and what it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 class Client(unittest.TestCase):
@@ -48,14 +56,12 @@ class Client(unittest.TestCase):
         env = {**clean_environment(), **self.server.env, **more}
         process = subprocess.Popen([*self.command, mode], env=env, text=True, cwd=HERE,
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT)
-        timer = threading.Timer(PATIENCE, process.kill)
+                                   stderr=subprocess.STDOUT, start_new_session=True)
+        timer = threading.Timer(PATIENCE, end, [process])
         timer.start()
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.stdin.close)
-        self.addCleanup(timer.cancel)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
+        for done in (process.stdout.close, process.stdin.close, process.wait,
+                     lambda: end(process), timer.join, timer.cancel):
+            self.addCleanup(done)  # the last first
         return process
 
     def finish(self, process, parts, answer=None):
@@ -131,6 +137,13 @@ class Ruby(Client):
 
 class Php(Client):
     name = "php"
+
+
+class Celery(Client):
+    """It has no reply-to but its own queues."""
+
+    name = "celery"
+    patterns = ["start", *(p for p in PATTERNS if p != "direct-reply-to"), "stop"]
 
 
 del Client, Revocable  # unittest would run them too
