@@ -4,8 +4,7 @@
 //
 // It guarantees that nothing of the machine's own RabbitMQ is read, written or
 // stopped, that the broker ends with the test process, and that it is gone with its
-// directory when Stop returns. It gives no cluster and no TLS of its own; settings
-// may ask for the latter.
+// directory when Stop returns. It gives no cluster.
 package rabbitmq
 
 import (
@@ -45,15 +44,20 @@ type Config struct {
 	Users    []User   // none: guest with the password guest
 	Plugins  []string // to enable
 	Settings []string // lines of rabbitmq.conf
+	TLS      bool     // to open a port with TLS, too
+	HTTP     bool     // to open the management API; it needs the plugin
 }
 
 // Server is a running RabbitMQ.
 type Server struct {
 	Addr string // of AMQP without TLS
 	Dir  string // everything it wrote
+	TLS  string // address of AMQP over TLS, if that was asked for
+	CA   string // file of the authority that signed its certificate, for 127.0.0.1
+	HTTP string // address of the management API, without TLS, if that was asked for
 
 	program    string
-	ports      [3]int
+	ports      [5]int
 	node, epmd *exec.Cmd
 	log        *tail
 }
@@ -112,10 +116,32 @@ func start(ctx context.Context, program string, cfg *Config) (_ *Server, err err
 		return nil, err
 	}
 	s.Addr = fmt.Sprintf("127.0.0.1:%d", s.ports[0])
-	if err := s.write(cfg); err != nil {
+	more, err := s.open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.write(cfg, more); err != nil {
 		return nil, err
 	}
 	return s, s.launch(ctx)
+}
+
+// open gives the settings of further ports.
+func (s *Server) open(cfg *Config) (settings []string, err error) {
+	at := func(name string) string { return filepath.Join(s.Dir, name) }
+	if cfg.TLS {
+		s.TLS, s.CA = fmt.Sprintf("127.0.0.1:%d", s.ports[3]), at("ca.pem")
+		settings = append(settings, "listeners.ssl.1 = "+s.TLS,
+			"ssl_options.cacertfile = "+s.CA, "ssl_options.certfile = "+at("cert.pem"),
+			"ssl_options.keyfile = "+at("key.pem"))
+		err = certificates(s.Dir)
+	}
+	if cfg.HTTP {
+		s.HTTP = fmt.Sprintf("127.0.0.1:%d", s.ports[4])
+		settings = append(settings, "management.tcp.ip = 127.0.0.1",
+			fmt.Sprintf("management.tcp.port = %d", s.ports[4]))
+	}
+	return settings, err
 }
 
 // Restart starts the broker again after Kill, on the same ports and what it kept, and
@@ -172,7 +198,7 @@ func freePorts(ports []int) error {
 
 // environment is that of the broker: one scheduler, so that what one process of it
 // tells another has come when the second is asked about it.
-func (s *Server) environment(ports [3]int) []string {
+func (s *Server) environment(ports [5]int) []string {
 	at := func(name string) string { return filepath.Join(s.Dir, name) }
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.Dir, "LANG=C.UTF-8",
@@ -192,7 +218,7 @@ func (s *Server) environment(ports [3]int) []string {
 }
 
 // write writes the broker's files.
-func (s *Server) write(cfg *Config) error {
+func (s *Server) write(cfg *Config, settings []string) error {
 	definitions, err := json.Marshal(define(cfg.Users))
 	if err != nil {
 		return err
@@ -200,7 +226,7 @@ func (s *Server) write(cfg *Config) error {
 	at := filepath.Join(s.Dir, "definitions.json")
 	conf := append([]string{
 		"load_definitions = " + at, "log.console.level = info", "disk_free_limit.absolute = 1MB",
-	}, cfg.Settings...)
+	}, append(settings, cfg.Settings...)...)
 	for name, text := range map[string]string{
 		"definitions.json": string(definitions),
 		"rabbitmq.conf":    strings.Join(conf, "\n") + "\n",

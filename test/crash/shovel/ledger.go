@@ -1,3 +1,7 @@
+// Package shovel kills a real RabbitMQ and Coffer in turns while shovels carry messages
+// from the one to the other and back, and checks that nothing that was confirmed is lost.
+//
+// Duplicates are allowed: a shovel promises at least once.
 package shovel
 
 import (

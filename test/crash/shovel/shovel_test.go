@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -44,20 +43,11 @@ type scene struct {
 func newScene(t *testing.T) *scene {
 	t.Helper()
 	s := &scene{t: t, dir: t.TempDir()}
-	must(t, certificates(s.dir))
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	addr := l.Addr().String()
-	l.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	at := func(name string) string { return filepath.Join(s.dir, name) }
+	var err error
 	s.rabbit, err = rabbitmq.Start(ctx, rabbitmq.Config{
-		Users: []rabbitmq.User{{Name: "guest", Password: "gu@st"}},
-		Settings: []string{
-			"listeners.ssl.1 = " + addr, "ssl_options.cacertfile = " + at("ca.pem"),
-			"ssl_options.certfile = " + at("cert.pem"), "ssl_options.keyfile = " + at("key.pem"),
-		},
+		Users: []rabbitmq.User{{Name: "guest", Password: "gu@st"}}, TLS: true,
 	})
 	if errors.Is(err, rabbitmq.ErrMissing) {
 		t.Skip(err)
@@ -68,11 +58,11 @@ func newScene(t *testing.T) *scene {
 			t.Error(err)
 		}
 	})
-	pem, err := os.ReadFile(at("ca.pem"))
+	pem, err := os.ReadFile(s.rabbit.CA)
 	must(t, err)
 	s.tls = &tls.Config{RootCAs: x509.NewCertPool()}
 	s.tls.RootCAs.AppendCertsFromPEM(pem)
-	s.uri = "amqps://guest:gu%40st@" + addr + "/%2f"
+	s.uri = "amqps://guest:gu%40st@" + s.rabbit.TLS + "/%2f"
 	s.binary, err = process.Build(ctx, s.dir)
 	must(t, err)
 	s.startCoffer()
@@ -202,7 +192,7 @@ func seed(t *testing.T) uint64 {
 func TestKill(t *testing.T) {
 	s := newScene(t)
 	s.declare("src", "dst")
-	there := s.uri + "?cacertfile=" + filepath.Join(s.dir, "ca.pem")
+	there := s.uri + "?cacertfile=" + s.rabbit.CA
 	s.shovel("in", map[string]any{
 		"src-uri": there, "src-queue": "src", "dest-uri": "amqp://", "dest-queue": "here",
 		"src-prefetch-count": 200,

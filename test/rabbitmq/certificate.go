@@ -1,8 +1,4 @@
-// Package shovel kills a real RabbitMQ and Coffer in turns while shovels carry messages
-// from the one to the other and back, and checks that nothing that was confirmed is lost.
-//
-// Duplicates are allowed: a shovel promises at least once.
-package shovel
+package rabbitmq
 
 import (
 	"crypto/ecdsa"
