@@ -34,7 +34,9 @@ func kindOf(name string) (broker.AddressKind, error) {
 	switch name {
 	case "direct":
 		return broker.Direct, nil
-	case "fanout":
+	case "fanout", "x-federation-upstream":
+		// A RabbitMQ that federates an exchange from here declares the latter: a fanout
+		// that also looks how far a message has come. It does so itself, too.
 		return broker.Fanout, nil
 	case "topic":
 		return broker.Pattern, nil

@@ -167,6 +167,7 @@ func serverProperties(cfg *Config) wire.Table {
 		{Name: "consumer_cancel_notify", Value: yes},
 		{Name: "connection.blocked", Value: yes},
 		{Name: "authentication_failure_close", Value: yes},
+		{Name: "consumer_priorities", Value: yes},
 		{Name: "per_consumer_qos", Value: yes},
 		{Name: "direct_reply_to", Value: yes},
 	}
