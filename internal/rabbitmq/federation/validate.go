@@ -92,7 +92,7 @@ func checkURI(dialer *peer.Dialer, by string) parameter.Check {
 		for _, e := range all {
 			s, ok := e.(string)
 			if !ok {
-				return parameter.Text(k, e)
+				return parameter.List(k, e)
 			}
 			u, err := peer.ParseURI(s, "/")
 			if err == nil {

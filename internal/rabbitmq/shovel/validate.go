@@ -146,7 +146,7 @@ func checkURI(dialer *peer.Dialer, by string) parameter.Check {
 		for _, e := range v.([]any) {
 			s, ok := e.(string)
 			if !ok {
-				return parameter.Text(k, e)
+				return parameter.List(k, e)
 			}
 			if wrong := oneURI(dialer, s, by); wrong != nil {
 				return wrong
@@ -184,6 +184,6 @@ func deleteAfter(k string, v any) []string {
 			return nil
 		}
 	}
-	return []string{fmt.Sprintf("%s should be number, \"never\" or \"queue-length\", "+
-		"actually was %s", k, parameter.Term(v))}
+	return []string{fmt.Sprintf("%s should be a number greater than or equal to 0, \"never\" "+
+		"or \"queue-length\", actually was %s", k, parameter.Term(v))}
 }
