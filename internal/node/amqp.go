@@ -92,9 +92,11 @@ func (p *peekedConn) CloseWrite() error {
 type amqp10Engine struct{ *rabbitmq.Broker }
 
 var (
-	_ amqp10.Engine      = amqp10Engine{}
-	_ amqp10.Doorkeeper  = amqp10Engine{}
-	_ amqp10.TopicKeeper = amqp10Engine{}
+	_ amqp10.Engine       = amqp10Engine{}
+	_ amqp10.Doorkeeper   = amqp10Engine{}
+	_ amqp10.TopicKeeper  = amqp10Engine{}
+	_ amqp10.Certifier    = amqp10Engine{}
+	_ amqp10.Impersonator = amqp10Engine{}
 )
 
 // Watch is [amqp10.Engine]'s: a broker's virtual hosts lock and open as one.

@@ -2,8 +2,12 @@ package story
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
+	"io"
+	"net/url"
 	"testing"
+	"time"
 
 	amqp10 "github.com/Azure/go-amqp"
 
@@ -94,5 +98,41 @@ func TestAMQP10RoundTrip(t *testing.T) {
 	ch := channel(t, s.Dial(s.Main()), false)
 	if n := depth(t, ch, "q"); n != 0 {
 		t.Errorf("%d messages are left", n)
+	}
+}
+
+// The protocol header decides which AMQP a client gets; what is neither hears of 0-9-1,
+// as RabbitMQ answers, and AMQP 1.0 without a login hears that one is needed.
+func TestAMQPHeaders(t *testing.T) {
+	s := start(t)
+	u, err := url.Parse(s.Main())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const old, sasl = "AMQP\x00\x00\x09\x01", "AMQP\x03\x01\x00\x00"
+	for header, want := range map[string]string{
+		"AMQP\x00\x01\x00\x00": sasl, "AMQP\x01\x01\x00\x0a": old, "AMQP\x00\x02\x00\x00": old,
+		"GET / HT": old, "AMQP\x02\x01\x00\x00": old, "\x00\x00\x00\x00\x00\x00\x00\x00": old,
+		"AMQ": "", sasl: sasl,
+	} {
+		conn, err := tls.Dial("tcp", u.Host, s.TLS())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.SetDeadline(time.Now().Add(kit.Patience)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Write([]byte(header)); err != nil {
+			t.Fatal(err)
+		}
+		if want == "" {
+			err = conn.CloseWrite()
+		}
+		got := make([]byte, len(old))
+		n, readErr := io.ReadFull(conn, got)
+		if string(got[:n]) != want || err != nil {
+			t.Errorf("%q gets %q, %v, %v", header, got[:n], readErr, err)
+		}
+		conn.Close()
 	}
 }

@@ -455,6 +455,35 @@ func TestDynamicTarget(t *testing.T) {
 	}
 }
 
+// Further keys lead a message to further queues, and exchanges count it once.
+func TestCopies(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	for _, name := range []string{"a", "b", "c"} {
+		e.queue(t, name)
+	}
+	p := openPeer(t, serveTest(t, e, Config{}))
+	keys, at := wire.OpenList(nil)
+	keys = wire.AppendUint(wire.AppendString(wire.AppendString(keys, "b"), "c"), 1)
+	keys = wire.CloseList(keys, at, 3)
+	m := wire.AppendDescriptor(nil, wire.CodeMessageAnnotations)
+	m, at = wire.OpenMap(m)
+	m = append(wire.AppendSymbol(m, annotationCopies), keys...)
+	p.attach(sender(0, "/queues/a"))
+	p.transfer(0, 0, false, string(wire.CloseMap(m, at, 1))+data("x"))
+	if got := p.outcome(); got != "disposition accepted" {
+		t.Fatal(got)
+	}
+	for i, name := range []string{"a", "b", "c"} {
+		p.attach(receiver(uint32(i+1), "/queues/"+name))
+		p.credit(uint32(i+1), 0, 1, false)
+		p.expect("x")
+	}
+	if in, out := e.namespace.DefaultCounts().Load(); in != 1 || out != 3 {
+		t.Errorf("counted %d in, %d out", in, out)
+	}
+}
+
 // A sender that settles last hears the outcome unsettled.
 func TestSecondMode(t *testing.T) {
 	t.Parallel()

@@ -30,6 +30,7 @@ type gathered struct {
 	meta    []byte          // Content.Header of the message in hand
 	guide   broker.Guide    // of it
 	led     bool            // lead is that of the message in hand
+	passing passing
 	lead    broker.Guide
 }
 
@@ -74,7 +75,8 @@ type route struct {
 	exchange string
 	key      string
 	topology *broker.Topology // in which the exchange was found
-	round    uint64           // the read in which the user was permitted to write
+	counts   *broker.AddressCounts
+	round    uint64 // the read in which the user was permitted to write
 	// The read in which it was found out whether keys are looked at.
 	keysRound uint64
 	keysKept  bool
@@ -101,12 +103,17 @@ func (c *conn) publish(l *link, id uint32, settled bool, payload []byte) error {
 			return err
 		}
 	}
-	if user := c.properties.UserID; user != nil && string(user) != c.client.User {
+	user := c.properties.UserID
+	if user != nil && string(user) != c.client.User && !c.impersonates() {
 		return refuse(SessionScope, wire.AmqpErrorUnauthorizedAccess,
 			"user_id property set to '%s' but authenticated user was '%s'", user, c.client.User)
 	}
 	topology := c.namespace.Topology()
-	if lost := c.aim(l, topology); lost != nil {
+	lost := c.aim(l, topology)
+	if lost == nil {
+		lost = c.copies(l)
+	}
+	if lost != nil {
 		return c.refuseMessage(in, lost)
 	}
 	c.tallied.published++
@@ -116,6 +123,7 @@ func (c *conn) publish(l *link, id uint32, settled bool, payload []byte) error {
 	from, count := len(c.targets), len(c.pubs)
 	c.led = false
 	c.targets, _ = topology.RouteBy(c.targets, l.route.exchange, l.route.key, &c.guide)
+	c.passed(l.route.counts, len(c.targets)-from)
 	if len(c.targets) == from {
 		c.tallied.unroutable++
 		return c.decide(in, c.released)
@@ -169,7 +177,11 @@ func (c *conn) mayPublish(r *route, exchange string, topology *broker.Topology) 
 		}
 		r.round = c.round
 	}
-	if r.topology == topology || r.exchange == "" {
+	switch {
+	case r.topology == topology:
+		return nil
+	case r.exchange == "":
+		r.topology, r.counts = topology, c.namespace.DefaultCounts()
 		return nil
 	}
 	x, ok := topology.Address(r.exchange)
@@ -180,7 +192,7 @@ func (c *conn) mayPublish(r *route, exchange string, topology *broker.Topology) 
 		return refuse(SessionScope, wire.AmqpErrorUnauthorizedAccess,
 			"forbidden to publish to internal %s", c.named(kindExchange, r.exchange))
 	}
-	r.topology = topology
+	r.topology, r.counts = topology, x.Counts
 	return nil
 }
 
@@ -219,6 +231,7 @@ func (c *conn) seal(in incoming, targets []*broker.Queue) error {
 	}
 	m.Durable, m.Priority = c.header.Durable, c.header.Priority.Or(0)
 	m.Address, m.Key = in.link.route.exchange, in.link.route.key
+	m.Copies = slices.Clone(c.guide.Keys[:min(len(c.guide.Keys), broker.MaxCopies)])
 	if c.header.TTL.Set {
 		m.Expiry = broker.AtMost(int64(c.header.TTL.Value))
 	}
@@ -290,6 +303,7 @@ func (c *conn) flush() error {
 		return nil
 	}
 	var err error
+	c.passing.tell()
 	if len(c.pubs) > 0 {
 		c.out.Lock()
 		c.waiting = append(c.waiting, c.marks...)
