@@ -33,6 +33,9 @@ func (c *call) client(vhost string) (*client, error) {
 		},
 	})
 	if err != nil {
+		if raw != nil {
+			raw.Close()
+		}
 		return nil, opening(err)
 	}
 	cl := &client{conn: conn, stop: context.AfterFunc(ctx, func() { raw.Close() })}

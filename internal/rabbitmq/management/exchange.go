@@ -54,21 +54,19 @@ func builtIn() []broker.Address {
 
 // listExchanges answers GET /api/exchanges and /api/exchanges/{vhost}.
 func listExchanges(c *call) error {
-	list := []object{}
+	var list []lazy
 	for _, vhost := range c.vhosts() {
 		ns, ok := c.h.broker.Namespace(vhost)
 		if !ok {
 			continue
 		}
 		for _, x := range exchanges(ns) {
-			o, err := c.shownExchange(vhost, x)
-			if err != nil {
-				return err
-			}
-			list = append(list, o)
+			list = append(list, lazy{vhost, x.Name, func() (object, error) {
+				return c.shownExchange(vhost, x)
+			}})
 		}
 	}
-	return c.pages(list, "vhost", "name")
+	return c.lazyPages(list)
 }
 
 // exchanges lists those of a virtual host, also those that nobody has used yet.

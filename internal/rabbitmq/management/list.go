@@ -43,17 +43,31 @@ func (c *call) pages(all []object, order ...string) error {
 		return c.list(all, order...)
 	}
 	kept := slices.DeleteFunc(slices.Clone(all), func(o object) bool { return !p.keeps(o) })
-	count := (len(kept) + p.size - 1) / p.size
-	if p.number > max(count, 1) {
-		return &failure{http.StatusBadRequest, "page_out_of_range", fmt.Sprintf(
-			"Page out of range, page: %d page size: %d, len: %d", p.number, p.size, len(kept))}
+	first, last, count, err := p.bounds(len(kept))
+	if err != nil {
+		return err
 	}
-	first := (p.number - 1) * p.size
-	items := c.sorted(kept, order)[first:min(first+p.size, len(kept))]
-	return c.answer.json(http.StatusOK, object{
-		"total_count": len(all), "filtered_count": len(kept), "item_count": len(items),
-		"page": p.number, "page_size": p.size, "page_count": count, "items": c.columns(items),
-	})
+	items := c.columns(c.sorted(kept, order)[first:last])
+	return c.answer.json(http.StatusOK, p.envelope(len(all), len(kept), count, items))
+}
+
+// bounds gives where the page begins and ends among n things, and the number of pages.
+func (p *page) bounds(n int) (first, last, count int, err error) {
+	count = (n + p.size - 1) / p.size
+	if p.number > max(count, 1) {
+		return 0, 0, 0, &failure{http.StatusBadRequest, "page_out_of_range", fmt.Sprintf(
+			"Page out of range, page: %d page size: %d, len: %d", p.number, p.size, n)}
+	}
+	first = (p.number - 1) * p.size
+	return first, min(first+p.size, n), count, nil
+}
+
+// envelope is how a page is answered.
+func (p *page) envelope(total, filtered, count int, items []object) object {
+	return object{
+		"total_count": total, "filtered_count": filtered, "item_count": len(items),
+		"page": p.number, "page_size": p.size, "page_count": count, "items": items,
+	}
 }
 
 // one answers with a single object.
@@ -96,6 +110,10 @@ func (c *call) page() (*page, error) {
 // keeps reports whether the filter lets an object through.
 func (p *page) keeps(o object) bool {
 	name, _ := o["name"].(string)
+	return p.fits(name)
+}
+
+func (p *page) fits(name string) bool {
 	if p.pattern != nil {
 		return p.pattern.MatchString(name)
 	}

@@ -9,21 +9,19 @@ import (
 
 // listQueues answers GET /api/queues and /api/queues/{vhost}.
 func listQueues(c *call) error {
-	list := []object{}
+	var list []lazy
 	for _, vhost := range c.vhosts() {
 		ns, ok := c.h.broker.Namespace(vhost)
 		if !ok {
 			continue
 		}
 		for q := range ns.Topology().Queues {
-			o, err := c.shownQueue(vhost, q)
-			if err != nil {
-				return err
-			}
-			list = append(list, o)
+			list = append(list, lazy{vhost, q.Spec().Name, func() (object, error) {
+				return c.shownQueue(vhost, q)
+			}})
 		}
 	}
-	return c.pages(list, "vhost", "name")
+	return c.lazyPages(list)
 }
 
 // vhosts gives the virtual host of the path, or all that the user sees.
