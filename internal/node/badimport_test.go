@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -72,5 +73,35 @@ func TestImportPassesOver(t *testing.T) {
 	if u.Algorithm != "rabbit_password_hashing_md5" || len(u.Tags) != 1 ||
 		v.Description != "d" || len(v.Tags) != 1 || v.DefaultQueueType != "" {
 		t.Errorf("%+v %+v", u, v)
+	}
+}
+
+// TestImportOfRabbitMQ4: what RabbitMQ 4 writes beside what 3.10 does is taken, too.
+func TestImportOfRabbitMQ4(t *testing.T) {
+	t.Parallel()
+	b, ctx := newRabbit(t), t.Context()
+	must(t, b.Import(ctx, readDefinitions(t, []byte(`{
+		"rabbit_version": "4.1.0", "rabbitmq_version": "4.1.0", "product_name": "RabbitMQ",
+		"rabbitmq_definition_format": "cluster", "original_cluster_name": "rabbit@far",
+		"explanation": "Definitions of cluster 'rabbit@far'",
+		"users": [{"name": "ann", "hashing_algorithm": "rabbit_password_hashing_sha256",
+			"password_hash": "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR",
+			"tags": ["administrator"], "limits": {}}],
+		"vhosts": [{"name": "v", "description": "d", "tags": ["a"],
+			"default_queue_type": "quorum", "metadata": {"description": "d", "tags": ["a"],
+			"default_queue_type": "quorum"}}],
+		"policies": [{"vhost": "v", "name": "p", "pattern": "^q", "apply-to": "quorum_queues",
+			"definition": {"delivery-limit": -1, "max-length": 9}, "priority": 7}],
+		"queues": [{"name": "q", "vhost": "v", "durable": true, "auto_delete": false,
+			"arguments": {"x-queue-type": "quorum"}, "type": "quorum"},
+			{"name": "q2", "vhost": "v", "durable": true, "auto_delete": false,
+			"arguments": {"x-queue-type": "classic"}, "type": "classic"}]}`)), ""))
+	must(t, b.Authenticate(ctx, "ann", []byte("test12")))
+	ns, _ := b.Namespace("v")
+	q, _ := ns.Topology().Queue("q")
+	q2, _ := ns.Topology().Queue("q2")
+	if l := q.Limits(); l.MaxLength.N != 9 || l.Deliveries.N != math.MaxInt64 ||
+		q2.Limits().MaxLength.Set || b.DefaultQueueType("v") != "quorum" {
+		t.Errorf("%+v %+v %s", l, q2.Limits(), b.DefaultQueueType("v"))
 	}
 }

@@ -86,7 +86,7 @@ func (c *conn) permitTopic(exchange, key, action string) error {
 	if !ok || x.Kind != broker.Pattern || !keeps {
 		return nil
 	}
-	err := k.PermitTopic(c.client.User, c.client.VHost, exchange, key, action, c.client.Name)
+	err := k.PermitTopic(c.client.User, c.client.VHost, exchange, key, action, "")
 	if fault.KindOf(err) == fault.Denied {
 		return refuse(SessionScope, wire.AmqpErrorUnauthorizedAccess,
 			"%s access to topic '%s' in exchange '%s' in vhost '%s' refused for user '%s'",
