@@ -132,3 +132,23 @@ func TestNoRoomAndStop(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNoRoomAndClose: management can close a connection that is not read from.
+func TestNoRoomAndClose(t *testing.T) {
+	t.Parallel()
+	s := serveTest(t, newEngine(t), Config{})
+	c := connect(t, s)
+	c.queue("q")
+	closed := c.conn.NotifyClose(make(chan *amqp.Error, 1))
+	blocked := c.conn.NotifyBlocked(make(chan amqp.Blocking, 1))
+	s.space.fill(true)
+	receive(t, blocked)
+	c.put("q", "1")
+	if !s.server.CloseConnection(only(t, s).Name, "too long") {
+		t.Error("there was nobody")
+	}
+	if err := receive(t, closed); err.Code != 320 ||
+		err.Reason != "CONNECTION_FORCED - too long" {
+		t.Error(err)
+	}
+}
