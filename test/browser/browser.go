@@ -55,10 +55,13 @@ func Find(t testing.TB) string {
 // the base64 of their SHA-256.
 func Open(t testing.TB, binary string, pins ...string) *Tab {
 	t.Helper()
-	home := t.TempDir()
+	home, err := os.MkdirTemp("", "coffer-browser-")
+	must(t, err)
+	t.Cleanup(func() { must(t, remove(home)) })
 	cmd := exec.Command(binary, "--headless=new", "--remote-debugging-pipe", "--disable-gpu",
 		"--no-first-run", "--no-default-browser-check", "--disable-extensions",
-		"--disable-background-networking", "--disable-component-update", "--disable-sync",
+		"--disable-background-networking", "--disable-breakpad", "--disable-crash-reporter",
+		"--disable-component-update", "--disable-sync",
 		"--disable-dev-shm-usage", "--hide-scrollbars", "--user-data-dir="+home,
 		"--ignore-certificate-errors-spki-list="+strings.Join(pins, ","), "about:blank")
 	if os.Getuid() == 0 {
@@ -87,6 +90,18 @@ func Open(t testing.TB, binary string, pins ...string) *Tab {
 	})
 	tab.attach()
 	return tab
+}
+
+// remove removes the folder of a browser, whose last processes may write into it for
+// a moment longer.
+func remove(dir string) (err error) {
+	for range 600 {
+		if err = os.RemoveAll(dir); err == nil {
+			return nil
+		}
+		<-time.After(100 * time.Millisecond)
+	}
+	return err
 }
 
 func must(t testing.TB, err error) {

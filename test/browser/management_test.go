@@ -96,6 +96,8 @@ func TestManagement(t *testing.T) {
 			b.useQueue("orders." + v.name)
 			b.seeAll()
 			b.keepsFresh("fresh." + v.name)
+			b.bringsBack("kept." + v.name)
+			b.moves("from."+v.name, "to."+v.name)
 			b.Go(w.base + "/")
 			b.Follow(".who button")
 			if text := b.Text(".note"); !strings.Contains(text, "signed out") {
@@ -231,4 +233,43 @@ func (b *visitor) keepsFresh(queue string) {
 	b.Until(`document.querySelector("#chart-queued polyline").points.numberOfItems > 1`)
 	b.look("fresh")
 	b.site.ask("DELETE", "/api/queues/%2F/"+queue, "")
+}
+
+// bringsBack uploads the definitions that were downloaded, and has a queue again.
+func (b *visitor) bringsBack(queue string) {
+	b.t.Helper()
+	b.site.ask("PUT", "/api/queues/%2F/"+queue,
+		`{"durable":true,"arguments":{"x-expires":9000000}}`)
+	b.Go(b.site.base + "/definitions")
+	b.Eval(`fetch("/definitions/download").then((a) => a.text()).then((text) => {
+		const list = new DataTransfer();
+		list.items.add(new File([text], "definitions.json", { type: "application/json" }));
+		document.querySelector("[name=file]").files = list.files;
+	})`, nil)
+	b.site.ask("DELETE", "/api/queues/%2F/"+queue, "")
+	b.Follow("form[action='/definitions'] button")
+	b.notice("are imported")
+	b.Go(b.site.base + "/queue?vhost=/&queue=" + queue)
+	if text := b.Text("main"); !strings.Contains(text, "x-expires") {
+		b.t.Errorf("after the import: %s", text)
+	}
+	b.site.ask("DELETE", "/api/queues/%2F/"+queue, "")
+}
+
+// moves has a shovel take a message from one queue to another.
+func (b *visitor) moves(from, to string) {
+	b.t.Helper()
+	b.site.ask("PUT", "/api/queues/%2F/"+from, `{"durable":true}`)
+	b.site.ask("PUT", "/api/queues/%2F/"+to, `{"durable":true}`)
+	b.Go(b.site.base + "/queue?vhost=/&queue=" + from)
+	b.Fill("form[action='/publish'] [name=payload]", "to be moved")
+	b.Follow("form[action='/publish'] button.main")
+	b.Fill("[name=to]", to)
+	b.Follow("form[action='/queue/move'] button")
+	b.notice("are being moved")
+	b.Go(b.site.base + "/queue?vhost=/&queue=" + to)
+	b.Until(`document.querySelector("#figures .value").innerText === "1"`)
+	b.look("moved")
+	b.site.ask("DELETE", "/api/queues/%2F/"+from, "")
+	b.site.ask("DELETE", "/api/queues/%2F/"+to, "")
 }

@@ -109,12 +109,15 @@ function keepFresh() {
   every.value = localStorage.getItem("every") ?? "5";
   if (every.selectedIndex < 0) every.value = "5";
   let timer = 0;
+  let took = 0;
   const next = () => {
     clearTimeout(timer);
     const seconds = Number(every.value);
-    if (seconds > 0) timer = setTimeout(look, seconds * 1000);
+    // A broker that needs long for the page is asked less often.
+    if (seconds > 0) timer = setTimeout(look, Math.max(seconds * 1000, took * 10));
   };
   const look = async () => {
+    const began = performance.now();
     if (!document.hidden) {
       try {
         await refresh(from);
@@ -122,6 +125,7 @@ function keepFresh() {
         document.getElementById("when").textContent = "The broker does not answer.";
       }
     }
+    took = performance.now() - began;
     next();
   };
   every.addEventListener("change", () => {
