@@ -17,9 +17,10 @@ if [ ! -e "$venv/ready" ]; then
 fi
 
 export COFFER_COMPAT_CACHE=$cache
+suites=rabbithole
 case ${COFFER_COMPAT:=quick} in
 quick) COFFER_COMPAT=node ;;
-all) COFFER_COMPAT='node java spring ruby php celery prometheus proton' ;;
+all) suites="rabbithole ansible" COFFER_COMPAT='node java spring ruby php celery prometheus proton' ;;
 esac
 
 build=$(mktemp -d)
@@ -37,4 +38,4 @@ export COFFER_COMPAT_CLIENTS=$build/clients
 ./rabbitmq.sh
 python3 -W error::ResourceWarning -m unittest -v "$@"
 # Without arguments, which name tests, everything is run.
-[ $# -gt 0 ] || rabbithole/run.sh
+[ $# -gt 0 ] || for suite in $suites; do "$suite/run.sh"; done

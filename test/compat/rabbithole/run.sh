@@ -27,7 +27,8 @@ if [ -z "${COFFER_BINARY:-}" ]; then
 	COFFER_BINARY=$work/coffer
 fi
 binary=$COFFER_BINARY
-unset COFFER_BINARY # coffer refuses settings that it does not know
+# coffer refuses settings that it does not know
+unset COFFER_BINARY COFFER_COMPAT COFFER_COMPAT_CACHE COFFER_COMPAT_CLIENTS
 # The sum is the one that Go's checksum database has, which go mod download asks.
 mkdir "$work/fetch"
 from=$(cd "$work/fetch" && go mod init fetch 2>/dev/null &&
