@@ -42,6 +42,7 @@ func serve(t *testing.T) *site {
 	password, _ := u.User.Password()
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
 	t.Cleanup(transport.CloseIdleConnections)
+	consume(t, s)
 	w := &site{
 		t: t, base: "https://" + u.Host, password: password,
 		client: &http.Client{Transport: transport},
@@ -53,6 +54,17 @@ func serve(t *testing.T) *site {
 	sum := sha256.Sum256(key)
 	w.pin = base64.StdEncoding.EncodeToString(sum[:])
 	return w
+}
+
+// consume is a client that waits for messages, until the test ends.
+func consume(t *testing.T, s *kit.Server) {
+	t.Helper()
+	ch, err := s.Dial(s.Main()).Channel()
+	must(t, err)
+	_, err = ch.QueueDeclare("consumed", true, false, false, false, nil)
+	must(t, err)
+	_, err = ch.Consume("consumed", "a-consumer", false, false, false, false, nil)
+	must(t, err)
 }
 
 // ask sends a request to the API.
@@ -178,8 +190,8 @@ func (b *visitor) useQueue(name string) {
 	b.Fill("form[action='/publish'] [name=headers]", "who = "+hostile)
 	b.Follow("form[action='/publish'] button.main")
 	b.notice("The message is published.")
-	b.Fill("form[action='/queue/get'] [name=ackmode]", "ack_requeue_false")
-	b.Follow("form[action='/queue/get'] button.main")
+	b.Fill("form[action^='/queue/get'] [name=ackmode]", "ack_requeue_false")
+	b.Follow("form[action^='/queue/get'] button.main")
 	if text := b.Text(".message pre"); text != hostile {
 		b.t.Errorf("the payload is shown as %q", text)
 	}
@@ -215,10 +227,26 @@ func (b *visitor) seeAll() {
 		{"cluster", "/cluster"}, {"missing", "/queue?vhost=/&queue=none"},
 	} {
 		b.Go(b.site.base + p[1])
-		b.look(p[0])
-		b.Eval(`document.querySelectorAll("details").forEach((d) => d.open = true)`, nil)
-		b.look(p[0] + "-open")
+		b.open(p[0])
 	}
+	for _, page := range []string{"connection", "channel"} {
+		b.Go(b.site.base + "/" + page + "s")
+		b.Follow("td.title a")
+		b.open(page)
+	}
+	b.Go(b.site.base + "/queue?vhost=/&queue=consumed")
+	b.open("consumed")
+	if text := b.Text("main"); !strings.Contains(text, "a-consumer") {
+		b.t.Errorf("the consumer is not shown: %s", text)
+	}
+}
+
+// open looks at a page, and again with all of its forms.
+func (b *visitor) open(page string) {
+	b.t.Helper()
+	b.look(page)
+	b.Eval(`document.querySelectorAll("details").forEach((d) => d.open = true)`, nil)
+	b.look(page + "-open")
 }
 
 // keepsFresh sees a figure change in a page that is not loaded again.
