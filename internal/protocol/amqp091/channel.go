@@ -45,7 +45,7 @@ type consumer struct {
 
 	prefetch  int
 	exclusive bool
-	arguments wire.Table
+	arguments []byte // encoded, to be shown; nil: none, or more than is kept
 
 	// guarded by conn.out:
 	handle    *broker.Consumer // set by the reader; nil until the broker has it

@@ -43,7 +43,8 @@ func (c *conn) consume(ch *channel, m *wire.BasicConsume) error {
 	c.lastRef++
 	cons := &consumer{
 		ref: c.lastRef, tag: []byte(m.ConsumerTag), channel: ch, noAck: m.NoAck,
-		noWait: m.NoWait, exclusive: m.Exclusive, arguments: m.Arguments,
+		noWait: m.NoWait, exclusive: m.Exclusive,
+		arguments: c.kept(m.Arguments),
 	}
 	spec := broker.ConsumerSpec{
 		Queue: q, Ref: cons.ref, Credit: -1, AutoSettle: m.NoAck,

@@ -3,6 +3,7 @@ package amqp091
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -363,4 +364,22 @@ func TestExchangeCounts(t *testing.T) {
 	all()
 	c.must(c.TxRollback())
 	counts(6, 12, 2, 0, 2, 2)
+}
+
+// TestLargeArgumentsAreNotKept: a consumer takes no more memory for what it was declared
+// with than one that is usual.
+func TestLargeArgumentsAreNotKept(t *testing.T) {
+	t.Parallel()
+	s := serveTest(t, newEngine(t), Config{MaxPending: 16 << 20, MaxConsumers: 16 << 10})
+	c := connect(t, s)
+	c.queue("q")
+	for tag, size := range map[string]int{"a": 900, "b": 1100} {
+		_, err := c.Consume("q", tag, true, false, false, false,
+			amqp.Table{"x": strings.Repeat("x", size)})
+		c.must(err)
+	}
+	list := only(t, s).Channels[0].Consumers
+	if len(list) != 2 || len(list[0].Arguments) != 1 || len(list[1].Arguments) != 0 {
+		t.Errorf("%d %v", len(list), list)
+	}
 }

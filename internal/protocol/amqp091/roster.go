@@ -167,10 +167,19 @@ func (c *conn) info() ConnectionInfo {
 	c.out.Lock()
 	i.SendPending, i.Ended, i.Session = len(c.out.buf), c.ended, c.live
 	i.Channels = make([]ChannelInfo, 0, len(c.byID))
+	var arguments [][]byte
 	for _, ch := range c.byID {
-		i.Channels = append(i.Channels, ch.info())
+		var shown ChannelInfo
+		shown, arguments = ch.info(arguments)
+		i.Channels = append(i.Channels, shown)
 	}
 	c.out.Unlock()
+	for j := range i.Channels {
+		for k := range i.Channels[j].Consumers {
+			i.Channels[j].Consumers[k].Arguments = shownArguments(arguments[0])
+			arguments = arguments[1:]
+		}
+	}
 	slices.SortFunc(i.Channels, func(a, b ChannelInfo) int {
 		return cmp.Compare(a.Number, b.Number)
 	})

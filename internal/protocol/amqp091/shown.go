@@ -1,10 +1,12 @@
 package amqp091
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"coffer/internal/broker"
+	"coffer/internal/protocol/amqp091/wire"
 )
 
 // shownConn is what a connection keeps for those who look at it.
@@ -77,8 +79,9 @@ func (ch *channel) counts() MessageCounts {
 	return m
 }
 
-// info is what is shown of the channel. The caller holds conn.out.
-func (ch *channel) info() ChannelInfo {
+// info is what is shown of the channel, and adds the arguments of its consumers, which
+// are read without the lock. The caller holds conn.out.
+func (ch *channel) info(arguments [][]byte) (ChannelInfo, [][]byte) {
 	s := &ch.shown
 	i := ChannelInfo{
 		Number: ch.number, Prefetch: int(s.prefetch.Load()), GlobalPrefetch: int(s.global.Load()),
@@ -92,8 +95,9 @@ func (ch *channel) info() ChannelInfo {
 			continue // the broker does not have it yet
 		}
 		i.Consumers = append(i.Consumers, cons.info())
+		arguments = append(arguments, cons.arguments)
 	}
-	return i
+	return i, arguments
 }
 
 // info is what is shown of the consumer. The caller holds conn.out.
@@ -102,7 +106,6 @@ func (cons *consumer) info() ConsumerInfo {
 	i := ConsumerInfo{
 		Tag: string(cons.tag), Queue: spec.Name, AckRequired: !cons.noAck,
 		Prefetch: cons.prefetch, Exclusive: cons.exclusive, Active: true, ActivityStatus: "up",
-		Arguments: cons.arguments.Plain(),
 	}
 	if spec.SingleActive {
 		i.ActivityStatus = "single_active"
@@ -111,6 +114,31 @@ func (cons *consumer) info() ConsumerInfo {
 		}
 	}
 	return i
+}
+
+// kept gives the arguments of a consumer as they are kept to be shown. What is larger
+// than usual is not, lest consumers take more memory than messages may.
+func (c *conn) kept(t wire.Table) []byte {
+	if len(t) == 0 {
+		return nil
+	}
+	b, err := wire.AppendTable(nil, t)
+	if err != nil || len(b) > c.srv.cfg.MaxPending/c.srv.cfg.MaxConsumers {
+		return nil
+	}
+	return slices.Clip(b)
+}
+
+// shownArguments reads what is kept.
+func shownArguments(arguments []byte) map[string]any {
+	if len(arguments) < tableLength {
+		return map[string]any{}
+	}
+	t, err := wire.ParseTable(arguments[tableLength:])
+	if err != nil {
+		return map[string]any{} // it was encoded from a table
+	}
+	return t.Plain()
 }
 
 // heard notes that a method came on a channel, once for each read.

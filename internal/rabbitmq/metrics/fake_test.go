@@ -13,7 +13,7 @@ import (
 // stage is a broker with one virtual host over a real queue core, and doors that say
 // what a test wants.
 type stage struct {
-	t     *testing.T
+	t     testing.TB
 	world *brokertest.World
 	names []string // of virtual hosts; all are the same
 
@@ -22,7 +22,7 @@ type stage struct {
 	node        Node
 }
 
-func newStage(t *testing.T) *stage {
+func newStage(t testing.TB) *stage {
 	t.Helper()
 	engine := memory.New(memory.Config{Shards: 3})
 	w := brokertest.Start(t, engine, brokertest.NewDomain(), broker.Config{})

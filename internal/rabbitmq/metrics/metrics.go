@@ -19,6 +19,7 @@ import (
 	"compress/gzip"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"coffer/internal/broker"
@@ -123,6 +124,7 @@ type Handler struct {
 	cfg    Config
 	busy   chan struct{}
 	ledger ledger
+	sizes  [2]atomic.Int64 // of the last answers: sums, and each object
 }
 
 // New makes a Handler.

@@ -10,7 +10,6 @@ import (
 // queueRow is one queue as of the request.
 type queueRow struct {
 	labels   string
-	name     string
 	kind     string // RabbitMQ's word
 	capacity float64
 	broker.QueueStats

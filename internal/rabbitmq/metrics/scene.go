@@ -29,7 +29,7 @@ type vhostRow struct{ name string }
 func (h *Handler) render(v view) []byte {
 	e := escaper()
 	s := h.look(&v, e)
-	t := &text{}
+	t := &text{buf: make([]byte, 0, h.room(&v))}
 	once := []scene{*s}
 	nameless := func(*scene) string { return "" }
 	if v.families == nil {
@@ -53,7 +53,15 @@ func (h *Handler) render(v view) []byte {
 		s.cluster(t, &v, e)
 	}
 	s.identity(t, &v, e)
+	h.sizes[index(v.each)].Store(int64(len(t.buf)))
 	return t.buf
+}
+
+// room is about how long the answer will be: an answer that grows is copied often.
+func (h *Handler) room(v *view) int64 {
+	const least, more = 32 << 10, 10
+	last := h.sizes[index(v.each)].Load()
+	return max(least, last+last/more)
 }
 
 // look takes what a view needs.
@@ -91,11 +99,14 @@ func (h *Handler) enter(
 	if wants(v, queueFamilies()) || wants(v, published()) {
 		topology.Queues(func(q *broker.Queue) bool {
 			spec := q.Spec()
-			s.queues = append(s.queues, queueRow{
-				labels: pairs(e, "vhost", vhost, "queue", spec.Name), name: spec.Name,
+			row := queueRow{
 				kind: queueTypes()[index(spec.KeepAll)], QueueStats: q.Stats(),
 				capacity: h.cfg.Capacity(vhost, spec.Name),
-			})
+			}
+			if v.each {
+				row.labels = pairs(e, "vhost", vhost, "queue", spec.Name)
+			}
+			s.queues = append(s.queues, row)
 			return true
 		})
 	}
