@@ -150,6 +150,7 @@ var (
 	_ amqp091.Engine       = amqpEngine{}
 	_ amqp091.Impersonator = amqpEngine{}
 	_ amqp091.Certifier    = amqpEngine{}
+	_ amqp091.ClusterNamer = amqpEngine{}
 	_ amqp091.Doorkeeper   = amqpEngine{}
 	_ amqp091.Policer      = amqpEngine{}
 	_ amqp091.TopicKeeper  = amqpEngine{}

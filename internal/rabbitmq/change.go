@@ -22,6 +22,7 @@ type Change struct {
 	// with delete; "vhost_limits.put" and "user_limits.put".
 	What string
 
+	By    string // who changed it, as far as [As] told; else ""
 	Vhost string // "" where there is none
 	User  string
 	Name  string // of a policy or parameter, or the exchange of a topic permission
@@ -34,11 +35,20 @@ type Detail struct {
 	New       map[string]string // what it is now, as far as it may be shown
 }
 
+type actorKey struct{}
+
+// As gives a context whose changes are the user's, for logs and audit trails. It permits
+// nothing.
+func As(ctx context.Context, user string) context.Context {
+	return context.WithValue(ctx, actorKey{}, user)
+}
+
 // LogValue groups the fields.
 func (c Change) LogValue() slog.Value {
 	var list []slog.Attr
 	for _, f := range []struct{ name, value string }{
-		{"vhost", c.Vhost}, {"user", c.User}, {"component", c.Component}, {"name", c.Name},
+		{"by", c.By}, {"vhost", c.Vhost}, {"user", c.User}, {"component", c.Component},
+		{"name", c.Name},
 	} {
 		if f.value != "" {
 			list = append(list, slog.String(f.name, f.value))
@@ -105,7 +115,9 @@ func (b *Broker) change(ctx context.Context, fn func(context.Context, *edit) err
 	}
 	e.next.fresh = nil
 	b.state.Store(e.next)
+	by, _ := ctx.Value(actorKey{}).(string)
 	for _, c := range e.told {
+		c.By = by
 		b.engine.log.Info("rabbitmq", "broker", b.id, "change", c.What, "of", c)
 		if b.engine.events.Changed != nil {
 			b.engine.events.Changed(ctx, b.id, c)

@@ -21,6 +21,7 @@ import (
 
 // world is an engine over a store in memory.
 type world struct {
+	disk *memory.Engine
 	db   *control.DB
 	eng  *Engine
 	ring *keyring.Keyring
@@ -28,14 +29,19 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	engine := memory.New(memory.Config{Shards: 3})
+	return newWorldOn(t, memory.New(memory.Config{Shards: 3}), true)
+}
+
+// newWorldOn starts on a store, which goes on to the end if it is sound.
+func newWorldOn(t *testing.T, disk *memory.Engine, sound bool) *world {
+	t.Helper()
 	var shards []store.Shard
-	for _, id := range engine.Shards() {
-		s, err := engine.Open(t.Context(), id)
+	for _, id := range disk.Shards() {
+		s, err := disk.Open(t.Context(), id)
 		must(t, err)
 		shards = append(shards, s)
 	}
-	w := &world{}
+	w := &world{disk: disk}
 	var err error
 	w.db, err = control.Open(t.Context(), shards[0], bytes.Repeat([]byte{7}, 32), control.Config{})
 	must(t, err)
@@ -44,7 +50,7 @@ func newWorld(t *testing.T) *world {
 	w.ring = keyring.New(1, keyring.Config{})
 	t.Cleanup(func() {
 		w.ring.Close()
-		if err := core.Close(context.Background()); err != nil {
+		if err := core.Close(context.Background()); err != nil && sound {
 			t.Error(err)
 		}
 	})

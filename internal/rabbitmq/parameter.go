@@ -178,3 +178,13 @@ func (b *Broker) WatchParameters(fn func()) (stop func()) { return b.watching(b.
 func notValid(format string, args ...any) error {
 	return fault.New(fault.Invalid, "Validation failed\n\n"+format+"\n", args...)
 }
+
+// ClusterName is the global parameter cluster_name; "" when it is not set.
+func (b *Broker) ClusterName() string {
+	var name string
+	p, ok := b.state.Load().parameters[parameterKey{name: "cluster_name"}]
+	if !ok || json.Unmarshal(p.value, &name) != nil {
+		return ""
+	}
+	return name
+}

@@ -122,9 +122,13 @@ func (b *Broker) DeletePermission(ctx context.Context, user, vhost string) error
 		if u.permissions[vhost] == nil {
 			return fault.New(fault.NotFound, "user %s has no permissions in vhost %s", user, vhost)
 		}
-		delete(u.permissions, vhost)
-		e.delete(rowPermission, user, vhost)
-		e.tell(Change{What: "permission.delete", Vhost: vhost, User: user})
+		e.dropPermission(u, vhost)
 		return nil
 	})
+}
+
+func (e *edit) dropPermission(u *user, vhost string) {
+	delete(u.permissions, vhost)
+	e.delete(rowPermission, u.row.Name, vhost)
+	e.tell(Change{What: "permission.delete", Vhost: vhost, User: u.row.Name})
 }

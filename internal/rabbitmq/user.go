@@ -127,15 +127,15 @@ func (e *edit) putUser(row userRow) (created bool, err error) {
 // [fault.NotFound].
 func (b *Broker) DeleteUser(ctx context.Context, name string) error {
 	return b.change(ctx, func(_ context.Context, e *edit) error {
-		u, ok := e.next.member(name)
-		if !ok {
+		if _, ok := e.next.member(name); !ok {
 			return noUser(name)
 		}
-		for vhost := range u.permissions {
-			e.delete(rowPermission, name, vhost)
+		u := e.next.user(name)
+		for _, vhost := range sortedKeys(u.permissions) {
+			e.dropPermission(u, vhost)
 		}
 		for k := range u.topics {
-			e.delete(rowTopic, name, k.vhost, k.exchange)
+			e.dropTopic(u, k)
 		}
 		delete(e.next.users, name)
 		e.delete(rowUser, name)

@@ -3,12 +3,14 @@ package rabbitmq
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/google/uuid"
 
 	"coffer/internal/broker"
+	"coffer/internal/control"
 	"coffer/internal/fault"
 )
 
@@ -78,19 +80,33 @@ func (e *edit) putVhost(ctx context.Context, v Vhost) (created bool, err error) 
 	old, ok := e.next.vhosts[v.Name]
 	if ok {
 		next = *old
-	} else {
-		next.row.Name, next.row.Namespace = v.Name, uuid.New()
-		if err := e.b.engine.core.CreateNamespace(
-			ctx, broker.NamespaceID(next.row.Namespace)); err != nil {
-			return false, fmt.Errorf("create vhost %q: %w", v.Name, err)
-		}
-		e.opens = append(e.opens, v.Name)
+	} else if err := e.newVhost(ctx, &next.row, v.Name); err != nil {
+		return false, err
 	}
 	next.row.Description, next.row.Tags = v.Description, v.Tags
 	next.row.QueueType = cmp.Or(v.DefaultQueueType, next.row.QueueType)
 	e.next.vhosts[v.Name] = &next
 	e.tell(Change{What: "vhost.put", Vhost: v.Name})
 	return !ok, e.put(rowVhost, &next.row, v.Name)
+}
+
+// newVhost gives a virtual host its namespace. One that was made and could not be opened
+// has it already.
+func (e *edit) newVhost(ctx context.Context, row *vhostRow, name string) error {
+	e.opens = append(e.opens, name)
+	text, ok, err := e.tx.Get(control.TableRabbit, e.b.engine.row(e.b.id, rowVhost, name))
+	if err != nil {
+		return err
+	}
+	if ok {
+		return json.Unmarshal(text, row)
+	}
+	row.Name, row.Namespace = name, uuid.New()
+	if err := e.b.engine.core.CreateNamespace(
+		ctx, broker.NamespaceID(row.Namespace)); err != nil {
+		return fmt.Errorf("create vhost %q: %w", name, err)
+	}
+	return nil
 }
 
 // DeleteVhost deletes a virtual host with everything in it, and with the permissions,
@@ -108,8 +124,8 @@ func (b *Broker) DeleteVhost(ctx context.Context, name string) error {
 		delete(e.next.vhosts, name)
 		e.delete(rowVhost, name)
 		e.tell(Change{What: "vhost.delete", Vhost: name})
-		for user, u := range e.next.users {
-			e.leaveVhost(user, u, name)
+		for _, user := range sortedKeys(e.next.users) {
+			e.leaveVhost(user, e.next.users[user], name)
 		}
 		for k := range e.next.policies {
 			if k.vhost == name {
@@ -129,8 +145,7 @@ func (b *Broker) DeleteVhost(ctx context.Context, name string) error {
 // leaveVhost takes the permissions of a user in a virtual host.
 func (e *edit) leaveVhost(name string, u *user, vhost string) {
 	if u.permissions[vhost] != nil {
-		delete(e.next.user(name).permissions, vhost)
-		e.delete(rowPermission, name, vhost)
+		e.dropPermission(e.next.user(name), vhost)
 	}
 	for k := range u.topics {
 		if k.vhost == vhost {

@@ -28,7 +28,7 @@ func (c *conn) greet() bool {
 			c.received.add(wire.HeaderSize)
 			c.out.send(0, &wire.ConnectionStart{
 				VersionMajor: 0, VersionMinor: 9, Mechanisms: c.offered(), Locales: "en_US",
-				ServerProperties: c.srv.properties,
+				ServerProperties: c.introduction(),
 			})
 			return true
 		}

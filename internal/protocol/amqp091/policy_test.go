@@ -164,3 +164,31 @@ func TestDialect(t *testing.T) {
 		t.Error("damaged arguments were read")
 	}
 }
+
+// renamedEngine's cluster was given a name.
+type renamedEngine struct {
+	*testEngine
+	name string
+}
+
+func (e renamedEngine) ClusterName() string { return e.name }
+
+// TestClusterName: clients are told the name that the cluster has when they connect.
+func TestClusterName(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	s, err := New(Config{Engine: e, Logger: quiet(), Cluster: "first"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"", "second", ""} {
+		c := connectInside(t, s, renamedEngine{e, name})
+		want := "first"
+		if name != "" {
+			want = name
+		}
+		if got := c.conn.Properties["cluster_name"]; got != want {
+			t.Errorf("%v, want %s", got, want)
+		}
+	}
+}

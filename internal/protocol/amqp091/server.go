@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"coffer/internal/broker"
@@ -52,6 +53,12 @@ type Engine interface {
 	// Watch calls fn after each change of n.Locked until stop is called. fn does
 	// not block and may still run once while stop does.
 	Watch(n *broker.Namespace, fn func()) (stop func())
+}
+
+// ClusterNamer is an [Engine] whose cluster may be given another name while it runs.
+type ClusterNamer interface {
+	// ClusterName is what is told to clients; "": Config.Cluster is.
+	ClusterName() string
 }
 
 // Defaults of Config.
@@ -173,7 +180,7 @@ func serverProperties(cfg *Config) wire.Table {
 	}
 	return wire.Table{
 		{Name: "capabilities", Value: wire.TableValue(capabilities)},
-		{Name: "cluster_name", Value: wire.StringValue(cfg.Cluster)},
+		{Name: clusterProperty, Value: wire.StringValue(cfg.Cluster)},
 		{Name: "copyright", Value: wire.StringValue("Licensed under the Apache License 2.0")},
 		{Name: "information", Value: wire.StringValue("Compatible with RabbitMQ 4")},
 		{Name: "platform", Value: wire.StringValue("Go")},
@@ -181,6 +188,24 @@ func serverProperties(cfg *Config) wire.Table {
 		{Name: "version", Value: wire.StringValue(cfg.Version)},
 	}
 }
+
+// introduction is what connection.start tells this client.
+func (c *conn) introduction() wire.Table {
+	k, ok := c.engine.(ClusterNamer)
+	if !ok || k.ClusterName() == "" {
+		return c.srv.properties
+	}
+	t := slices.Clone(c.srv.properties)
+	for i := range t {
+		if t[i].Name == clusterProperty {
+			t[i].Value = wire.StringValue(k.ClusterName())
+		}
+	}
+	return t
+}
+
+// clusterProperty names the server property with the name of the cluster.
+const clusterProperty = "cluster_name"
 
 // Serve runs one connection and returns when it is over; it closes conn. When
 // ctx ends, the client is told, and has Config.CloseTimeout to answer. It may be

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"coffer/internal/fault"
+	"coffer/internal/rabbitmq"
 )
 
 // level is who may use a route.
@@ -121,8 +122,14 @@ func (c *call) authenticate() error {
 		return errors.New("management: an authenticated user is unknown")
 	}
 	c.h.succeeded.Add(1)
-	c.user, c.tags = name, u.Tags
+	c.act(u)
 	return nil
+}
+
+// act notes for whom the request is made.
+func (c *call) act(u rabbitmq.UserInfo) {
+	c.user, c.tags = u.Name, u.Tags
+	c.r = c.r.WithContext(rabbitmq.As(c.r.Context(), u.Name))
 }
 
 // trust lets in who signed in before.
@@ -131,6 +138,6 @@ func (c *call) trust(i Identity) error {
 	if !ok || !c.h.Holds(i) {
 		return &failure{http.StatusUnauthorized, "not_authorized", "Login failed"}
 	}
-	c.user, c.tags = i.name, u.Tags
+	c.act(u)
 	return nil
 }
