@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -87,6 +88,7 @@ type pipe struct {
 	name   string
 	user   string // "": of nobody
 	signIn bool
+	plain  bool // the user may what clients may, and no more
 }
 
 // LocalAddr names the broker's end.
@@ -106,6 +108,11 @@ func (a pipeAddr) String() string { return string(a) }
 // Enter is [peer.Broker]'s.
 func (l *links) Enter(ctx context.Context, user string) (net.Conn, error) {
 	return l.open(ctx, &pipe{user: user})
+}
+
+// dial gives a connection of a user, like one of a client who has signed in.
+func (l *links) dial(ctx context.Context, user string) (net.Conn, error) {
+	return l.open(ctx, &pipe{user: user, plain: true})
 }
 
 // EnterAsClient is [peer.Broker]'s.
@@ -128,17 +135,31 @@ func (l *links) serve(ctx context.Context, conn net.Conn) {
 	switch p := conn.(*pipe); {
 	case p.signIn:
 		l.server.Serve(ctx, p)
-	case p.user != "":
+	case p.plain:
 		l.server.ServeAs(ctx, p, p.user)
+	case p.user != "":
+		l.server.ServeFor(ctx, p, p.user, actingEngine{amqpEngine{l.rabbit}})
 	default:
 		l.server.ServeInside(ctx, p, insideEngine{amqpEngine{l.rabbit}})
 	}
+}
+
+// actingEngine is the engine of shovels and links that act for a user. They carry what
+// others have written: for administrators, who could permit it to themselves, with the
+// names of those in it.
+type actingEngine struct{ amqpEngine }
+
+// Impersonates is [amqp091.Impersonator]'s.
+func (e actingEngine) Impersonates(user string) bool {
+	u, _ := e.User(user)
+	return e.amqpEngine.Impersonates(user) || slices.Contains(u.Tags, "administrator")
 }
 
 // insideEngine is the engine of the broker's own connections, which may do everything.
 type insideEngine struct{ amqpEngine }
 
 var (
+	_ amqp091.Impersonator = actingEngine{}
 	_ amqp091.Engine       = insideEngine{}
 	_ amqp091.Impersonator = insideEngine{}
 	_ amqp091.TopicKeeper  = insideEngine{}

@@ -113,7 +113,7 @@ var _ management.Doors = (*managed)(nil)
 
 // Dial is [management.Doors]'s.
 func (m *managed) Dial(ctx context.Context, user string) (net.Conn, error) {
-	return m.links.Enter(ctx, user)
+	return m.links.dial(ctx, user)
 }
 
 // Arguments is [management.Doors]'s.

@@ -23,10 +23,16 @@ func (s *Server) ServeAs(ctx context.Context, conn net.Conn, user string) {
 const insider = "none"
 
 // ServeInside is [Server.ServeAs] for a connection that is the broker's own and of no
-// user, such as one of a shovel whose URI names nobody: engine decides what it may.
+// user, such as one of a federation link: engine decides what it may.
 func (s *Server) ServeInside(ctx context.Context, conn net.Conn, engine Engine) {
+	s.ServeFor(ctx, conn, insider, engine)
+}
+
+// ServeFor is [Server.ServeAs] with another engine than the server's to decide what the
+// user may.
+func (s *Server) ServeFor(ctx context.Context, conn net.Conn, user string, engine Engine) {
 	c := newConn(s, conn)
-	c.known, c.engine = insider, engine
+	c.known, c.engine = user, engine
 	c.serve(ctx)
 }
 

@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -144,7 +145,7 @@ func (b *Broker) Enter(_ context.Context, user string) (net.Conn, error) {
 	near, far := net.Pipe()
 	b.serve(far, func() {
 		if user != "" {
-			b.Server.ServeAs(b.ctx, far, user)
+			b.Server.ServeFor(b.ctx, far, user, Acting{Engine{b.Broker}})
 			return
 		}
 		b.Server.ServeInside(b.ctx, far, Inside{Engine{b.Broker}})
@@ -275,6 +276,15 @@ func (d dialect) Shape(arguments []byte) rabbitmq.Shape {
 	var s rabbitmq.Shape
 	s.Kind, s.Limits, s.Overflow, s.Deliveries = d.Dialect.Shape(arguments)
 	return s
+}
+
+// Acting is the engine of connections that act for a user, as node's is.
+type Acting struct{ Engine }
+
+// Impersonates is [amqp091.Impersonator]'s.
+func (e Acting) Impersonates(user string) bool {
+	u, _ := e.User(user)
+	return e.Engine.Impersonates(user) || slices.Contains(u.Tags, "administrator")
 }
 
 // Inside is the engine of the broker's own connections.

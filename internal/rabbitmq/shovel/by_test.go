@@ -55,3 +55,35 @@ func TestActsForItsUser(t *testing.T) {
 		t.Errorf("%d messages are in the queue that was not to be read", n)
 	}
 }
+
+// TestCarriesUserIDs: an administrator's shovel brings messages here with the names of
+// those who wrote them; one of anybody else is held to its own.
+func TestCarriesUserIDs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	_, err := w.here.PutUser(ctx, rabbitmq.UserSpec{
+		Name: "maker", Password: []byte("maker's"), Tags: []string{"policymaker"},
+	})
+	near, there := w.near(), w.other()
+	near.must(err)
+	_, err = w.here.PutPermission(ctx, rabbitmq.Permission{
+		User: "maker", Vhost: "/", Configure: ".*", Write: ".*", Read: ".*",
+	})
+	near.must(err)
+	for _, by := range []string{"admin", "maker"} {
+		there.queue("from "+by, nil)
+		there.send("", "from "+by, amqp.Publishing{UserId: "somebody"})
+		_, err := w.here.PutParameter(ctx, rabbitmq.Parameter{
+			Component: Component, Vhost: "/", Name: by, By: by, Value: definitionOf(object{
+				"src-uri": w.uri, "src-queue": "from " + by, "dest-uri": "amqp://",
+				"dest-queue": "to " + by,
+			}),
+		})
+		near.must(err)
+	}
+	w.awaitState("maker", Terminated, "406 PRECONDITION_FAILED")
+	if m := near.take("to admin", 1)[0]; m.UserId != "somebody" {
+		t.Errorf("%+v", m)
+	}
+}
