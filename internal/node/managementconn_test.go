@@ -96,3 +96,18 @@ func other(list []string, name string) string {
 	}
 	return ""
 }
+
+// TestManagementOwnConnections: the connections that requests have for a moment are not
+// shown, however soon one looks.
+func TestManagementOwnConnections(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	admin := strings.TrimSpace(w.file(fileMainAdmin))
+	c := w.console()
+	for range 20 {
+		c.ask(admin, "PUT", "https://localhost/api/queues/%2F/q", `{"durable":true}`)
+		if _, text := c.ask(admin, "GET", "https://localhost/api/connections", ""); text != "[]" {
+			t.Fatalf("connections: %s", text)
+		}
+	}
+}

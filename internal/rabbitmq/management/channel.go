@@ -33,7 +33,7 @@ func listOwnChannels(c *call) error {
 }
 
 func getChannel(c *call) error {
-	for _, x := range c.h.living.Connections() {
+	for _, x := range c.h.connected() {
 		for i := range x.Channels {
 			if channelName(&x, &x.Channels[i]) != c.vars["channel"] {
 				continue
@@ -111,7 +111,7 @@ func (c *call) consumers(fn func(*Connection, *Consumer) bool) []object {
 		seen[v] = true
 	}
 	list := []object{}
-	for _, x := range c.h.living.Connections() {
+	for _, x := range c.h.connected() {
 		if !seen[x.Vhost] {
 			continue
 		}

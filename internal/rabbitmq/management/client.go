@@ -19,6 +19,9 @@ type client struct {
 	stop    func() bool
 }
 
+// clientProduct is what the connections of requests call themselves.
+const clientProduct = "RabbitMQ Management"
+
 // client opens a connection to the virtual host as the user of the request. The caller
 // closes it. When the request ends before, the connection is cut.
 func (c *call) client(vhost string) (*client, error) {
@@ -26,7 +29,7 @@ func (c *call) client(vhost string) (*client, error) {
 	var raw net.Conn
 	conn, err := amqp.DialConfig("amqp://localhost", amqp.Config{
 		Vhost: vhost, SASL: []amqp.Authentication{&amqp.ExternalAuth{}}, Heartbeat: -1,
-		Properties: amqp.Table{"product": "RabbitMQ Management"},
+		Properties: amqp.Table{"product": clientProduct},
 		Dial: func(string, string) (_ net.Conn, err error) {
 			raw, err = c.h.doors.Dial(ctx, c.user)
 			return raw, err

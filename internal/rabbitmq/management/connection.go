@@ -2,6 +2,7 @@ package management
 
 import (
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -11,13 +12,21 @@ const closedReason = "Closed via management plugin"
 // maxReason bounds X-Reason, in octets; a reply text has at most 255.
 const maxReason = 200
 
+// connected lists the connections but for those that requests of this API have for a
+// moment.
+func (h *Handler) connected() []Connection {
+	return slices.DeleteFunc(h.living.Connections(), func(x Connection) bool {
+		return x.Direct && x.Properties["product"] == clientProduct
+	})
+}
+
 // connections lists those that the user may see: its own, or all for monitoring; in the
 // virtual host of the path, if there is one.
 func (c *call) connections() []Connection {
 	vhost, one := c.vars["vhost"]
 	all := c.has(tagAdministrator, tagMonitoring)
 	var list []Connection
-	for _, x := range c.h.living.Connections() {
+	for _, x := range c.h.connected() {
 		if (all || x.User == c.user) && (!one || x.Vhost == vhost) {
 			list = append(list, x)
 		}
@@ -48,7 +57,7 @@ func listOfUser(c *call) error {
 
 // connection gives the one of the path, if the user may see it.
 func (c *call) connection() (*Connection, error) {
-	for _, x := range c.h.living.Connections() {
+	for _, x := range c.h.connected() {
 		if x.Name != c.vars["connection"] {
 			continue
 		}
@@ -135,7 +144,7 @@ func closeOfUser(c *call) error {
 	if user != c.user && !c.has(tagAdministrator) {
 		return notAuthorised("User not authorised to access object")
 	}
-	for _, x := range c.h.living.Connections() {
+	for _, x := range c.h.connected() {
 		if x.User == user {
 			c.h.living.CloseConnection(x.Name, c.reason())
 		}

@@ -62,7 +62,7 @@ func checkService(c *call) error {
 }
 
 func checkConnectionLimit(c *call) error {
-	open := len(c.h.living.Connections())
+	open := len(c.h.connected())
 	if open < maxConnections {
 		return c.well("limit", maxConnections, "connections", open)
 	}

@@ -54,7 +54,7 @@ func (c *call) shownNode() object {
 	}
 	return c.count(o, "node", append(c.churn(list, &t),
 		count{"mem_used", int64(memoryUsed())}, count{"fd_used", int64(m.Files)},
-		count{"sockets_used", int64(len(c.h.living.Connections()))},
+		count{"sockets_used", int64(len(c.h.connected()))},
 		count{"proc_used", int64(runtime.NumGoroutine())},
 		count{"disk_free", int64(min(m.DiskFree, math.MaxInt64))})...)
 }

@@ -100,7 +100,7 @@ func (c *call) clients() *clients {
 		return c.known
 	}
 	c.known = &clients{map[*broker.Session]*Connection{}, map[string]string{}, map[string]string{}}
-	for _, x := range c.h.living.Connections() {
+	for _, x := range c.h.connected() {
 		c.known.owners[x.Session] = &x
 		for i := range x.Channels {
 			for _, k := range x.Channels[i].Consumers {

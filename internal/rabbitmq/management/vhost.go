@@ -47,7 +47,7 @@ func (c *call) shownVhost(v rabbitmq.Vhost) object {
 	}
 	var counts Counts
 	var in, out uint64
-	for _, x := range c.h.living.Connections() {
+	for _, x := range c.h.connected() {
 		if x.Vhost != v.Name {
 			continue
 		}
