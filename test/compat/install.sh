@@ -61,6 +61,16 @@ client_prometheus() {
 	echo "prometheus" >"$said/prometheus"
 }
 
+client_rabbitamqp() {
+	name=rabbitamqp
+	javac -version && mvn -version || debian default-jdk-headless maven
+	once rabbitamqp jars rabbitamqp/pom.xml
+	# Its classes have annotations that are not among its dependencies.
+	javac -Xlint:all,-classfile -Werror -cp "$folder/*" -d "$said/rabbitamqp.classes" \
+		rabbitamqp/Main.java
+	echo "java -cp '$said/rabbitamqp.classes:$folder/*' Main" >"$said/rabbitamqp"
+}
+
 client_proton() {
 	/usr/bin/python3 -c 'import proton' || debian python3-qpid-proton
 	echo "/usr/bin/python3 proton/main.py" >"$said/proton"

@@ -20,7 +20,10 @@ export COFFER_COMPAT_CACHE=$cache
 suites=rabbithole
 case ${COFFER_COMPAT:=quick} in
 quick) COFFER_COMPAT=node ;;
-all) suites="rabbithole ansible" COFFER_COMPAT='node java spring ruby php celery prometheus proton' ;;
+all)
+	suites="rabbithole ansible"
+	COFFER_COMPAT='node java spring ruby php celery prometheus proton rabbitamqp'
+	;;
 esac
 
 build=$(mktemp -d)

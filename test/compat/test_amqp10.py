@@ -1,5 +1,5 @@
 """AMQP 1.0 against the built binary: the integration tests of Azure's go-amqp, as
-they are in its module, and a program with Qpid Proton.
+they are in its module, and programs with Qpid Proton and RabbitMQ's own client.
 """
 
 import json
@@ -57,23 +57,41 @@ class GoAMQP(unittest.TestCase):
         self.assertEqual(sorted(passed), sorted(TESTS), run.stdout[-8000:] + run.stderr)
 
 
-class Proton(unittest.TestCase):
-    PARTS = ["work-queue", "outcomes", "publish-subscribe", "rpc", "bodies", "mistakes"]
+class Program(unittest.TestCase):
+    """A program that prints `ok NAME` for each part that held."""
+
+    name, parts = None, []
 
     def test_parts(self):
-        command = pathlib.Path(os.environ.get("COFFER_COMPAT_CLIENTS", HERE), "proton")
+        if self.name is None:
+            self.skipTest("the base of the others")
+        command = pathlib.Path(os.environ.get("COFFER_COMPAT_CLIENTS", HERE), self.name)
         why = command.with_suffix(".skip")
         if why.is_file():
-            self.skipTest(f"proton: {why.read_text().strip()}")
+            self.skipTest(f"{self.name}: {why.read_text().strip()}")
         if not command.is_file():
-            self.skipTest("not asked for; make compat CLIENTS=proton")
+            self.skipTest(f"not asked for; make compat CLIENTS={self.name}")
         server = Server(self)
         run = subprocess.run(shlex.split(command.read_text()), cwd=HERE, capture_output=True,
                              env={**clean_environment(), **server.env}, text=True,
                              timeout=PATIENCE)
-        parts = re.findall(r"^ok (.+)$", run.stdout, re.M)
-        self.assertEqual(parts, self.PARTS, run.stdout + run.stderr)
+        held = re.findall(r"^ok (.+)$", run.stdout, re.M)
+        self.assertEqual(held, self.parts, run.stdout + run.stderr)
 
+
+class Proton(Program):
+    name = "proton"
+    parts = ["work-queue", "outcomes", "publish-subscribe", "rpc", "bodies", "mistakes"]
+
+
+class RabbitAMQP(Program):
+    """RabbitMQ's own client for Java, which declares things at the management node."""
+
+    name = "rabbitamqp"
+    parts = ["declare", "publish", "consume", "rpc", "mistakes", "delete"]
+
+
+del Program  # unittest would run it too
 
 if __name__ == "__main__":
     unittest.main()
