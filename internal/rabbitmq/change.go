@@ -118,7 +118,7 @@ func (b *Broker) change(ctx context.Context, fn func(context.Context, *edit) err
 	by, _ := ctx.Value(actorKey{}).(string)
 	for _, c := range e.told {
 		c.By = by
-		b.engine.log.Info("rabbitmq", "broker", b.id, "change", c.What, "of", c)
+		b.engine.log.Info("broker changed", "broker", b.id, "change", c.What, "of", c)
 		if b.engine.events.Changed != nil {
 			b.engine.events.Changed(ctx, b.id, c)
 		}

@@ -1,11 +1,21 @@
-// Package rabbitmq is the RabbitMQ engine: the virtual hosts, users and
-// permissions of each broker, kept in shard 0. It satisfies what
-// protocol/amqp091 and service/mq need of an engine.
+// Package rabbitmq is the RabbitMQ engine: the virtual hosts, users, permissions,
+// policies, limits and parameters of each broker, kept in shard 0, and their definitions
+// files. It satisfies what the AMQP protocols and service/mq need of an engine.
 //
-// Guarantees: passwords are stored as argon2id hashes only; an unknown user and
-// a wrong password take alike and are told apart by nobody; a permission that
-// is not given is refused. Exchanges, queues and messages are package broker's;
-// sockets are the node's.
+// Guarantees: what is asked of a broker is answered from memory, by a state that each
+// change replaces as a whole once it is durable; a change counts at once, for clients
+// that are there too. Passwords are stored as argon2id hashes unless RabbitMQ's own are
+// brought along or asked for; an unknown user and a wrong password take alike and are
+// told apart by nobody; a permission that is not given is refused. Exchanges, queues and
+// messages are package broker's; sockets are the node's.
+//
+// Differences from RabbitMQ 4: what stands for a variable of a topic permission is taken
+// literally, not as a pattern; a password that is kept as argon2id is exported beside a
+// hash that lets nobody in, since RabbitMQ could not check it; a definitions file is
+// checked as a whole before it changes anything. Names and texts are UTF-8.
+//
+// BUG: policies may say consumer-timeout, dead-letter-strategy, max-in-memory-*, queue-*,
+// ha-*, target-group-size and what only streams know, which has no effect here.
 package rabbitmq
 
 import (
