@@ -5,6 +5,12 @@
 // ends with the exit code 75.
 //
 //	go run ./test/rabbitmq/with go test ./internal/protocol/amqp091 -args -rabbitmq {}
+//
+// Where {http} stands in the arguments, its management API is open, too, with shovels and
+// federation, and stands for it.
+//
+//	go run ./test/rabbitmq/with go test -run TestRealImport ./internal/node \
+//		-args -rabbitmq-management http://u:p@{http}
 package main
 
 import (
@@ -19,6 +25,8 @@ import (
 
 	"coffer/test/rabbitmq"
 )
+
+const httpPlace = "{http}"
 
 // missing is the exit code when there is no RabbitMQ: that of a temporary failure.
 const missing = 75
@@ -38,13 +46,19 @@ func main() {
 func run(command []string) (code int, err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	s, err := rabbitmq.Start(ctx, rabbitmq.Config{
+	cfg := rabbitmq.Config{
 		Users: []rabbitmq.User{{
 			Name: "u", Password: "p",
 			Configure: "^(?!denied)", Write: "^(?!secret$)", Read: "^(?!hidden$)",
 		}},
 		Plugins: []string{"rabbitmq_consistent_hash_exchange"},
-	})
+	}
+	if strings.Contains(strings.Join(command, " "), httpPlace) {
+		cfg.HTTP = true
+		cfg.Plugins = append(cfg.Plugins,
+			"rabbitmq_management", "rabbitmq_shovel", "rabbitmq_federation")
+	}
+	s, err := rabbitmq.Start(ctx, cfg)
 	if errors.Is(err, rabbitmq.ErrMissing) {
 		return missing, err
 	}
@@ -53,7 +67,7 @@ func run(command []string) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, s.Stop()) }()
 	for i := range command {
-		command[i] = strings.ReplaceAll(command[i], "{}", s.Addr)
+		command[i] = strings.NewReplacer("{}", s.Addr, httpPlace, s.HTTP).Replace(command[i])
 	}
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
