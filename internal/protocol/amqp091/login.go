@@ -84,7 +84,7 @@ func (c *conn) authenticate(ctx context.Context, m *wire.ConnectionStartOk) erro
 
 // describe notes what the client says of itself.
 func (c *conn) describe(properties wire.Table) {
-	c.face.Properties = properties.Plain()
+	c.properties = encoded(properties)
 	if name, ok := properties.Get("connection_name"); ok {
 		c.client.Name, _ = name.Text()
 	}

@@ -162,7 +162,7 @@ func endpoint(a net.Addr) Endpoint {
 // info is what is shown of the connection now.
 func (c *conn) info() ConnectionInfo {
 	i := c.face
-	i.State = c.state()
+	i.State, i.Properties = c.state(), shownArguments(c.properties)
 	i.Received, i.Sent = c.received.load(), c.sent.load()
 	c.out.Lock()
 	i.SendPending, i.Ended, i.Session = len(c.out.buf), c.ended, c.live

@@ -11,7 +11,8 @@ import (
 
 // shownConn is what a connection keeps for those who look at it.
 type shownConn struct {
-	face           ConnectionInfo // what does not change; complete once listed
+	face           ConnectionInfo // what does not change; complete once listed, but for:
+	properties     []byte         // of the client, encoded
 	received, sent traffic
 	barred         atomic.Uint32 // one of:
 	leaving        atomic.Bool
@@ -119,11 +120,20 @@ func (cons *consumer) info() ConsumerInfo {
 // kept gives the arguments of a consumer as they are kept to be shown. What is larger
 // than usual is not, lest consumers take more memory than messages may.
 func (c *conn) kept(t wire.Table) []byte {
+	b := encoded(t)
+	if len(b) > c.srv.cfg.MaxPending/c.srv.cfg.MaxConsumers {
+		return nil
+	}
+	return b
+}
+
+// encoded gives a table as it takes the least memory; nil: it is empty.
+func encoded(t wire.Table) []byte {
 	if len(t) == 0 {
 		return nil
 	}
 	b, err := wire.AppendTable(nil, t)
-	if err != nil || len(b) > c.srv.cfg.MaxPending/c.srv.cfg.MaxConsumers {
+	if err != nil { // it came encoded
 		return nil
 	}
 	return slices.Clip(b)
