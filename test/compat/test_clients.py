@@ -14,8 +14,10 @@ import signal
 import subprocess
 import threading
 import unittest
+import urllib.parse
 
 from coffer import Broker, Server, clean_environment
+from relay import Relay
 
 HERE = pathlib.Path(__file__).parent
 PATTERNS = ["work-queue", "publish-subscribe", "routing", "topics", "rpc", "direct-reply-to",
@@ -117,21 +119,38 @@ class Revocable(Client):
                     {"disable": disable, "enable": enable})
 
 
-class Node(Revocable):
+class Recovering(Client):
+    """A client that connects again by itself, and sets up again what it had."""
+
+    def test_recovery(self):
+        relay = Relay(self, lambda: urllib.parse.urlsplit(self.server.env["COFFER_AMQP_URL"]).port)
+        url = urllib.parse.urlsplit(self.server.env["COFFER_AMQP_URL"])
+        url = url._replace(netloc=url.netloc.replace(f":{url.port}", f":{relay.port}"))
+
+        def restart():
+            self.server.kill()
+            self.server.start()
+            return "restarted"
+
+        program = self.launch("recovery", COFFER_AMQP_URL=url.geturl())
+        self.finish(program, ["recovery"], {"restart": restart})
+
+
+class Node(Revocable, Recovering):
     name = "node"
 
 
-class Java(Revocable):
+class Java(Revocable, Recovering):
     name = "java"
 
 
-class Spring(Client):
+class Spring(Recovering):
     name = "spring"
     patterns = [*PATTERNS[:7], "transactions", *PATTERNS[7:]]
     mistakes = [m for m in MISTAKES if m != "acked-twice"]  # listeners ack, not users
 
 
-class Ruby(Client):
+class Ruby(Recovering):
     name = "ruby"
 
 
@@ -146,7 +165,7 @@ class Celery(Client):
     patterns = ["start", *(p for p in PATTERNS if p != "direct-reply-to"), "stop"]
 
 
-del Client, Revocable  # unittest would run them too
+del Client, Revocable, Recovering  # unittest would run them too
 
 if __name__ == "__main__":
     unittest.main()

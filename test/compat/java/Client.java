@@ -5,8 +5,10 @@ import com.rabbitmq.client.ConnectionFactory;
 import com.rabbitmq.client.DeliverCallback;
 import com.rabbitmq.client.Delivery;
 import com.rabbitmq.client.MessageProperties;
+import java.io.BufferedReader;
 import java.io.FileInputStream;
 import java.io.InputStream;
+import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.security.KeyStore;
 import java.security.cert.CertificateFactory;
@@ -21,6 +23,9 @@ import javax.net.ssl.TrustManagerFactory;
 final class Client {
     /** How long a wait for what is to come lasts at most. */
     static final long LIMIT_SECONDS = 120;
+
+    private static final BufferedReader ANSWERS =
+            new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
 
     static final AMQP.BasicProperties PERSISTENT = MessageProperties.MINIMAL_PERSISTENT_BASIC;
 
@@ -41,6 +46,7 @@ final class Client {
         factory.setUri(url);
         factory.useSslProtocol(context);
         factory.enableHostnameVerification();
+        factory.setNetworkRecoveryInterval(200); // milliseconds
         factory.setConnectionTimeout((int) TimeUnit.SECONDS.toMillis(LIMIT_SECONDS));
         factory.setHandshakeTimeout((int) TimeUnit.SECONDS.toMillis(LIMIT_SECONDS));
         factory.setChannelRpcTimeout((int) TimeUnit.SECONDS.toMillis(LIMIT_SECONDS));
@@ -71,6 +77,12 @@ final class Client {
         Channel channel = connection.createChannel();
         channel.confirmSelect();
         return channel;
+    }
+
+    /** Asks the one who runs this program to do something, and gives the answer. */
+    static String ask(String what) throws Exception {
+        System.out.println(what);
+        return ANSWERS.readLine();
     }
 
     static byte[] bytes(String text) {

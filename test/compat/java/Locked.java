@@ -3,9 +3,6 @@ import com.rabbitmq.client.Channel;
 import com.rabbitmq.client.Connection;
 import com.rabbitmq.client.Delivery;
 import com.rabbitmq.client.ShutdownSignalException;
-import java.io.BufferedReader;
-import java.io.InputStreamReader;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -16,8 +13,6 @@ import java.util.List;
 final class Locked {
     private static final int WAITING = 20;
     private static final int PREFETCH = 5;
-    private static final BufferedReader ANSWERS =
-            new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
 
     private final Connection connection;
     private final Channel out;
@@ -49,20 +44,15 @@ final class Locked {
             for (int n = 0; n < PREFETCH; n++) {
                 held.add(locked.inbox.next("a message"));
             }
-            locked.refused(ask("disable"));
+            locked.refused(Client.ask("disable"));
             for (Delivery delivery : held) {
                 got.add(Integer.valueOf(Client.text(delivery)));
                 Client.ack(locked.into, delivery);
             }
             locked.silent(main);
-            ask("enable");
+            Client.ask("enable");
             locked.flows(got);
         }
-    }
-
-    private static String ask(String what) throws Exception {
-        System.out.println(what);
-        return ANSWERS.readLine();
     }
 
     /** Nothing is taken, and the client is told the key and why. */

@@ -2,7 +2,8 @@ import com.rabbitmq.client.Connection;
 import java.util.Map;
 
 /**
- * RabbitMQ's Java client against a Coffer that runs: Main patterns|mistakes|locked. Each line
+ * RabbitMQ's Java client against a Coffer that runs: Main MODE, one of
+ * patterns, mistakes, locked, recovery. Each line
  * `ok NAME` is one part that held; the first that does not ends the program.
  */
 final class Main {
@@ -31,6 +32,8 @@ final class Main {
                 return Patterns.all();
             case "mistakes":
                 return Mistakes.all();
+            case "recovery":
+                return Map.of("recovery", Recovery::run);
             default:
                 return Map.of("locked", Locked::run);
         }

@@ -1,5 +1,5 @@
 'use strict';
-// amqplib against a Coffer that runs: node main.js patterns|mistakes|locked.
+// amqplib against a Coffer that runs: node main.js patterns|mistakes|locked|recovery.
 // Each line `ok NAME` is one pattern that held; the first that does not ends it.
 
 const client = require('./client');
@@ -7,9 +7,9 @@ const client = require('./client');
 async function main(mode) {
   const patterns = require(`./${mode}`);
   for (const [name, pattern] of Object.entries(patterns)) {
-    const connection = await client.connect();
+    const connection = mode === 'recovery' ? null : await client.connect();
     await pattern(connection);
-    await connection.close();
+    await connection?.close();
     console.log(`ok ${name}`);
   }
 }

@@ -29,7 +29,7 @@ module Client
   # Connects over TLS; only Coffer's own CA is trusted.
   def connect(url: ENV.fetch('COFFER_AMQP_URL'), certs: ENV.fetch('COFFER_CA'), **options)
     connection = Bunny.new(url, verify_peer: true, tls_ca_certificates: [certs],
-                                automatically_recover: false, connection_timeout: LIMIT,
+                                connection_timeout: LIMIT, network_recovery_interval: 0.2,
                                 continuation_timeout: LIMIT * 1000, read_timeout: LIMIT,
                                 logger: Logger.new(File::NULL), **options)
     connection.start

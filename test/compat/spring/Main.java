@@ -3,8 +3,8 @@ import org.springframework.amqp.rabbit.connection.CachingConnectionFactory;
 import org.springframework.context.annotation.AnnotationConfigApplicationContext;
 
 /**
- * Spring AMQP against a Coffer that runs: Main patterns|mistakes. Each line `ok NAME` is one part
- * that held; the first that does not ends the program.
+ * Spring AMQP against a Coffer that runs: Main patterns|mistakes|recovery. Each line `ok NAME` is
+ * one part that held; the first that does not ends the program.
  */
 final class Main {
     interface Part {
@@ -13,10 +13,15 @@ final class Main {
 
     public static void main(String[] arguments) {
         try {
-            if (arguments[0].equals("mistakes")) {
-                runAll(Mistakes.all());
-            } else {
-                patterns();
+            switch (arguments[0]) {
+                case "mistakes":
+                    runAll(Mistakes.all());
+                    break;
+                case "recovery":
+                    runAll(Map.of("recovery", Recovery::run));
+                    break;
+                default:
+                    patterns();
             }
             System.exit(0);
         } catch (Throwable e) {
