@@ -141,6 +141,7 @@ func (c *conn) attachSender(l *link, m *wire.Attach, code wire.Code, fields wire
 		Source: m.Source, Target: m.Target,
 		MaxMessageSize: wire.Some(uint64(c.srv.cfg.MaxMessage)), Properties: answered(l, m),
 	})
+	c.full = c.room() != nil // the writer may not have heard of it yet
 	c.grant(l)
 	c.out.notify()
 	return nil

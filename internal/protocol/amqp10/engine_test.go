@@ -232,6 +232,9 @@ func serveTest(t testing.TB, e *testEngine, cfg Config) *service {
 	if cfg.RefusalDelay == 0 {
 		cfg.RefusalDelay = time.Millisecond
 	}
+	// A machine that is slow must not change what a test sees.
+	setDefault(&cfg.HandshakeTimeout, patience)
+	setDefault(&cfg.CloseTimeout, patience)
 	s, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -44,7 +44,8 @@ func TestOpen(t *testing.T) {
 // A client that says nothing for too long is told so.
 func TestIdleClient(t *testing.T) {
 	t.Parallel()
-	p := openPeer(t, serveTest(t, newEngine(t), Config{IdleTimeout: time.Second}))
+	p := dialPeer(t, serveTest(t, newEngine(t), Config{IdleTimeout: time.Second}))
+	p.open()
 	got := p.outcome()
 	if !strings.HasPrefix(got, "close "+wire.AmqpErrorResourceLimitExceeded) {
 		t.Errorf("got %s", got)
