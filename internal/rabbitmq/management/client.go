@@ -70,6 +70,9 @@ func opening(err error) error {
 // refused translates what closed a channel, as RabbitMQ's API does.
 func refused(err error) error {
 	e, ok := errors.AsType[*amqp.Error](err)
+	if !ok && strings.HasSuffix(err.Error(), "exceeds 255 bytes") {
+		return badRequest("a name or a key exceeds 255 bytes") // it cannot be sent
+	}
 	if !ok {
 		return err
 	}
