@@ -23,6 +23,9 @@ type message struct {
 	RawProperties json.RawMessage `json:"properties"`
 }
 
+// Cut reports whether the payload is longer than what is shown of it.
+func (m *message) Cut() bool { return m.Size != nil && *m.Size > maxShown }
+
 // Properties gives the properties that are set, but the headers.
 func (m *message) Properties() map[string]any {
 	all := m.properties()

@@ -247,6 +247,37 @@ func (b *browser) upload(text string) seen {
 	return b.do(r)
 }
 
+// TestTooLarge: forms are bounded, each kind by its own bound.
+func TestTooLarge(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Config{MaxBody: 2 << 20})
+	b := w.signedIn()
+	large, larger := strings.Repeat("x", maxForm+1), strings.Repeat("x", 2<<20)
+	b.form("/queues", "vhost", "/", "queue", "q", "arguments", large).
+		shows(t, 413, "too large")
+	b.get("/queues").shows(t, 200, "There are no queues.")
+	b.form("/queues", "vhost", "/", "queue", "q").shows(t, 200, "is declared")
+	b.form("/publish", "vhost", "/", "queue", "q", "payload", large).shows(t, 200, "is published")
+	b.get("/queue", "vhost", "/", "queue", "q")
+	b.form("/publish", "vhost", "/", "queue", "q", "payload", larger).shows(t, 413, "too large")
+	b.upload(larger).shows(t, 413, "too large")
+	s := b.form("/queue/get", "vhost", "/", "queue", "q", "count", "1",
+		"ackmode", "ack_requeue_true", "encoding", "auto")
+	s.shows(t, 200, "1.0 MiB", "shown up to here")
+	if len(s.text) > maxShown+(64<<10) {
+		t.Errorf("a page of %d octets", len(s.text))
+	}
+	const long = "exceeds 255 bytes"
+	name := strings.Repeat("q", 300)
+	b.form("/queues", "vhost", "/", "queue", name).shows(t, 400, long)
+	b.form("/exchanges", "vhost", "/", "exchange", name, "type", "direct").shows(t, 400, long)
+	b.form("/publish", "vhost", "/", "exchange", "amq.direct", "routing_key", name).
+		shows(t, 400, long)
+	b.form("/bind", "vhost", "/", "queue", "q", "source", "amq.direct", "destination", "q",
+		"routing_key", name).shows(t, 400, long)
+	b.form("/users", "user", name, "password", "x", "again", "x").shows(t, 400, "255")
+}
+
 // TestParameters: global parameters are set and deleted, and what is no JSON is not.
 func TestParameters(t *testing.T) {
 	t.Parallel()

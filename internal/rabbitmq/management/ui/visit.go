@@ -37,6 +37,7 @@ type visit struct {
 	notice *notice    // shown instead of the session's
 	code   int        // of the page; 0: 200
 	fresh  string     // where the page is fetched anew; "": where it is
+	read   bool       // the form was
 	holds  bool       // a place of Handler.large
 }
 
@@ -53,7 +54,7 @@ func (h *Handler) serve(p page) http.HandlerFunc {
 		v := &visit{h: h, w: w, r: r, form: url.Values{}}
 		defer v.release()
 		err := v.run(p)
-		if err != nil && p.again != nil && !errors.Is(err, errOver) && !errors.Is(err, errForeign) {
+		if err != nil && p.again != nil && v.read && !errors.Is(err, errOver) {
 			v.fails(err)
 			err = p.again(v)
 		}
@@ -80,6 +81,7 @@ func (v *visit) run(p page) error {
 		if err := v.readForm(p); err != nil {
 			return err
 		}
+		v.read = true
 	}
 	return p.do(v)
 }
@@ -109,7 +111,10 @@ func (v *visit) readForm(p page) error {
 		}
 	}
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, limit)
-	err := v.r.ParseMultipartForm(limit)
+	err := v.r.ParseForm()
+	if err == nil {
+		err = v.r.ParseMultipartForm(limit)
+	}
 	if err != nil && !errors.Is(err, http.ErrNotMultipart) {
 		if _, over := errors.AsType[*http.MaxBytesError](err); over {
 			return &refusal{http.StatusRequestEntityTooLarge, "The form is too large."}
