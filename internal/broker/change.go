@@ -165,8 +165,8 @@ func newBinding(key bindingKey, q *Queue, durable bool, kind AddressKind) *bindi
 	b := &binding{
 		key: key, queue: q, durable: durable, keyless: kind.keyless(), shown: shown,
 	}
-	if kind == Hashed {
-		b.weigh()
+	if kind.single() {
+		b.weigh(kind)
 	}
 	return b
 }
@@ -184,6 +184,9 @@ func (b *binding) way() way {
 	}
 	return way{b.queue, b.key.source, b.key.key}
 }
+
+// single reports whether a message goes to one of the bindings.
+func (k AddressKind) single() bool { return k == Hashed || k == Drawn }
 
 // keyless reports whether keys of bindings do not matter.
 func (k AddressKind) keyless() bool { return k == Fanout || k == Matched }

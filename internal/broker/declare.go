@@ -19,7 +19,7 @@ func (n *Namespace) DeclareAddress(ctx context.Context, a Address) (
 	if err := checkName("address", a.Name, a.Arguments); err != nil {
 		return Address{}, false, err
 	}
-	if a.Kind < Direct || a.Kind > Hashed {
+	if a.Kind < Direct || a.Kind > Drawn {
 		return Address{}, false, fault.New(fault.Invalid, "unknown kind of address %d", a.Kind)
 	}
 	if len(a.Alternate) > MaxName {

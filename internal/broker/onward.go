@@ -52,6 +52,8 @@ func (r *route) guided(t *Topology, dst []*Queue, key string, g *Guide) []*Queue
 	switch kind := r.address.Kind; {
 	case g == nil:
 		return r.reach(t, dst, key)
+	case kind == Drawn:
+		return r.reach(t, dst, key)
 	case kind == Hashed && g.Hash != nil:
 		if text, ok := g.Hash(r.address); ok {
 			return r.spreadBytes(dst, text)

@@ -12,6 +12,7 @@ const (
 	Pattern AddressKind = 3 // words divided by '.'; in a binding * is one word, # any number
 	Matched AddressKind = 4 // bindings to which Guide.Match says yes
 	Hashed  AddressKind = 5 // one of the bindings, whose keys are weights: decimal, from 1
+	Drawn   AddressKind = 6 // one of the bindings, by chance
 )
 
 // Address is where messages are published to; AMQP calls it an exchange. The

@@ -46,10 +46,14 @@ func (r *route) best(dst []*Queue, h uint64) []*Queue {
 	return append(dst, best.queue)
 }
 
-// weigh prepares a binding of a Hashed address.
-func (b *binding) weigh() {
-	n, _ := weightOf(b.key.key) // Bind has checked it
-	b.weight = float64(n)
+// weigh prepares a binding of a Hashed address, or of a Drawn one, where all weigh as
+// much.
+func (b *binding) weigh(kind AddressKind) {
+	b.weight = 1
+	if kind == Hashed {
+		n, _ := weightOf(b.key.key) // Bind has checked it
+		b.weight = float64(n)
+	}
 	h := uint64(hashBasis)
 	for _, c := range []byte(b.queue.spec.Name) {
 		h = (h ^ uint64(c)) * hashPrime

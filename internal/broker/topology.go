@@ -1,6 +1,9 @@
 package broker
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"math/rand/v2"
+)
 
 // Topology is an immutable snapshot of the addresses and queues of a namespace.
 type Topology struct {
@@ -63,6 +66,8 @@ func (r *route) reach(t *Topology, dst []*Queue, key string) []*Queue {
 		return dst
 	case Hashed:
 		return r.spread(dst, key)
+	case Drawn:
+		return r.best(dst, rand.Uint64())
 	}
 	return r.pattern.match(t.seed, dst, key)
 }
@@ -90,7 +95,7 @@ func (r route) with(t *Topology, b *binding, old func() []*binding) *route {
 	if q.post {
 		r.posts++
 	}
-	if r.address.Kind == Hashed {
+	if r.address.Kind.single() {
 		r.hashed = append(r.hashed[:len(r.hashed):len(r.hashed)], b)
 		return &r
 	}
@@ -115,7 +120,7 @@ func (r route) without(t *Topology, b *binding, last bool) *route {
 	if q.post {
 		r.posts--
 	}
-	if r.address.Kind == Hashed {
+	if r.address.Kind.single() {
 		r.hashed = leave(r.hashed, b)
 		return &r
 	}

@@ -156,4 +156,5 @@ func compareBindings(a, b DefinedBinding) int {
 var exchangeTypes = map[broker.AddressKind]string{
 	broker.Direct: "direct", broker.Fanout: "fanout", broker.Pattern: "topic",
 	broker.Matched: "headers", broker.Hashed: "x-consistent-hash",
+	broker.Drawn: "x-local-random",
 }

@@ -230,7 +230,7 @@ func (p *player) topology(command string, args []string) (string, error) {
 	case "address":
 		kinds := map[string]broker.AddressKind{
 			"direct": broker.Direct, "fanout": broker.Fanout, "pattern": broker.Pattern,
-			"matched": broker.Matched, "hashed": broker.Hashed,
+			"matched": broker.Matched, "hashed": broker.Hashed, "drawn": broker.Drawn,
 		}
 		set, _ := options(args[2:]) // alternate=name
 		_, _, err := n.DeclareAddress(ctx, broker.Address{

@@ -58,11 +58,29 @@ func (c *conn) bound(b *broker.Binding, arguments wire.Table) error {
 		err = checkCriteria(arguments)
 	case broker.Hashed:
 		err = checkWeight(b.Key)
+	case broker.Drawn:
+		err = c.checkDrawn(b)
 	}
 	if err != nil {
 		return err
 	}
 	return c.namespace.Bind(c.ctx, *b)
+}
+
+// checkDrawn refuses what RabbitMQ does not bind to an exchange of type x-local-random.
+func (c *conn) checkDrawn(b *broker.Binding) error {
+	if b.Key != "" {
+		return refuse(wire.PreconditionFailed, "Non empty binding '%s' key not permitted", b.Key)
+	}
+	q, ok := c.namespace.Topology().Queue(b.Queue)
+	switch {
+	case b.Address != "" || !ok:
+		return refuse(wire.PreconditionFailed, "Destination not found")
+	case isQuorum(q):
+		return refuse(wire.PreconditionFailed,
+			"Queue type %s not valid for this exchange type", quorumModule)
+	}
+	return nil
 }
 
 // unbind answers queue.unbind; what is not bound is unbound already.

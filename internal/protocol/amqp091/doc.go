@@ -13,8 +13,8 @@
 // nothing it sends is dropped.
 //
 // It does not know users, keys or virtual hosts beyond the [Engine] that it is
-// given, listens to no port and does no TLS. Not built: streams, consumer timeouts
-// and the exchange type x-local-random. A transaction is as a whole or not at all,
+// given, listens to no port and does no TLS. Not built: streams and consumer
+// timeouts. A transaction is as a whole or not at all,
 // unlike RabbitMQ's, so it has a bound, [broker.MaxTransactionBytes], and fails when
 // one of its queues refuses a message. An answer to amq.rabbitmq.reply-to does not
 // leave the virtual host, and is dropped when the one who asked does not read.

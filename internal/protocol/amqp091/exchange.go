@@ -45,7 +45,7 @@ func kindOf(name string) (broker.AddressKind, error) {
 	case "x-consistent-hash":
 		return broker.Hashed, nil
 	case "x-local-random":
-		return 0, refuse(wire.NotImplemented, "exchange type '%s' is not implemented", name)
+		return broker.Drawn, nil
 	}
 	return 0, refuse(wire.PreconditionFailed, "unknown exchange type '%s'", name)
 }
@@ -62,6 +62,8 @@ func kindName(k broker.AddressKind) string {
 		return "headers"
 	case broker.Hashed:
 		return "x-consistent-hash"
+	case broker.Drawn:
+		return "x-local-random"
 	}
 	return "unknown"
 }

@@ -22,7 +22,7 @@ func TestServerProperties(t *testing.T) {
 		t.Errorf("%+v", start)
 	}
 	product, _ := start.ServerProperties.Get("product")
-	if text, _ := product.Text(); text != "Coffer" {
+	if text, _ := product.Text(); text != "RabbitMQ" {
 		t.Error(text)
 	}
 	v, _ := start.ServerProperties.Get("capabilities")
@@ -30,7 +30,7 @@ func TestServerProperties(t *testing.T) {
 	for _, name := range []string{
 		"publisher_confirms", "basic.nack", "consumer_cancel_notify", "connection.blocked",
 		"authentication_failure_close", "per_consumer_qos",
-		"exchange_exchange_bindings", "direct_reply_to",
+		"exchange_exchange_bindings", "direct_reply_to", "consumer_priorities",
 	} {
 		if v, _ := capabilities.Get(name); v != wire.BoolValue(true) {
 			t.Error(name)

@@ -81,7 +81,10 @@ type Config struct {
 	Logger *slog.Logger // for what is our fault; default slog.Default
 	Events Events       // default: nobody is told
 
-	Product string // server property "product"; default Coffer
+	// Product is the server property "product"; default RabbitMQ, since clients read
+	// from it what methods mean: to kombu basic.qos of any other product is that of the
+	// specification.
+	Product string
 	Version string // server property "version"; default 4.1.0, RabbitMQ's that is followed
 	Cluster string // server property "cluster_name"; default coffer
 
@@ -142,7 +145,7 @@ func (cfg *Config) fill() {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	setDefault(&cfg.Product, "Coffer")
+	setDefault(&cfg.Product, "RabbitMQ")
 	setDefault(&cfg.Version, "4.1.0")
 	setDefault(&cfg.Cluster, "coffer")
 	setDefault(&cfg.MaxMessage, defaultMaxMessage)
@@ -177,12 +180,13 @@ func serverProperties(cfg *Config) wire.Table {
 		{Name: "consumer_priorities", Value: yes},
 		{Name: "per_consumer_qos", Value: yes},
 		{Name: "direct_reply_to", Value: yes},
+		{Name: "consumer_priorities", Value: yes},
 	}
 	return wire.Table{
 		{Name: "capabilities", Value: wire.TableValue(capabilities)},
 		{Name: clusterProperty, Value: wire.StringValue(cfg.Cluster)},
 		{Name: "copyright", Value: wire.StringValue("Licensed under the Apache License 2.0")},
-		{Name: "information", Value: wire.StringValue("Compatible with RabbitMQ 4")},
+		{Name: "information", Value: wire.StringValue("Coffer, compatible with RabbitMQ 4")},
 		{Name: "platform", Value: wire.StringValue("Go")},
 		{Name: "product", Value: wire.StringValue(cfg.Product)},
 		{Name: "version", Value: wire.StringValue(cfg.Version)},

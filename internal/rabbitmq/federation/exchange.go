@@ -214,6 +214,8 @@ func kindName(k broker.AddressKind) string {
 		return "headers"
 	case broker.Hashed:
 		return "x-consistent-hash"
+	case broker.Drawn:
+		return "x-local-random"
 	}
 	return "direct"
 }

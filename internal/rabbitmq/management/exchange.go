@@ -17,6 +17,7 @@ func exchangeTypes() []object {
 		{"headers", "AMQP headers exchange, as per the AMQP specification"},
 		{"topic", "AMQP topic exchange, as per the AMQP specification"},
 		{"x-consistent-hash", "Consistent Hashing Exchange"},
+		{"x-local-random", "Picks one random local binding (queue) to route via (to)."},
 	} {
 		list = append(list, object{"name": t[0], "description": t[1], "enabled": true})
 	}
@@ -35,6 +36,8 @@ func exchangeType(k broker.AddressKind) string {
 		return "headers"
 	case broker.Hashed:
 		return "x-consistent-hash"
+	case broker.Drawn:
+		return "x-local-random"
 	}
 	return "unknown"
 }

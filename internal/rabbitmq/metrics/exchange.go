@@ -27,6 +27,8 @@ func exchangeType(k broker.AddressKind) string {
 		return "headers"
 	case broker.Hashed:
 		return "x-consistent-hash"
+	case broker.Drawn:
+		return "x-local-random"
 	}
 	return "unknown"
 }
