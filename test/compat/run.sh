@@ -17,14 +17,15 @@ if [ ! -e "$venv/ready" ]; then
 fi
 
 export COFFER_COMPAT_CACHE=$cache
-suites=rabbithole
+suites="rabbithole amqp091-go"
 case ${COFFER_COMPAT:=quick} in
 quick) COFFER_COMPAT=node ;;
 all)
-	suites="rabbithole ansible"
+	suites="$suites ansible" COFFER_COMPAT_WHOLE=1
 	COFFER_COMPAT='node java spring ruby php celery prometheus proton rabbitamqp'
 	;;
 esac
+export COFFER_COMPAT_WHOLE=${COFFER_COMPAT_WHOLE:-}
 
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
