@@ -17,6 +17,7 @@ func dial(t testing.TB, s *service, vhost string) (*amqp.Connection, error) {
 	c, err := amqp.DialConfig("amqp://"+s.addr, amqp.Config{
 		Vhost: vhost, SASL: []amqp.Authentication{&amqp.PlainAuth{Username: "u", Password: "p"}},
 		Properties: amqp.Table{"connection_name": "test"},
+		Heartbeat:  time.Minute, // with its default the client gives up after 15 seconds
 	})
 	if err == nil {
 		t.Cleanup(func() { c.Close() })

@@ -232,6 +232,9 @@ func serveTest(t testing.TB, e *testEngine, cfg Config) *service {
 	if cfg.RefusalDelay == 0 {
 		cfg.RefusalDelay = time.Millisecond
 	}
+	if cfg.HandshakeTimeout == 0 {
+		cfg.HandshakeTimeout = time.Minute // of a loaded machine
+	}
 	s, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
