@@ -31,7 +31,7 @@ if [ -z "$binary" ]; then
 	go build -buildvcs=false -o "$binary" coffer/cmd/coffer
 fi
 # coffer refuses settings that it does not know
-unset COFFER_BINARY COFFER_COMPAT COFFER_COMPAT_CACHE COFFER_COMPAT_CLIENTS
+for name in $(compgen -e | grep -E "^COFFER_"); do unset "$name"; done
 "$binary" serve --data "$work/data" --ports auto 2>"$work/log" &
 coffer=$!
 for _ in $(seq 600); do

@@ -27,8 +27,8 @@ if [ -z "${COFFER_BINARY:-}" ]; then
 	COFFER_BINARY=$work/coffer
 fi
 binary=$COFFER_BINARY
-# coffer refuses settings that it does not know
-unset COFFER_BINARY COFFER_COMPAT COFFER_COMPAT_CACHE COFFER_COMPAT_CLIENTS
+# coffer refuses settings that it does not know.
+for name in $(compgen -e | grep -E "^COFFER_"); do unset "$name"; done
 # The sum is the one that Go's checksum database has, which go mod download asks.
 mkdir "$work/fetch"
 from=$(cd "$work/fetch" && go mod init fetch 2>/dev/null &&
