@@ -214,7 +214,8 @@ func TestLookAlikeBefore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	key := w.key("ROOT", nil)
-	look := object{"KeyId": key, "Name": grantName, "Operations": grantOperations(),
+	g := brokerGrants("SINGLE_INSTANCE")[0]
+	look := object{"KeyId": key, "Name": g.name, "Operations": g.operations,
 		"GranteePrincipal": Principal, "RetiringPrincipal": Principal}
 	byHand := w.kms("ROOT", "CreateGrant", look)["GrantId"].(string)
 	id := w.create("orders", key)

@@ -374,3 +374,8 @@ func (w *world) settled(id string, want string) {
 		w.t.Errorf("broker %s is %s, want %s: %v", id, got, want, w.describe(id)["actionsRequired"])
 	}
 }
+
+// wrapOther gives another key, wrapped as the broker key of its second volume.
+func wrapOther(b *row, dataKey seal.Secret) ([]byte, error) {
+	return seal.Wrap(dataKey, wrapUse, b.wrapAAD(&b.Volumes[1]), make(seal.Secret, seal.KeySize))
+}

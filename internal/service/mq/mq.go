@@ -7,8 +7,11 @@
 // broker's data is unreadable at once, because its key is gone. The engines
 // (virtual hosts, users, sockets) are behind an interface that node fills.
 //
-// Not built yet, and answered so: ActiveMQ, deployments of several nodes,
-// configurations, users of ActiveMQ, tags after creation, UpdateBroker.
+// A cluster's nodes run in one process; each has its own volume, and the broker key is
+// wrapped under the data key of each.
+//
+// Not built yet, and answered so: ActiveMQ, configurations, users of ActiveMQ, tags after
+// creation, UpdateBroker.
 package mq
 
 import (

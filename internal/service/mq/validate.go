@@ -17,6 +17,7 @@ import (
 // Source: the Amazon MQ REST API reference, "Brokers" and "Users", and
 // https://docs.aws.amazon.com/amazon-mq/latest/developer-guide/rabbitmq-creating-configuring.html
 const (
+	cluster        = "CLUSTER_MULTI_AZ"
 	defaultVersion = "4.2"
 	maxTags        = 50
 	minPassword    = 12 // characters
@@ -36,6 +37,14 @@ var (
 	instance   = regexp.MustCompile(`^mq\.[a-z0-9]+\.[a-z0-9]+$`)
 )
 
+// nodes tells how many a deployment has.
+func nodes(deployment string) int {
+	if deployment == cluster {
+		return 3
+	}
+	return 1
+}
+
 func versions() []string { return []string{"3.13", "4.0", "4.1", "4.2"} }
 
 func bad(attribute, text string) error {
@@ -51,9 +60,9 @@ func validate(in *api.CreateBrokerInput) error {
 	case in.DeploymentMode == "ACTIVE_STANDBY_MULTI_AZ":
 		return bad("deploymentMode", "Deployment mode ["+in.DeploymentMode+
 			"] is not supported for engine type [RABBITMQ].")
-	case in.DeploymentMode != "SINGLE_INSTANCE":
-		return fault.New(fault.NotImplemented,
-			"The deployment mode %s is not implemented by Coffer.", in.DeploymentMode)
+	case in.DeploymentMode == cluster && in.HostInstanceType == "mq.t3.micro":
+		return bad("hostInstanceType", "Host instance type [mq.t3.micro] is not supported for "+
+			"deployment mode [CLUSTER_MULTI_AZ].")
 	case !brokerName.MatchString(in.BrokerName):
 		return bad("brokerName", "Broker name is invalid. It must be 1-50 characters long and "+
 			"contain only letters, numbers, dashes, and underscores.")
