@@ -22,8 +22,7 @@ func (g *Gateway) claimed(q *request) (*Identity, error) {
 	}
 	who, err := g.ids.Identity(q.http.Context(), claim.AccessKeyID, claim.SessionToken)
 	if fault.KindOf(err) == fault.Unauthenticated {
-		return nil, g.unverified(q, &sigv4.Error{Kind: sigv4.UnknownKey,
-			Text: "The security token included in the request is invalid."})
+		return nil, g.unverified(q, unknownCaller(err))
 	}
 	return who, err
 }

@@ -59,9 +59,14 @@ func (g *Gateway) decide(c *Check, call *Call) error {
 		EncryptionContext: c.EncryptionContext,
 		Time:              call.event.EventTime,
 		Identity:          call.identity.Policies,
+		Boundary:          call.identity.Boundary,
 		ResourcePolicy:    c.Policy, RootOfTrust: c.RootOfTrust,
 		Grants: c.Grants, OnlyGrant: cmp.Or(c.OnlyGrant, call.Grant), NewGrant: c.NewGrant,
 	}
+	if s := call.identity.Session; s != nil {
+		r.Session = s.Policies
+	}
+	call.identity.conditions(&r.Context, r.Time, c.MFA)
 	for k, v := range c.Context {
 		r.Context.Add(k, v...)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"coffer/internal/audit"
+	"coffer/internal/aws/sigv4"
 	"coffer/internal/policy"
 )
 
@@ -22,6 +23,7 @@ type Call struct {
 	Grant string
 
 	identity    *Identity
+	credential  *sigv4.Credential // of a request from outside, else nil
 	event       *audit.Event
 	trail       *trail
 	tls         *audit.TLSDetails
@@ -37,6 +39,22 @@ type callKey struct{}
 // a service never runs there.
 func From(ctx context.Context) *Call {
 	return ctx.Value(callKey{}).(*Call)
+}
+
+// Identity is who calls: as found in this unit of work, without the secret. It
+// must not be changed.
+func (c *Call) Identity() *Identity {
+	who := *c.identity
+	who.Secret = sigv4.Secret{}
+	return &who
+}
+
+// AccessKeyID is the access key of a request from outside, else empty.
+func (c *Call) AccessKeyID() string {
+	if c.credential == nil {
+		return ""
+	}
+	return c.credential.AccessKeyID
 }
 
 // AddResource puts a resource on the event that no Check named, such as one

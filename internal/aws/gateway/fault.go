@@ -111,6 +111,7 @@ var signatureCodes = map[sigv4.Kind]struct {
 	},
 	sigv4.Incomplete:     {"IncompleteSignature", "IncompleteSignatureException", 400},
 	sigv4.UnknownKey:     {"InvalidClientTokenId", "UnrecognizedClientException", 403},
+	sigv4.ExpiredToken:   {"ExpiredToken", "ExpiredTokenException", 403},
 	sigv4.Mismatch:       {"SignatureDoesNotMatch", "InvalidSignatureException", 403},
 	sigv4.Skewed:         {"SignatureDoesNotMatch", "InvalidSignatureException", 403},
 	sigv4.RequestExpired: {"RequestExpired", "InvalidSignatureException", 400},

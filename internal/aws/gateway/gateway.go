@@ -26,21 +26,6 @@ import (
 	"coffer/internal/policy"
 )
 
-// Identity is who holds an access key.
-type Identity struct {
-	Secret    sigv4.Secret
-	Principal policy.Principal
-	Policies  []policy.Policy // identity-based policies; none for root
-	Event     audit.Identity  // how events show the caller
-}
-
-// Identities finds who signed a request.
-type Identities interface {
-	// Identity gives the holder of an access key. Unknown, inactive and deleted
-	// keys are an error of kind fault.Unauthenticated.
-	Identity(ctx context.Context, accessKeyID, sessionToken string) (*Identity, error)
-}
-
 // Service is one AWS service as node wires it.
 type Service struct {
 	API *wire.API
@@ -74,12 +59,14 @@ type Check struct {
 	OnlyGrant         string // empty = the call's own
 	EncryptionContext map[string]string
 	Context           map[string][]string // condition keys beyond the gateway's own
+	MFA               bool                // a one-time code in this request was right
 }
 
 // A Preparer is a service that has work to do before the unit of work begins,
 // such as making a key or hashing a password: while a unit that writes is open,
 // no other can begin. What Prepare puts into the context reaches the operation.
-// It runs before the authorization and must change nothing.
+// It runs before the authorization and must change nothing but what has to outlast
+// a refusal, such as that a one-time code was tried.
 type Preparer interface {
 	Prepare(ctx context.Context, op *wire.Op, in any) (context.Context, error)
 }

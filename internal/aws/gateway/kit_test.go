@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -118,6 +119,8 @@ func (w *world) Identity(_ context.Context, name, token string) (*Identity, erro
 	switch id, ok := w.people[name]; {
 	case name == "BROKEN":
 		return nil, errors.New("the disk with the secret word is gone")
+	case name == "LATE":
+		return nil, fmt.Errorf("look up %s: %w", name, ErrExpired)
 	case ok && token == "":
 		return id, nil
 	}

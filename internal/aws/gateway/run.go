@@ -74,6 +74,9 @@ func (g *Gateway) run(ctx context.Context, s *service, op *wire.Op, in any, call
 func (g *Gateway) perform(
 	ctx context.Context, s *service, op *wire.Op, in any, call *Call,
 ) (any, error) {
+	if err := g.renew(ctx, s.API, call); err != nil {
+		return nil, err
+	}
 	if err := g.authorize(ctx, s, op, in, call); err != nil {
 		return nil, err
 	}

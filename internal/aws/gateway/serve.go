@@ -144,7 +144,7 @@ func newCall(q *request, cred *sigv4.Credential, who *Identity) *Call {
 	c := &Call{
 		RequestID: q.id, Account: who.Principal.Account, Region: cred.Region,
 		Principal: who.Principal, UserAgent: clip(q.http.UserAgent(), maxUserAgent),
-		identity: who, plain: q.http.TLS == nil,
+		identity: who, credential: cred, plain: q.http.TLS == nil,
 	}
 	c.SourceIP, _, _ = net.SplitHostPort(q.http.RemoteAddr)
 	if c.SourceIP == "" {

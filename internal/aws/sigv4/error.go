@@ -33,6 +33,9 @@ const (
 	// WrongPayload: X-Amz-Content-Sha256 is not the body's. S3 says
 	// XAmzContentSHA256Mismatch, the others what they say of Mismatch.
 	WrongPayload
+	// ExpiredToken: the session of the access key is over, which only the caller
+	// can know. ExpiredToken / ExpiredTokenException.
+	ExpiredToken
 	// Unsupported: a chunked or asymmetric signature. NotImplemented.
 	Unsupported
 )
