@@ -24,6 +24,7 @@ type Event struct {
 	RequestParameters   map[string]any `json:"requestParameters"`
 	ResponseElements    map[string]any `json:"responseElements"`
 	AdditionalEventData map[string]any `json:"additionalEventData,omitempty"`
+	ServiceEventDetails map[string]any `json:"serviceEventDetails,omitempty"`
 	RequestID           string         `json:"requestID"`
 	EventID             string         `json:"eventID"`
 	ReadOnly            bool           `json:"readOnly"`
@@ -41,8 +42,9 @@ type Event struct {
 
 // Identity is who made the request.
 type Identity struct {
-	// Type is Root, IAMUser, AssumedRole, AWSService or AWSAccount.
-	Type           string          `json:"type"`
+	// Type is Root, IAMUser, AssumedRole, AWSService or AWSAccount; an event that no
+	// request caused has none.
+	Type           string          `json:"type,omitempty"`
 	PrincipalID    string          `json:"principalId,omitempty"`
 	ARN            string          `json:"arn,omitempty"`
 	AccountID      string          `json:"accountId,omitempty"`

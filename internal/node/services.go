@@ -42,10 +42,11 @@ func (n *Node) openServices(ctx context.Context) error {
 		Logger: n.log, Dialect: dialect{}, Declarer: dialect{}, Build: n.cfg.Version,
 		Components: n.components(), LoginFrom: n.cfg.loginFrom,
 	})
-	keys, err := kms.New(n.db, n.ring, kms.Config{})
+	keys, err := kms.New(n.db, n.ring, kms.Config{Trail: n.trail})
 	if err != nil {
 		return err
 	}
+	n.keepKeys(ctx, keys)
 	n.iam = iam.New(n.db)
 	n.fleet = newFleet(n)
 	n.onStop(n.fleet.stop)

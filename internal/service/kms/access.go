@@ -2,6 +2,7 @@ package kms
 
 import (
 	"context"
+	"strconv"
 
 	"coffer/internal/aws/api/kms"
 	"coffer/internal/aws/gateway"
@@ -55,6 +56,10 @@ func (s *Service) Access(ctx context.Context, op *wire.Op, in any) ([]gateway.Ch
 		return r.one(in.KeyId, ownKey, requestTags(in.Tags))
 	case *kms.UntagResourceInput:
 		return r.one(in.KeyId, ownKey, conditions{"aws:TagKeys": in.TagKeys})
+	case *kms.ScheduleKeyDeletionInput:
+		return r.one(in.KeyId, ownKey, conditions{
+			"kms:ScheduleKeyDeletionPendingWindowInDays": {strconv.Itoa(int(window(in)))},
+		})
 	}
 	if name, ok := managed(in); ok {
 		return r.one(name, ownKey, nil)
@@ -76,8 +81,6 @@ func managed(in any) (name string, ok bool) {
 	case *kms.ListResourceTagsInput:
 		return in.KeyId, true
 	case *kms.UpdateKeyDescriptionInput:
-		return in.KeyId, true
-	case *kms.ScheduleKeyDeletionInput:
 		return in.KeyId, true
 	case *kms.CancelKeyDeletionInput:
 		return in.KeyId, true

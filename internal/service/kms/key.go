@@ -39,6 +39,10 @@ type key struct {
 	Tags        []tag     `json:"tags,omitempty"`    // in the order of their keys
 	Aliases     []string  `json:"aliases,omitempty"` // in order, with alias/
 	Grants      int       `json:"grants,omitempty"`
+	// Deletes is when a key that is pending deletion goes.
+	Deletes time.Time `json:"deletes,omitzero"`
+	// Due is the time of the key's row in the agenda; see agenda.go.
+	Due time.Time `json:"due,omitzero"`
 }
 
 type tag struct {
@@ -58,6 +62,7 @@ func (k *key) id() keyID { return uuid.MustParse(k.ID) }
 const (
 	keyByID    = 'i' // id (16): the row
 	keyByScope = 's' // scope (16), id (16): nothing
+	keyByTime  = 't' // time (8), id (16): nothing; see agenda.go
 )
 
 func keyRow(id keyID) []byte { return append([]byte{keyByID}, id[:]...) }
@@ -67,8 +72,18 @@ func scope(tx *control.Tx, account, region string) []byte {
 	return tx.MAC("kms/scope", account, region)
 }
 
-// load reads a key; nil means that there is none.
+// load reads a key; nil means that there is none, or none any more: a key ends
+// with its waiting period, whenever what it leaves is swept.
 func load(tx *control.Tx, id keyID) (*key, error) {
+	k, err := loadRow(tx, id)
+	if err != nil || k == nil || k.over(tx.Time()) {
+		return nil, err
+	}
+	return k, nil
+}
+
+// loadRow reads a key, also one that is over.
+func loadRow(tx *control.Tx, id keyID) (*key, error) {
 	v, ok, err := tx.Get(control.TableKey, keyRow(id))
 	if err != nil || !ok {
 		return nil, err
@@ -85,6 +100,7 @@ func load(tx *control.Tx, id keyID) (*key, error) {
 
 func (k *key) save(tx *control.Tx) error {
 	k.Version = rowVersion
+	k.plan(tx)
 	v, err := json.Marshal(k)
 	if err != nil {
 		return fmt.Errorf("save key %s: %w", k.ID, err)
@@ -163,6 +179,9 @@ func (k *key) metadata() *kms.KeyMetadata {
 	}
 	if k.Manager == managerCustomer {
 		m.KeyManager = managerCustomer
+	}
+	if k.State == statePending {
+		m.DeletionDate = k.Deletes
 	}
 	if k.Spec == "ECC_NIST_EDWARDS25519" {
 		m.CustomerMasterKeySpec = "" // the deprecated member stayed behind

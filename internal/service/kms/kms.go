@@ -21,6 +21,7 @@ import (
 	"context"
 	"errors"
 
+	"coffer/internal/audit"
 	"coffer/internal/aws/api/kms"
 	"coffer/internal/aws/gateway"
 	"coffer/internal/control"
@@ -47,6 +48,15 @@ type Config struct {
 	MaxGrants int
 	// MaxAliases bounds the aliases of one key; default 50, AWS's quota.
 	MaxAliases int
+	// Trail takes the events of what happens by the clock; nil = they are not
+	// recorded.
+	Trail Trail
+}
+
+// Trail is the audit trail.
+type Trail interface {
+	// Append puts an event into the unit of work.
+	Append(tx *control.Tx, e *audit.Event) error
 }
 
 // Service implements the operations. It is safe for concurrent use.

@@ -20,6 +20,7 @@ const (
 	always      states = iota
 	notPending         // KMSInvalidStateException for a key pending deletion
 	enabledOnly        // and DisabledException for a disabled one
+	pendingOnly        // KMSInvalidStateException for any other
 )
 
 // demand says which keys an operation works with.
@@ -53,6 +54,8 @@ var operations = []struct {
 	{"UpdateAlias", `{"AliasName":"%a","TargetKeyId":"%k"}`, notPending, anyKind},
 	{"EnableKey", `{"KeyId":"%k"}`, notPending, anyKind},
 	{"DisableKey", `{"KeyId":"%k"}`, notPending, anyKind},
+	{"ScheduleKeyDeletion", `{"KeyId":"%k"}`, notPending, anyKind},
+	{"CancelKeyDeletion", `{"KeyId":"%k"}`, pendingOnly, anyKind},
 	{"TagResource", `{"KeyId":"%k","Tags":[{"TagKey":"a","TagValue":"b"}]}`, notPending, anyKind},
 	{"UntagResource", `{"KeyId":"%k","TagKeys":["a"]}`, notPending, anyKind},
 	{"UpdateKeyDescription", `{"KeyId":"%k","Description":"d"}`, notPending, anyKind},
@@ -109,7 +112,9 @@ func TestMatrix(t *testing.T) {
 // expect is what the developer guide says of the operation.
 func expect(when states, on demand, state string, kind [3]string) string {
 	switch {
-	case state == statePending && when != always:
+	case when == pendingOnly && state == statePending:
+		return "200"
+	case when == pendingOnly, state == statePending && when != always:
 		return "400 KMSInvalidStateException"
 	case state == stateDisabled && when == enabledOnly:
 		return "400 DisabledException"

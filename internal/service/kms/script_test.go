@@ -7,8 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the answers into the scripts")
@@ -65,6 +67,12 @@ func run(t *testing.T, w *world, line string) string {
 	switch verb, rest, _ := strings.Cut(line, " "); verb {
 	case "fences":
 		return cmp.Or(strings.Join(w.fences.take(), "\n"), "none")
+	case "days":
+		n, err := strconv.Atoi(rest)
+		w.now = w.now.Add(time.Duration(n) * day)
+		return fmt.Sprint(w.now, " ", err)
+	case "sweep":
+		return fmt.Sprint(w.svc.Sweep(t.Context()))
 	case "owned":
 		name, err := w.svc.EnsureOwned(t.Context(), rest, here)
 		return fmt.Sprint(name, " ", err)

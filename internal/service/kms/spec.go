@@ -11,7 +11,7 @@ const (
 
 	stateEnabled  = "Enabled"
 	stateDisabled = "Disabled"
-	statePending  = "PendingDeletion" // BUG: no operation leads there; what it forbids is in place
+	statePending  = "PendingDeletion"
 
 	managerCustomer = "CUSTOMER"
 	managerAWS      = "AWS"

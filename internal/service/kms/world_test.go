@@ -115,7 +115,9 @@ func newWorldWith(t testing.TB, fencer Fencer) *world {
 			t.Error(err)
 		}
 	})
-	if w.svc, err = New(w.db, fencer, Config{MaxGrants: 40, MaxAliases: 5}); err != nil {
+	if w.svc, err = New(w.db, fencer, Config{
+		MaxGrants: 40, MaxAliases: 5, Trail: w.log,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	w.people = map[string]*gateway.Identity{
