@@ -150,13 +150,17 @@ func (c *conn) release(ch *channel) error {
 	c.forgetTx(ch)
 	c.endReplies(ch)
 	c.out.Lock()
-	consumers := make([]*consumer, 0, len(ch.consumers))
+	var waiting, active []*consumer
 	for _, cons := range ch.consumers {
-		consumers = append(consumers, cons)
+		if cons.handle.Active() {
+			active = append(active, cons)
+		} else {
+			waiting = append(waiting, cons)
+		}
 	}
 	c.out.Unlock()
 	var failed error
-	for _, cons := range consumers {
+	for _, cons := range append(waiting, active...) { // none is to follow one that leaves
 		end := c.session.Cancel
 		if cons.single() {
 			end = c.session.Abandon // before another follows

@@ -235,6 +235,51 @@ func TestSingleActive(t *testing.T) {
 	}
 }
 
+// TestSingleActiveLeaves: what the active one held goes to none that its channel
+// takes along, whatever way the channel ends.
+func TestSingleActiveLeaves(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, s *service, old bool) {
+		for round := range 8 { // the order of a map would be right in some
+			c := connect(t, s)
+			c.fresh("only", amqp.Table{
+				"x-single-active-consumer": true, "x-queue-type": "quorum",
+			})
+			active := c.eat("only", 1, nil)
+			var waiting []<-chan amqp.Delivery
+			for range 5 {
+				waiting = append(waiting, c.eat("only", 1, nil))
+			}
+			c.send("", "only", text("held"))
+			d := next(t, active)
+			switch round % 3 {
+			case 0:
+				c.must(c.Channel.Close())
+			case 1:
+				c.must(c.conn.Close())
+			case 2:
+				gone := c.NotifyClose(make(chan *amqp.Error, 1))
+				c.must(c.Ack(d.DeliveryTag+100, false))
+				if err := receive(t, gone); err.Code != amqp.PreconditionFailed {
+					t.Fatalf("round %d: %v", round, err)
+				}
+			}
+			for i, w := range waiting {
+				for d := range w {
+					t.Errorf("round %d: waiting consumer %d got %s", round, i, d.Body)
+				}
+			}
+			other := connect(t, s)
+			d = next(t, other.eat("only", 1, nil))
+			if n := d.Headers["x-delivery-count"]; !d.Redelivered || n != int64(1) {
+				t.Errorf("round %d: redelivered %t, returned %v times", round, d.Redelivered, n)
+			}
+			_, err := other.QueueDelete("only", false, false, false)
+			other.must(err)
+		}
+	})
+}
+
 // TestIdleQueueGoes waits for a queue to expire; while it has a consumer it does
 // not.
 func TestIdleQueueGoes(t *testing.T) {

@@ -182,6 +182,39 @@ func TestUnsettledComeBack(t *testing.T) {
 	p.expect("2")
 }
 
+// What the active receiver of a queue held goes to none that its session takes
+// along: it would count as returned each time.
+func TestSingleActiveLeaves(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	_, _, err := e.namespace.DeclareQueue(t.Context(), nil, broker.QueueSpec{
+		Name: "q", Durable: true, SingleActive: true,
+		Limits: broker.Limits{Deliveries: broker.AtMost(roundsOfEnds)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := openPeer(t, serveTest(t, e, Config{}))
+	p.fill("held")
+	for range roundsOfEnds { // the order of a map would be right in some
+		for handle := range uint32(6) {
+			p.attach(receiver(handle, "/queues/q"))
+		}
+		for handle := range uint32(6) {
+			p.credit(handle, 0, 1, false)
+		}
+		p.expect("held")
+		p.send(0, &wire.End{})
+		p.await(wire.CodeEnd, &wire.End{})
+		p.begin(0, 1<<20)
+	}
+	p.attach(receiver(1, "/queues/q"))
+	p.credit(1, 0, 1, false)
+	p.expect("held")
+}
+
+const roundsOfEnds = 8
+
 // A receiver that wants messages settled need not settle them.
 func TestSettledDeliveries(t *testing.T) {
 	t.Parallel()

@@ -109,7 +109,15 @@ func (c *conn) endSession(s *session, r *refusal) {
 // releaseSession ends the links of a session and puts back what it has not settled.
 func (c *conn) releaseSession(s *session) error {
 	failed := c.flush()
+	var waiting, rest []*link
 	for _, l := range s.links {
+		if l.consumer != nil && !l.consumer.Active() {
+			waiting = append(waiting, l)
+		} else {
+			rest = append(rest, l)
+		}
+	}
+	for _, l := range append(waiting, rest...) { // none is to follow one that leaves
 		failed = errors.Join(failed, c.release(l))
 	}
 	c.out.Lock()
