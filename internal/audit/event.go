@@ -2,6 +2,8 @@ package audit
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -110,11 +112,14 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	return json.Marshal(&p)
 }
 
-// Username is what LookupEvents finds an event by and shows.
+// Username is what LookupEvents finds an event by and shows: of an assumed role
+// the name of the session, as at AWS.
 func (e *Event) Username() string {
 	switch id := &e.UserIdentity; {
 	case id.UserName != "":
 		return id.UserName
+	case id.Type == "AssumedRole" && strings.Contains(id.ARN, ":assumed-role/"):
+		return id.ARN[strings.LastIndexByte(id.ARN, '/')+1:]
 	case id.Type == "Root":
 		return "root"
 	case id.SessionContext != nil && id.SessionContext.SessionIssuer != nil:
@@ -123,7 +128,8 @@ func (e *Event) Username() string {
 	return ""
 }
 
-// attributes lists the name and value pairs that LookupEvents can search.
+// attributes lists the name and value pairs that LookupEvents can search, each
+// once.
 func (e *Event) attributes() [][2]string {
 	readOnly := "false"
 	if e.ReadOnly {
@@ -135,12 +141,18 @@ func (e *Event) attributes() [][2]string {
 		{"AccessKeyId", e.UserIdentity.AccessKeyID},
 	}
 	for _, r := range e.Resources {
-		list = append(list, [2]string{"ResourceName", r.ARN}, [2]string{"ResourceType", r.Type})
+		list = append(list, [2]string{"ResourceType", r.Type})
+		for _, name := range r.names() {
+			list = append(list, [2]string{"ResourceName", name})
+		}
 	}
-	for i := range list {
-		list[i][1] = written(list[i][1])
+	unique := list[:0]
+	for _, a := range list {
+		if a[1] = written(a[1]); !slices.Contains(unique, a) {
+			unique = append(unique, a)
+		}
 	}
-	return list
+	return unique
 }
 
 // written gives s as it is read back from JSON, which knows only UTF-8.

@@ -171,7 +171,9 @@ func sameShape(t *testing.T, path string, got, want any) {
 func TestUsername(t *testing.T) {
 	t.Parallel()
 	issued := &SessionContext{SessionIssuer: &SessionIssuer{UserName: "role"}}
+	session := "arn:aws:sts::111122223333:assumed-role/path/role/today"
 	for want, id := range map[string]Identity{
+		"today": {Type: "AssumedRole", ARN: session, SessionContext: issued},
 		"alice": {Type: "IAMUser", UserName: "alice", SessionContext: issued},
 		"root":  {Type: "Root"},
 		"role":  {Type: "AssumedRole", SessionContext: issued},

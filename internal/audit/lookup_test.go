@@ -143,7 +143,7 @@ func TestAttributes(t *testing.T) {
 		{"ReadOnly", "true", "id-0011 id-0001"}, {"ReadOnly", "false", "id-0010 id-0000"},
 		{"Username", "al\xffice", "id-0001 id-0000"}, {"Username", "root", "id-0011 id-0010"},
 		{"AccessKeyId", "AKIA1", "id-0001 id-0000"},
-		{"ResourceName", arn, "id-0001 id-0000"},
+		{"ResourceName", arn, "id-0001 id-0000"}, {"ResourceName", "1", "id-0001 id-0000"},
 		{"ResourceType", "AWS::KMS::Key", "id-0001 id-0000"},
 		{"ResourceName", arn[:len(arn)-1], ""}, {"NoSuch", "x", ""},
 	} {

@@ -89,8 +89,8 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	n.clients = observeClients(n.log, n.metrics)
 	n.counts = newCounts(n.metrics)
 	for _, step := range []func(context.Context) error{
-		n.openClientCA, n.openStore, n.openState, n.openCertificates, n.openBackups, n.openServices,
-		n.startBrokers, n.checkFiles, n.openDoors, n.announce,
+		n.openClientCA, n.openStore, n.openState, n.openCertificates, n.openBackups, n.openExpiry,
+		n.openServices, n.startBrokers, n.checkFiles, n.openDoors, n.announce,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.Stop(context.WithoutCancel(ctx)))

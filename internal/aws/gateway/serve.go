@@ -28,6 +28,20 @@ const bodyTimeout = 30 * time.Second
 // region is the form of AWS's names of Regions. ARNs are built from it.
 var region = regexp.MustCompile(`^[a-z]{2,8}(-[a-z]{2,12}){1,3}-[0-9]{1,2}$`)
 
+// globalRegion is where the global services live, whatever Region a client signs
+// for: their events are there, and aws:RequestedRegion says so. Of STS only the
+// global endpoint is, whose clients sign for it.
+//
+// Source: CloudTrail User Guide, "About global service management events"
+const globalRegion = "us-east-1"
+
+func homeRegion(s *service, signed string) string {
+	if s.API.EventSource == "iam.amazonaws.com" {
+		return globalRegion
+	}
+	return signed
+}
+
 // request is one HTTP request on its way.
 type request struct {
 	http    *http.Request
@@ -142,7 +156,8 @@ func (q *request) route(in *wire.Request) (*wire.Op, error) {
 
 func newCall(q *request, cred *sigv4.Credential, who *Identity) *Call {
 	c := &Call{
-		RequestID: q.id, Account: who.Principal.Account, Region: cred.Region,
+		RequestID: q.id, Account: who.Principal.Account,
+		Region:    homeRegion(q.service, cred.Region),
 		Principal: who.Principal, UserAgent: clip(q.http.UserAgent(), maxUserAgent),
 		identity: who, credential: cred, plain: q.http.TLS == nil,
 	}

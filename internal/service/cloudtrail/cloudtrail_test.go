@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"coffer/internal/fault"
 	"coffer/internal/policy"
 	"coffer/internal/service/sts"
+	"coffer/internal/store"
 	"coffer/internal/store/memory"
 )
 
@@ -31,27 +33,38 @@ const (
 // world is CloudTrail and STS behind the real gateway.
 type world struct {
 	t   testing.TB
+	mu  sync.Mutex // held to move now
 	now time.Time
+	db  *control.DB
 	log *audit.Log
 	gw  *gateway.Gateway
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
+	return newWorldOn(t, memory.New(memory.Config{Shards: 2}))
+}
+
+// newWorldOn is a world on the engine's two shards.
+func newWorldOn(t testing.TB, engine store.Engine) *world {
+	t.Helper()
 	w := &world{t: t, now: time.Date(2026, 6, 2, 3, 4, 5, 0, time.UTC)}
-	engine := memory.New(memory.Config{Shards: 2})
 	zero, err := engine.Open(context.Background(), 0)
 	must(t, err)
 	last, err := engine.Open(context.Background(), 1)
 	must(t, err)
-	clock := func() time.Time { return w.now }
-	db, err := control.Open(context.Background(), zero, bytes.Repeat([]byte{7}, 32),
+	clock := func() time.Time {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.now
+	}
+	w.db, err = control.Open(context.Background(), zero, bytes.Repeat([]byte{7}, 32),
 		control.Config{Now: clock})
 	must(t, err)
-	w.log = audit.Open(db, last, 1)
+	w.log = audit.Open(w.db, last, 1)
 	t.Cleanup(w.log.Close)
-	w.gw, err = gateway.New(db, w.log, w, []gateway.Service{
-		{API: &api.API, Impl: New(db, w.log, clock)}, {API: &stsapi.API, Impl: &sts.Service{}},
+	w.gw, err = gateway.New(w.db, w.log, w, []gateway.Service{
+		{API: &api.API, Impl: New(w.db, w.log, clock)}, {API: &stsapi.API, Impl: &sts.Service{}},
 	}, gateway.Config{Now: clock})
 	must(t, err)
 	return w
@@ -77,14 +90,17 @@ func (w *world) Identity(_ context.Context, name, _ string) (*gateway.Identity, 
 
 func (w *world) send(account, region, service, target, contentType, body string) (int, string) {
 	w.t.Helper()
+	w.mu.Lock()
 	w.now = w.now.Add(time.Second)
+	now := w.now
+	w.mu.Unlock()
 	r := httptest.NewRequest(http.MethodPost, "https://localhost/", strings.NewReader(body))
 	r.Header.Set("Content-Type", contentType)
 	if target != "" {
 		r.Header.Set("X-Amz-Target", target)
 	}
 	key := sigv4.Key{AccessKeyID: "A" + account, Secret: sigv4.NewSecret("secret")}
-	sigv4.Sign(r, []byte(body), key, region, service, w.now)
+	sigv4.Sign(r, []byte(body), key, region, service, now)
 	rec := httptest.NewRecorder()
 	w.gw.ServeHTTP(rec, r)
 	return rec.Code, rec.Body.String()
@@ -179,15 +195,55 @@ func TestLookup(t *testing.T) {
 			t.Errorf("not newest first: %v", times)
 		}
 	}
-	for name, bad := range map[string]string{"cut": token[:len(token)-3], "none": "x",
-		"long": token + "AAAA"} {
-		if status, out := w.lookup(home, object{"NextToken": bad}); status != 400 ||
-			out["__type"] != "InvalidNextTokenException" {
+}
+
+// TestTokenIsOfItsQuery: a token is good for the query that gave it, with pages
+// of any size, and for no other.
+func TestTokenIsOfItsQuery(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for range 4 {
+		w.whoami(home, "us-east-1")
+	}
+	by := func(key, value string) []object {
+		return []object{{"AttributeKey": key, "AttributeValue": value}}
+	}
+	start, end := w.now.Unix()-100, w.now.Unix()+100
+	ask := func() object {
+		return object{"LookupAttributes": by("EventName", "GetCallerIdentity"),
+			"StartTime": start, "EndTime": end, "MaxResults": 1}
+	}
+	_, first := w.lookup(home, ask())
+	token, _ := first["NextToken"].(string)
+	for name, c := range map[string]struct {
+		account string
+		change  object
+		status  int
+	}{
+		"the same":          {home, object{}, 200},
+		"longer pages":      {home, object{"MaxResults": 50}, 200},
+		"another account":   {abroad, object{}, 400},
+		"another value":     {home, object{"LookupAttributes": by("EventName", "x")}, 400},
+		"another attribute": {home, object{"LookupAttributes": by("ReadOnly", "true")}, 400},
+		"no attribute":      {home, object{"LookupAttributes": nil}, 400},
+		"another start":     {home, object{"StartTime": start + 1}, 400},
+		"no start":          {home, object{"StartTime": nil}, 400},
+		"another end":       {home, object{"EndTime": end - 1}, 400},
+		"insights":          {home, object{"EventCategory": "insight"}, 400},
+		"empty":             {home, object{"NextToken": ""}, 400},
+		"one letter less":   {home, object{"NextToken": token[:len(token)-1]}, 400},
+	} {
+		in := ask()
+		in["NextToken"] = token
+		for k, v := range c.change {
+			if in[k] = v; v == nil {
+				delete(in, k)
+			}
+		}
+		status, out := w.lookup(c.account, in)
+		if status != c.status || status == 400 && out["__type"] != "InvalidNextTokenException" {
 			t.Errorf("%s: %d %v", name, status, out)
 		}
-	}
-	if status, out := w.lookup(abroad, object{"NextToken": token}); status != 400 {
-		t.Errorf("another account's token: %d %v", status, out)
 	}
 }
 
@@ -264,7 +320,8 @@ func TestInsights(t *testing.T) {
 	}
 }
 
-// FuzzOpenToken: only tokens of our own open, and they give back their cursor.
+// FuzzOpenToken: only tokens of the same query open, and they give back their
+// cursor.
 func FuzzOpenToken(f *testing.F) {
 	w := newWorld(f)
 	engine := memory.New(memory.Config{Shards: 1})
@@ -275,19 +332,22 @@ func FuzzOpenToken(f *testing.F) {
 	must(f, err)
 	s := New(db, w.log, nil)
 	call := &gateway.Call{Account: home, Region: "us-east-1"}
+	ours := s.binding(call, &api.LookupEventsInput{})
+	other := s.binding(call, &api.LookupEventsInput{EndTime: time.Unix(1, 0)})
 	f.Add("", []byte("cursor"))
-	f.Add(s.sealToken(call, []byte("another")), []byte{})
+	f.Add(ours.seal([]byte("another")), []byte{})
 	f.Add(strings.Repeat("A", 44), []byte{1})
 	f.Fuzz(func(t *testing.T, token string, cursor []byte) {
-		if got, ok := s.openToken(call, token); ok && s.sealToken(call, got) != token {
+		if got, ok := ours.open(token); ok && ours.seal(got) != token {
 			t.Errorf("%q opens", token)
 		}
-		got, ok := s.openToken(call, s.sealToken(call, cursor))
+		sealed := ours.seal(cursor)
+		got, ok := ours.open(sealed)
 		if ok != (len(cursor) > 0) || ok && !bytes.Equal(got, cursor) {
 			t.Errorf("%x: %x %v", cursor, got, ok)
 		}
-		if _, ok := s.openToken(&gateway.Call{Account: abroad}, token); ok {
-			t.Errorf("%q opens elsewhere", token)
+		if _, ok := other.open(sealed); ok {
+			t.Errorf("%q opens for another query", sealed)
 		}
 	})
 }
