@@ -18,6 +18,8 @@ const (
 	TableAlias      Table = 0x12 // service/kms: aliases
 	TableGrant      Table = 0x13 // service/kms: grants
 	TableGrantIndex Table = 0x14 // service/kms: grants by name, grantee, retiring principal
+	TableRotation   Table = 0x15 // service/kms: which material a key had from when
+	TableKeyUse     Table = 0x16 // service/kms: last use of keys
 	TableMQ         Table = 0x20 // service/mq: brokers
 	TableMQIndex    Table = 0x21 // service/mq: brokers by name, by creator request
 	TableRabbit     Table = 0x28 // rabbitmq: vhosts, users, permissions, policies

@@ -56,6 +56,14 @@ func (s *Service) Access(ctx context.Context, op *wire.Op, in any) ([]gateway.Ch
 		return r.one(in.KeyId, ownKey, requestTags(in.Tags))
 	case *kms.UntagResourceInput:
 		return r.one(in.KeyId, ownKey, conditions{"aws:TagKeys": in.TagKeys})
+	case *kms.GetKeyRotationStatusInput:
+		return r.one(in.KeyId, anyKey, nil)
+	case *kms.EnableKeyRotationInput:
+		cond := conditions{}
+		if in.RotationPeriodInDays != nil {
+			cond["kms:RotationPeriodInDays"] = []string{strconv.Itoa(int(*in.RotationPeriodInDays))}
+		}
+		return r.one(in.KeyId, ownKey, cond)
 	case *kms.ScheduleKeyDeletionInput:
 		return r.one(in.KeyId, ownKey, conditions{
 			"kms:ScheduleKeyDeletionPendingWindowInDays": {strconv.Itoa(int(window(in)))},
@@ -83,6 +91,12 @@ func managed(in any) (name string, ok bool) {
 	case *kms.UpdateKeyDescriptionInput:
 		return in.KeyId, true
 	case *kms.CancelKeyDeletionInput:
+		return in.KeyId, true
+	case *kms.DisableKeyRotationInput:
+		return in.KeyId, true
+	case *kms.ListKeyRotationsInput:
+		return in.KeyId, true
+	case *kms.RotateKeyOnDemandInput:
 		return in.KeyId, true
 	}
 	return "", false

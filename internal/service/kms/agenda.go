@@ -23,8 +23,11 @@ const sweepPage = 64
 
 // due is the time at which something happens to the key; zero = never.
 func (k *key) due() time.Time {
-	if k.State == statePending {
+	switch {
+	case k.State == statePending:
 		return k.Deletes
+	case k.State == stateEnabled && k.Rotation != nil:
+		return k.Rotation.Next
 	}
 	return time.Time{}
 }
@@ -58,7 +61,8 @@ func agendaKey(row []byte) (id keyID, err error) {
 	return id, nil
 }
 
-// Sweep does what is due by now: it deletes keys whose waiting period is over.
+// Sweep does what is due by now: it deletes keys whose waiting period is over,
+// and rotates those whose time has come.
 // Each key is a unit of work of its own, or several where it has many grants; a
 // key that fails does not keep the others. Call it at the start, before anything
 // uses keys, and again every minute or so.
@@ -120,8 +124,11 @@ func (s *Service) step(ctx context.Context, id keyID) (more bool, err error) {
 		if err != nil || k == nil {
 			return err
 		}
-		if k.over(tx.Time()) {
+		switch now := tx.Time(); {
+		case k.over(now):
 			more, err = s.deleteKey(tx, k)
+		case k.rotationDue(now):
+			err = s.rotateByClock(tx, k)
 		}
 		return err
 	})

@@ -113,12 +113,14 @@ func (s *Service) deleteKey(tx *control.Tx, k *key) (more bool, err error) {
 // and takes the key off all lists.
 func (s *Service) deleteMaterial(tx *control.Tx, k *key) error {
 	id := k.id()
-	err := tx.Scan(control.TableMaterial, id[:], func(row, _ []byte) error {
-		tx.Delete(control.TableMaterial, row)
-		return nil
-	})
-	if err != nil {
-		return err
+	for _, t := range []control.Table{control.TableMaterial, control.TableRotation} {
+		err := tx.Scan(t, id[:], func(row, _ []byte) error {
+			tx.Delete(t, row)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
 	}
 	for _, name := range k.Aliases {
 		tx.Delete(control.TableAlias, aliasRow(tx, k.Account, k.Region, name))

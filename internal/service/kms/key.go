@@ -41,6 +41,11 @@ type key struct {
 	Grants      int       `json:"grants,omitempty"`
 	// Deletes is when a key that is pending deletion goes.
 	Deletes time.Time `json:"deletes,omitzero"`
+	// Rotation is the automatic one; nil = it is off.
+	Rotation *rotation `json:"rotation,omitempty"`
+	// Rotations counts the rows of control.TableRotation behind the first.
+	Rotations uint32 `json:"rotations,omitempty"`
+	OnDemand  int    `json:"onDemand,omitempty"` // rotations that were asked for
 	// Due is the time of the key's row in the agenda; see agenda.go.
 	Due time.Time `json:"due,omitzero"`
 }

@@ -80,10 +80,11 @@ func (s *Service) ensure(ctx context.Context, k *key) (name string, err error) {
 		if a != nil {
 			k.ID = a.Key
 			name = k.arn()
-			return nil
+			return k.rotateYearly(tx)
 		}
 		k.ID, k.Created, k.State = uuid.NewString(), tx.Time(), stateEnabled
 		k.Spec, k.Usage, k.Aliases = symmetric, usageEncrypt, []string{reserved}
+		k.Rotation = &rotation{Days: usualPeriod, Next: k.Created.Add(usualPeriod * day)}
 		m, err := makeMaterial(symmetric)
 		if err != nil {
 			return err
