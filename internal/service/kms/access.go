@@ -43,9 +43,9 @@ func (s *Service) Access(ctx context.Context, op *wire.Op, in any) ([]gateway.Ch
 	case *kms.RetireGrantInput:
 		return r.retireGrant(in)
 	case *kms.RevokeGrantInput:
-		return r.one(in.KeyId, anyKey, nil)
+		return r.one(in.KeyId, anyKey, conditions{"kms:GrantIsForAWSResource": {r.forService()}})
 	case *kms.ListGrantsInput:
-		return r.one(in.KeyId, anyKey, nil)
+		return r.one(in.KeyId, anyKey, conditions{"kms:GrantIsForAWSResource": {r.forService()}})
 	case *kms.DescribeKeyInput:
 		return r.one(in.KeyId, anyName, nil)
 	case *kms.PutKeyPolicyInput:

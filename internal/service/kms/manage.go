@@ -75,11 +75,16 @@ func (r *request) createGrant(in *kms.CreateGrantInput) ([]gateway.Check, error)
 	child := g.policy()
 	cond := conditions{
 		"kms:GrantOperations":       g.Operations,
-		"kms:GranteePrincipal":      {child.Grantee},
-		"kms:GrantIsForAWSResource": {truth(new(r.call.InvokedBy != ""))},
+		"kms:GrantIsForAWSResource": {r.forService()},
 	}
-	if child.Retiring != "" {
-		cond["kms:RetiringPrincipal"] = []string{child.Retiring}
+	for name, value := range map[string]string{
+		"kms:GranteePrincipal": g.Grantee, "kms:GranteeServicePrincipal": g.GranteeService,
+		"kms:RetiringPrincipal": g.Retiring, "kms:RetiringServicePrincipal": g.RetiringService,
+		"kms:GrantConstraintSourceArn": g.SourceARN,
+	} {
+		if value != "" {
+			cond[name] = []string{value}
+		}
 	}
 	pairs := map[string]string{}
 	for kind, constraint := range map[string]map[string]string{
@@ -97,6 +102,9 @@ func (r *request) createGrant(in *kms.CreateGrantInput) ([]gateway.Check, error)
 	c.NewGrant, c.EncryptionContext = &child, pairs
 	return []gateway.Check{c}, err
 }
+
+// forService is "true" when a service asks on the principal's behalf.
+func (r *request) forService() string { return truth(new(r.call.InvokedBy != "")) }
 
 // retireGrant is decided by the grant to retire, whatever others there are.
 func (r *request) retireGrant(in *kms.RetireGrantInput) ([]gateway.Check, error) {
