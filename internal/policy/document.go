@@ -55,9 +55,9 @@ func (s *statement) hasAction(e *evaluation) bool {
 	return s.notActions
 }
 
-// hasResource compares the resource; see matchWide for the two ways. A pattern
-// whose variable has no value names no resource, so that a NotResource of it
-// excludes none.
+// hasResource compares the resource; see matchResource and matchWide for the
+// two ways. A pattern whose variable has no value names no resource, so that a
+// NotResource of it excludes none.
 func (s *statement) hasResource(e *evaluation) bool {
 	if len(s.resources) == 0 {
 		return true
@@ -65,7 +65,7 @@ func (s *statement) hasResource(e *evaluation) bool {
 	wide := s.deny != s.notResources
 	for i := range s.resources {
 		r := &s.resources[i]
-		if r.match(e, &e.resource) || wide && r.matchWide(e, &e.resource) {
+		if r.matchResource(e, &e.resource) || wide && r.matchWide(e, &e.resource) {
 			return !s.notResources
 		}
 	}
@@ -74,22 +74,43 @@ func (s *statement) hasResource(e *evaluation) bool {
 
 // reach says how s names the principal. An identity policy names the one it is
 // attached to.
-//
-// NotPrincipal goes with Deny only. It spares those whose own name it lists:
-// the ARN of an account spares its root user and nobody else, and that of a
-// role does not spare its sessions.
 func (s *statement) reach(e *evaluation) reach {
 	if len(s.principals) == 0 {
 		return byName
+	}
+	if s.notPrincipals {
+		return nameIf(!s.spares(e))
 	}
 	best := unnamed
 	for i := range s.principals {
 		best = max(best, s.principals[i].reach(&e.request.Principal))
 	}
-	if s.notPrincipals {
-		return nameIf(best != byName)
-	}
 	return best
+}
+
+// spares reports whether NotPrincipal excepts the principal. It goes with Deny
+// only, and AWS looks at the account, at the role or user behind a session and
+// at the principal in turn: each must be listed. Whoever has a permissions
+// boundary is never spared.
+//
+// Source: IAM User Guide, "AWS JSON policy elements: NotPrincipal".
+func (s *statement) spares(e *evaluation) bool {
+	p := &e.request.Principal
+	var listed [byName + 1]bool
+	for i := range s.principals {
+		if s.principals[i].kind == nameEveryone {
+			return true
+		}
+		listed[s.principals[i].reach(p)] = true
+	}
+	switch p.Kind {
+	case User:
+		return listed[byName] && listed[byAccount] && e.request.Boundary.Document == nil
+	case AssumedRole, FederatedUser:
+		return listed[byName] && listed[byIssuer] && listed[byAccount] &&
+			e.request.Boundary.Document == nil
+	}
+	return listed[byName]
 }
 
 // holds reports whether every condition is met.

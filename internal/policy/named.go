@@ -26,7 +26,7 @@ const (
 	nameARN                // of a user, role or session
 	nameUniqueID           // AIDA… or AROA…, left of a principal that was deleted
 	nameService            // a service principal
-	nameProvider           // an identity provider
+	nameProvider           // an identity provider, or * for any
 	nameCanonical          // an S3 canonical user id; no principal here has one
 )
 
@@ -42,8 +42,11 @@ func parsePrincipalName(element, s string) (principalName, bool) {
 	if s == "" || len(s) > maxString {
 		return principalName{}, false
 	}
+	if s == "*" && element == "Federated" {
+		return principalName{nameProvider, s}, true
+	}
 	if s == "*" {
-		return principalName{kind: nameEveryone}, element == "AWS" || element == "Federated"
+		return principalName{kind: nameEveryone}, element == "AWS"
 	}
 	if strings.ContainsAny(s, "*?") {
 		return principalName{}, false
@@ -113,7 +116,7 @@ func (n *principalName) reach(p *Principal) reach {
 	case nameService:
 		return nameIf(p.Kind == Service && p.Service == n.text)
 	case nameProvider:
-		return nameIf(p.Kind == Federated && p.Provider == n.text)
+		return nameIf(p.Kind == Federated && (n.text == "*" || p.Provider == n.text))
 	}
 	return unnamed
 }

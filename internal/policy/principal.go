@@ -19,12 +19,13 @@ const (
 	FederatedUser               // a session of GetFederationToken
 	Service                     // an AWS service by itself, such as mq.amazonaws.com
 	Federated                   // someone known to an identity provider only
+	Anonymous                   // someone who did not sign
 )
 
 // Principal is who makes a request.
 type Principal struct {
 	Kind PrincipalKind
-	// Account is the 12-digit id; empty for Service and Federated.
+	// Account is the 12-digit id; empty for Service, Federated and Anonymous.
 	Account string
 	// ARN is the principal's own name: …:root, …:user/…, …:assumed-role/…/… or
 	// …:federated-user/…; empty for Service and Federated.
@@ -60,6 +61,8 @@ func (p *Principal) String() string {
 		return p.Service
 	case p.Kind == Federated:
 		return p.Provider
+	case p.Kind == Anonymous:
+		return "anonymous"
 	}
 	return p.ARN
 }
@@ -76,6 +79,8 @@ func (p *Principal) complete() bool {
 		return p.Service != ""
 	case Federated:
 		return p.Provider != ""
+	case Anonymous:
+		return p.Account == ""
 	}
 	return false
 }
@@ -96,8 +101,11 @@ func (p *Principal) userName() string {
 }
 
 func (p *Principal) userID() string {
-	if p.Kind == Root {
+	switch p.Kind {
+	case Root:
 		return p.Account
+	case Anonymous:
+		return "anonymous"
 	}
 	return p.UserID
 }
@@ -113,12 +121,20 @@ func (k PrincipalKind) principalType() string {
 		return "AssumedRole"
 	case FederatedUser:
 		return "FederatedUser"
+	case Anonymous:
+		return "Anonymous"
 	}
 	return ""
 }
 
 // hasIdentity reports whether identity policies can say anything about p.
-func (p *Principal) hasIdentity() bool { return p.Kind != Service && p.Kind != Federated }
+func (p *Principal) hasIdentity() bool {
+	switch p.Kind {
+	case Service, Federated, Anonymous:
+		return false
+	}
+	return true
+}
 
 // isRoot reports whether name is the ARN of the account of p, and so p's own
 // name if p is its root user.

@@ -104,6 +104,8 @@ func (s *rawStatement) check(use Use) error {
 		return malformed("Policy document should not specify a principal.")
 	case use != Identity && len(s.principals) == 0:
 		return malformed("Policy statement must contain principals.")
+	case use == Trust && s.notPrincipal:
+		return malformed("Has prohibited field NotPrincipal")
 	case use == Trust && s.hasResource:
 		return malformed("Has prohibited field Resource")
 	case use != Trust && len(s.resource) == 0:

@@ -10,7 +10,9 @@ const arnParts = 6
 // the last part. An ARN with missing parts is completed with *.
 type resourcePattern struct {
 	everything bool // a lone *
+	early      bool // a variable stands before the last part
 	parts      [arnParts]pattern
+	spread     pattern // the pattern as one string; only if it lacks parts and a * may be them
 	whole      pattern // the pattern as one string; only if it has wildcards
 }
 
@@ -34,6 +36,7 @@ func compileARN(s string, x syntax) (resourcePattern, error) {
 		if r.parts[i], err = compile(text, x); err != nil {
 			return resourcePattern{}, err
 		}
+		r.early = r.early || r.parts[i].variables && i < arnParts-1
 	}
 	whole, err := compile(s, x)
 	if err != nil {
@@ -41,6 +44,9 @@ func compileARN(s string, x syntax) (resourcePattern, error) {
 	}
 	if whole.wild() {
 		r.whole = whole
+	}
+	if len(parts) < arnParts {
+		r.spread = whole.withinParts()
 	}
 	return r, nil
 }
@@ -105,7 +111,22 @@ func (r *resourcePattern) match(e *evaluation, name *splitName) bool {
 	return true
 }
 
-// matchWide also lets wildcards reach over colons. It serves where covering
+// matchResource is match for the Resource of an Allow. A * that ends a part of
+// an ARN with missing parts may stand for them: arn:aws:sqs:*:q is a queue of
+// any Region and account. IAM documents such an expansion for every * that ends
+// a part; in a pattern that has all parts it would only let a resource pose as
+// one of another account. A variable stands in the last part or covers nothing.
+//
+// Source: IAM User Guide, "Resource" and "Where you can use policy variables".
+func (r *resourcePattern) matchResource(e *evaluation, name *splitName) bool {
+	if r.early {
+		return false
+	}
+	return r.match(e, name) ||
+		name.valid && len(r.spread.tokens) > 0 && r.spread.match(e, name.text)
+}
+
+// matchWide lets all wildcards reach over colons. It serves where covering
 // more admits less: in Deny, and in the NotResource of an Allow. A pattern such
 // as arn:aws:s3*secret means something to its author and nothing part by part.
 func (r *resourcePattern) matchWide(e *evaluation, name *splitName) bool {

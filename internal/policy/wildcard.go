@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -11,6 +12,7 @@ type tokenKind uint8
 const (
 	literal  tokenKind = iota // exactly text
 	anyRun                    // *, any run of characters, also none
+	anyPart                   // *, any run without a colon
 	anyOne                    // ?, exactly one character
 	variable                  // the value of the context key text, literally
 )
@@ -33,7 +35,7 @@ type pattern struct {
 // wild reports whether p has a wildcard.
 func (p *pattern) wild() bool {
 	for i := range p.tokens {
-		if k := p.tokens[i].kind; k == anyRun || k == anyOne {
+		if k := p.tokens[i].kind; k == anyRun || k == anyPart || k == anyOne {
 			return true
 		}
 	}
@@ -56,38 +58,76 @@ func (p *pattern) add(t token) {
 	p.variables = p.variables || t.kind == variable
 }
 
+// withinParts gives p for ARNs that lack parts: a * that does not end a part
+// stays within its part.
+func (p *pattern) withinParts() pattern {
+	q := *p
+	q.tokens = slices.Clone(p.tokens)
+	for i := range q.tokens {
+		if q.tokens[i].kind != anyRun || i == len(q.tokens)-1 {
+			continue
+		}
+		next := &q.tokens[i+1]
+		if next.kind != literal || !strings.HasPrefix(next.text, ":") {
+			q.tokens[i].kind = anyPart
+		}
+	}
+	return q
+}
+
 // matchTokens reports whether tokens, none a variable, cover all of s. Every
 // token but * takes a fixed number of characters, so going back to the last *
 // is enough: the time is bounded by len(s) times the length of the pattern.
+// A * that is bound to its part gives up at a colon; then the last that is not
+// goes on, which costs a part's length once more.
 func matchTokens(tokens []token, s string) bool {
 	at, pos := 0, 0
-	star, starPos := -1, 0
-	for {
-		if at == len(tokens) && pos == len(s) {
-			return true
-		}
+	free, bound := resume{at: -1}, resume{at: -1}
+	for at < len(tokens) || pos < len(s) {
 		if at < len(tokens) {
-			if tokens[at].kind == anyRun {
+			switch t := &tokens[at]; t.kind {
+			case anyRun:
 				if at == len(tokens)-1 {
 					return true
 				}
-				star, starPos = at, pos
 				at++
+				free, bound = resume{at, pos}, resume{at: -1}
 				continue
-			}
-			if n := tokens[at].take(s[pos:]); n >= 0 {
-				pos += n
+			case anyPart:
 				at++
+				bound = resume{at, pos}
 				continue
+			default:
+				if n := t.take(s[pos:]); n >= 0 {
+					pos += n
+					at++
+					continue
+				}
 			}
 		}
-		if star < 0 || starPos == len(s) {
+		switch {
+		case bound.more(s) && s[bound.pos-1] != ':':
+			at, pos = bound.at, bound.pos
+		case free.more(s):
+			at, pos, bound.at = free.at, free.pos, -1
+		default:
 			return false
 		}
-		_, n := utf8.DecodeRuneInString(s[starPos:])
-		starPos += n
-		at, pos = star+1, starPos
 	}
+	return true
+}
+
+// resume is the token behind a *, and how far that reaches.
+type resume struct{ at, pos int }
+
+// more lets the * take one character more of s, if there is one.
+func (r *resume) more(s string) bool {
+	if r.at < 0 || r.pos == len(s) {
+		return false
+	}
+	_, n := utf8.DecodeRuneInString(s[r.pos:])
+	r.pos += n
+	return true
 }
 
 // take gives the length of the beginning of s that t matches, or -1.

@@ -43,27 +43,34 @@ func TestGlobIsQuick(t *testing.T) {
 	}
 }
 
-// naive is the definition: each * tries every rest.
-func naive(pattern, s string) bool {
+// naive is the definition: each * tries every rest. With parts, one that does
+// not end a part stays in it.
+func naive(pattern, s string, parts bool) bool {
 	if pattern == "" {
 		return s == ""
 	}
 	if pattern[0] == '*' {
-		return naive(pattern[1:], s) || s != "" && naive(pattern, s[size(s):])
+		rest := strings.TrimLeft(pattern, "*")
+		bound := parts && rest != "" && rest[0] != ':'
+		return naive(rest, s, parts) ||
+			s != "" && (!bound || s[0] != ':') && naive(pattern, s[size(s):], parts)
 	}
 	if s == "" {
 		return false
 	}
 	if pattern[0] == '?' {
-		return naive(pattern[1:], s[size(s):])
+		return naive(pattern[1:], s[size(s):], parts)
 	}
-	return pattern[0] == s[0] && naive(pattern[1:], s[1:])
+	return pattern[0] == s[0] && naive(pattern[1:], s[1:], parts)
 }
 
 func size(s string) int { _, n := utf8.DecodeRuneInString(s); return n }
 
 func FuzzGlob(f *testing.F) {
-	for _, seed := range [][2]string{{"a*b?c", "axxbyc"}, {"*é?", "aéb"}, {"**?*", ""}} {
+	for _, seed := range [][2]string{
+		{"a*b?c", "axxbyc"}, {"*é?", "aéb"}, {"**?*", ""},
+		{"a:*:b*c:d", "a:x:y:bzc:d"}, {"*a*:?*b:*", "xa:a:ab:bb:"},
+	} {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, pattern, s string) {
@@ -75,8 +82,12 @@ func FuzzGlob(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := matchTokens(p.tokens, s), naive(pattern, s); got != want {
+		if got, want := matchTokens(p.tokens, s), naive(pattern, s, false); got != want {
 			t.Errorf("%q on %q: %v, want %v", pattern, s, got, want)
+		}
+		p = p.withinParts()
+		if got, want := matchTokens(p.tokens, s), naive(pattern, s, true); got != want {
+			t.Errorf("%q on %q within parts: %v, want %v", pattern, s, got, want)
 		}
 	})
 }
@@ -133,14 +144,23 @@ func TestResourcePatterns(t *testing.T) {
 		pattern, name string
 		narrow, wide  bool
 	}{
+		{"arn:aws:sqs:us-*:q", queue, true, true}, {"arn:aws:sqs:u*3:q", queue, false, true},
+		{"arn:aws:sqs:us-*:*3333:q", queue, true, true},
+		{"arn:aws:sqs:us-*:222*", queue, false, false},
+		{"arn:aws:s*s:us-*:1?1*3:q", queue, true, true},
+		{"arn:aws:sqs:*:3333:q", "arn:aws:sqs:us-east-1:9999:x:3333:q", false, true},
+		{"arn:aws:mq:*:b-1", "arn:aws:mq:r:111122223333:broker:n:b-1", true, true},
+		{"arn:aws:mq:*n:b-1", "arn:aws:mq:r:111122223333:broker:n:b-1", false, true},
 		{"*", "*", true, true}, {"*", queue, true, true}, {queue, "*", false, false},
 		{"arn:aws:sqs", queue, true, true}, {"arn:aws:sqs:*", queue, true, true},
 		{"arn:aws:sqs:us-*:111122223333:?", queue, true, true},
 		{"arn:aws:sqs:us-*:111122223333:??", queue, false, false},
-		{"arn:aws:sqs:*:q", queue, false, true}, {"arn:aws:s*q", queue, false, true},
+		{"arn:aws:sqs:*:q", queue, true, true}, {"arn:aws:s*q", queue, false, true},
 		{"arn:aws:sqs:us-east-1:111122223333:Q", queue, false, false},
 		{"arn:aws:mq:*:*:broker:*:b-1", "arn:aws:mq:r:111122223333:broker:n:b-1", true, true},
 		{"arn:aws:iam::${aws:PrincipalAccount}:user/${aws:username}",
+			"arn:aws:iam::111122223333:user/alice", false, true},
+		{"arn:aws:iam::111122223333:user/${aws:username}",
 			"arn:aws:iam::111122223333:user/alice", true, true},
 	} {
 		p, err := compileARN(c.pattern, syntax{variables: true})
@@ -149,7 +169,7 @@ func TestResourcePatterns(t *testing.T) {
 			continue
 		}
 		name := splitARN(c.name)
-		if got := p.match(&e, &name); got != c.narrow {
+		if got := p.matchResource(&e, &name); got != c.narrow {
 			t.Errorf("%q on %q: %v", c.pattern, c.name, got)
 		}
 		if got := p.matchWide(&e, &name); got != c.wide {
