@@ -13,6 +13,9 @@ const (
 	TableNode       Table = 0x01 // node: CA, ports, main broker
 	TableAccount    Table = 0x02 // service/iam: accounts
 	TableAccessKey  Table = 0x03 // service/iam: access keys
+	TableIAM        Table = 0x04 // service/iam: users, groups, roles, policies, profiles
+	TableIAMName    Table = 0x05 // service/iam: the same by name
+	TableIAMLink    Table = 0x06 // service/iam: who is attached to what
 	TableKey        Table = 0x10 // service/kms: keys
 	TableMaterial   Table = 0x11 // service/kms: key material
 	TableAlias      Table = 0x12 // service/kms: aliases

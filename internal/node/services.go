@@ -58,7 +58,7 @@ func (n *Node) openServices(ctx context.Context) error {
 		{API: &mqapi.API, Impl: n.mq, Access: n.mq},
 		{API: &cloudtrailapi.API, Impl: cloudtrail.New(n.db, n.trail, nil)},
 		{API: &stsapi.API, Impl: &sts.Service{}},
-		{API: &iamapi.API, Impl: n.iam},
+		{API: &iamapi.API, Impl: n.iam, Access: n.iam},
 		{API: &cofferapi.API, Impl: coffer.New(&storeState{n, n.restored}, n.backups, n.fleet)},
 	}, gateway.Config{Logger: n.log, Events: gateway.Events{
 		Answered: func(service, op, code string, _ int, took time.Duration) {
