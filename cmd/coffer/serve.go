@@ -69,6 +69,9 @@ func serveCommand() *cobra.Command {
 			"(default 5%, at least 512MiB, at most 8GiB)")
 	f.StringVar(&cfg.MaxMessage, "max-message-size", node.DefaultMaxMessage,
 		"size of the largest message, at most 128MiB")
+	f.DurationVar(&cfg.ConsumerTimeout, "consumer-timeout", node.DefaultConsumerTimeout,
+		"how long an AMQP 0-9-1 delivery may stay unsettled before its channel is closed, where\n"+
+			"neither x-consumer-timeout nor a policy says; 0 is for ever")
 	f.StringVar(&opt.log.Level, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&opt.log.Format, "log-format", "text", "text or json")
 	return c
@@ -81,6 +84,12 @@ func serve(c *cobra.Command, cfg *node.Config, opt *options) error {
 	case "fixed":
 	default:
 		return fault.New(fault.Invalid, "--ports: %q is neither auto nor fixed", opt.ports)
+	}
+	switch {
+	case cfg.ConsumerTimeout < 0:
+		return fault.New(fault.Invalid, "--consumer-timeout: %v is negative", cfg.ConsumerTimeout)
+	case cfg.ConsumerTimeout == 0:
+		cfg.ConsumerTimeout = -1
 	}
 	log, err := telemetry.NewLogger(c.ErrOrStderr(), opt.log)
 	if err != nil {

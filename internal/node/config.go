@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"coffer/internal/fault"
 	"coffer/internal/rabbitmq"
@@ -30,6 +31,8 @@ const (
 	DefaultMetricsPort    = 9566
 	DefaultManagementPort = 15671
 	DefaultBrokerPorts    = "15700-15999"
+
+	DefaultConsumerTimeout = 30 * time.Minute
 )
 
 // Config is everything that can be set. The zero value of a field is the
@@ -70,6 +73,10 @@ type Config struct {
 	MaxMessage      string
 	maxMessageBytes int
 
+	// ConsumerTimeout is how long a client of AMQP 0-9-1 may leave a delivery unsettled
+	// before its channel is closed; 30 min, negative: for ever.
+	ConsumerTimeout time.Duration
+
 	Version string       // of the binary, shown to clients
 	Logger  *slog.Logger // slog.Default
 }
@@ -86,6 +93,7 @@ func (c *Config) fill() error {
 	set(&c.MetricsPort, DefaultMetricsPort)
 	set(&c.ManagementPort, DefaultManagementPort)
 	set(&c.BrokerPorts, DefaultBrokerPorts)
+	set(&c.ConsumerTimeout, DefaultConsumerTimeout)
 	set(&c.Version, "unknown")
 	if c.Logger == nil {
 		c.Logger = slog.Default()

@@ -104,6 +104,7 @@ func (f *fleet) open(b *instance, domain *keyring.Domain) error {
 	server, err := amqp091.New(amqp091.Config{
 		Engine: amqpEngine{rabbit}, Space: f.n.engine, Logger: f.n.log, Events: f.n.clients,
 		Cluster: "b-" + b.run.ID.String(), MaxMessage: f.n.cfg.maxMessageBytes,
+		ConsumerTimeout: f.n.cfg.ConsumerTimeout,
 	})
 	if err != nil {
 		return err
@@ -153,6 +154,7 @@ var (
 	_ amqp091.ClusterNamer = amqpEngine{}
 	_ amqp091.Doorkeeper   = amqpEngine{}
 	_ amqp091.Policer      = amqpEngine{}
+	_ amqp091.Timer        = amqpEngine{}
 	_ amqp091.TopicKeeper  = amqpEngine{}
 )
 

@@ -14,7 +14,7 @@
 // hash that lets nobody in, since RabbitMQ could not check it; a definitions file is
 // checked as a whole before it changes anything. Names and texts are UTF-8.
 //
-// BUG: policies may say consumer-timeout, dead-letter-strategy, max-in-memory-*, queue-*,
+// BUG: policies may say dead-letter-strategy, max-in-memory-*, queue-*,
 // ha-*, target-group-size and what only streams know, which has no effect here.
 package rabbitmq
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"coffer/internal/broker"
 )
@@ -241,6 +242,24 @@ func TestPolicyRace(t *testing.T) {
 	for _, q := range queues {
 		if q.Limits() != want {
 			t.Errorf("%s: %s, want %s", q.Spec().Name, limitText(q.Limits()), limitText(want))
+		}
+	}
+}
+
+// TestPolicyConsumerTimeout: the policy that counts for a queue names the time.
+func TestPolicyConsumerTimeout(t *testing.T) {
+	t.Parallel()
+	_, b := opened(t, newWorld(t))
+	for pattern, ms := range map[string]int{"^slow": 9000, "^slower": 60_000} {
+		_, err := b.PutPolicy(t.Context(), Policy{Vhost: "/", Name: pattern, Pattern: pattern,
+			Priority: ms, Definition: map[string]any{"consumer-timeout": ms}})
+		must(t, err)
+	}
+	for queue, want := range map[string]time.Duration{
+		"slow": 9 * time.Second, "slower": time.Minute, "other": 0,
+	} {
+		if d, ok := b.ConsumerTimeout("/", queue, nil); ok != (want > 0) || d != want {
+			t.Errorf("%s: %v, %t", queue, d, ok)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"coffer/internal/broker"
 	"coffer/internal/fault"
@@ -97,6 +98,16 @@ func (b *Broker) Alternate(vhost, exchange string) string {
 	d := b.state.Load().effective(vhost, KindExchange, exchange)
 	name, _ := d["alternate-exchange"].(string)
 	return name
+}
+
+// ConsumerTimeout gives the time that policies name for settling a delivery of a queue
+// with these arguments.
+func (b *Broker) ConsumerTimeout(vhost, queue string, arguments []byte) (
+	limit time.Duration, ok bool,
+) {
+	d := b.state.Load().effective(vhost, b.engine.dialect.Shape(arguments).Kind, queue)
+	ms, ok := integer(d["consumer-timeout"])
+	return time.Duration(min(ms, longestTime)) * time.Millisecond, ok
 }
 
 // Conform gives a queue that was declared the rules that policies want now.

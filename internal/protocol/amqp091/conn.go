@@ -80,6 +80,7 @@ type conn struct {
 	live      *broker.Session // session, for the writer
 	byID      map[uint32]*channel
 	consumers map[uint64]*consumer
+	late      []lateness
 
 	committing *channel // whose transaction is under way
 

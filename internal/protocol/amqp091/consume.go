@@ -200,7 +200,7 @@ func (c *conn) answerGet(
 		return err
 	}
 	if !noAck {
-		ch.unacked.push(ch.lastTag, d.Ref)
+		ch.unacked.push(ch.lastTag, d, c.now)
 	}
 	ch.countGet(noAck, d.Redelivered)
 	c.out.buf = buf

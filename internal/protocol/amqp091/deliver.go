@@ -204,7 +204,7 @@ func (c *conn) deliver(p *parcel) {
 	c.announce(cons)
 	ch.lastTag++
 	if !cons.noAck {
-		ch.unacked.push(ch.lastTag, d.Ref)
+		ch.unacked.push(ch.lastTag, d, c.taken)
 	}
 	ch.countDelivery(cons.noAck, d.Redelivered, c.taken)
 	c.fillScratch(d, &p.content)

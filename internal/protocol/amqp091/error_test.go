@@ -210,9 +210,9 @@ func messageErrors() []failing {
 			"ACCESS_REFUSED - queue 'busy' in vhost '/' in exclusive use", false},
 		{"consume with one alone", eat("alone", "", false, nil), 403,
 			"ACCESS_REFUSED - queue 'alone' in vhost '/' in exclusive use", false},
-		{"timeout", declare("n", true, false, false, amqp.Table{"x-consumer-timeout": 9}), 540,
-			"NOT_IMPLEMENTED - argument 'x-consumer-timeout' for queue 'n' in vhost '/' " +
-				"is not implemented", true},
+		{"timeout", declare("n", true, false, false, amqp.Table{"x-consumer-timeout": 0}), 406,
+			"PRECONDITION_FAILED - invalid arg 'x-consumer-timeout' for queue 'n' in vhost '/': " +
+				"{value_zero,0}", false},
 		{"stream", declare("n", true, false, false, amqp.Table{"x-queue-type": "stream"}), 540,
 			"NOT_IMPLEMENTED - argument 'x-queue-type' for queue 'n' in vhost '/': " +
 				"type 'stream' is not implemented", true},

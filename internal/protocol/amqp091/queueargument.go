@@ -20,6 +20,8 @@ const (
 	argMaxPriority   = "x-max-priority"
 	argSingle        = "x-single-active-consumer"
 	argDeliveryLimit = "x-delivery-limit"
+
+	argConsumerTimeout = "x-consumer-timeout"
 )
 
 // argument is one that RabbitMQ 4.1 knows for queues. Others mean nothing and are
@@ -55,15 +57,12 @@ var queueArguments = [...]argument{
 	{"x-queue-leader-locator", classic | quorum | stream, oneOf("invalid_queue_locator_arg",
 		"client-local", "balanced", "random", "least-leaders")},
 	{"x-queue-master-locator", classic, nil},
+	{argConsumerTimeout, classic | quorum, positiveTime},
 	{"x-max-age", stream, nil},
 	{"x-stream-max-segment-size-bytes", stream, nil},
 	{"x-stream-filter-size-bytes", stream, nil},
 	{"x-initial-cluster-size", stream, nil},
 }
-
-// notBuilt are arguments that RabbitMQ follows and that are not built. They are
-// refused, since a client that sets one relies on it.
-const notBuilt = " x-consumer-timeout "
 
 // checkQueueArguments refuses what a new queue cannot have.
 func checkQueueArguments(t wire.Table, owner string) error {
@@ -105,7 +104,7 @@ func checkQueueArguments(t wire.Table, owner string) error {
 				f.Name, owner, k.module())
 		}
 	}
-	return checkArguments(t, notBuilt, owner)
+	return nil
 }
 
 // integer accepts any number without a fraction.

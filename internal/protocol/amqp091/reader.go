@@ -46,7 +46,7 @@ func (c *conn) fill() error {
 			c.net.SetReadDeadline(c.deadline)
 		}
 	}
-	if c.phase < closing && (c.stopping.Load() || c.trouble.Load() != nil) {
+	if c.phase < closing && (c.stopping.Load() || c.trouble.Load() != nil || c.isLate()) {
 		return os.ErrDeadlineExceeded
 	}
 	unused := c.in.w - c.in.r
@@ -73,7 +73,7 @@ func (c *conn) interrupted() bool {
 		}, 0)
 		return true
 	}
-	return false
+	return c.closeLate()
 }
 
 // frame handles one frame. An error ends the connection without a word.

@@ -71,6 +71,7 @@ const (
 	defaultHandshakeTimeout = 10 * time.Second
 	defaultWriteTimeout     = 60 * time.Second
 	defaultCloseTimeout     = 10 * time.Second
+	defaultConsumerTimeout  = 30 * time.Minute
 	defaultRefusalDelay     = time.Second
 )
 
@@ -109,6 +110,9 @@ type Config struct {
 	WriteTimeout time.Duration
 	// CloseTimeout bounds the wait for the answer to connection.close; 10 s.
 	CloseTimeout time.Duration
+	// ConsumerTimeout is how long a delivery may stay unsettled before its channel is
+	// closed, where neither its queue nor a policy says; 30 min, negative: for ever.
+	ConsumerTimeout time.Duration
 	// RefusalDelay is the time before a failed login is answered; 1 s.
 	RefusalDelay time.Duration
 }
@@ -119,6 +123,8 @@ type Server struct {
 	properties wire.Table
 	replies    replies
 	roster     roster
+
+	lateInterval time.Duration
 }
 
 // New makes a Server. Errors name the setting that is out of its bounds.
@@ -138,7 +144,9 @@ func New(cfg Config) (*Server, error) {
 			cfg.MaxMessage, hugeBody)
 	}
 	cfg.MaxPending = max(cfg.MaxPending, cfg.MaxMessage)
-	return &Server{cfg: cfg, properties: serverProperties(&cfg)}, nil
+	return &Server{
+		cfg: cfg, properties: serverProperties(&cfg), lateInterval: lateInterval,
+	}, nil
 }
 
 func (cfg *Config) fill() {
@@ -157,6 +165,7 @@ func (cfg *Config) fill() {
 	setDefault(&cfg.HandshakeTimeout, defaultHandshakeTimeout)
 	setDefault(&cfg.WriteTimeout, defaultWriteTimeout)
 	setDefault(&cfg.CloseTimeout, defaultCloseTimeout)
+	setDefault(&cfg.ConsumerTimeout, defaultConsumerTimeout)
 	setDefault(&cfg.RefusalDelay, defaultRefusalDelay)
 }
 

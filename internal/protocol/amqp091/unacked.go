@@ -18,16 +18,18 @@ type unacked struct {
 
 // unsettled is one delivery; the zero ref stands for a settled one.
 type unsettled struct {
-	tag uint64
-	ref broker.DeliveryRef
+	tag   uint64
+	ref   broker.DeliveryRef
+	queue *broker.Queue
+	at    int64 // when it was sent, in nanoseconds since 1970
 }
 
-func (u *unacked) push(tag uint64, ref broker.DeliveryRef) {
+func (u *unacked) push(tag uint64, d *broker.Delivery, at int64) {
 	if u.head > 64 && u.head > len(u.list)/2 {
 		u.list = u.list[:copy(u.list, u.list[u.head:])]
 		u.head = 0
 	}
-	u.list = append(u.list, unsettled{tag, ref})
+	u.list = append(u.list, unsettled{tag, d.Ref, d.Queue, at})
 	u.count++
 }
 

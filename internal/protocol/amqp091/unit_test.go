@@ -89,7 +89,8 @@ func TestUnackedTakes(t *testing.T) {
 	refs := testRefs(t, 200)
 	var u unacked
 	for i, r := range refs {
-		u.push(uint64(2*i+2), r) // every other tag belongs to a no-ack consumer
+		// Every other tag belongs to a consumer that settles nothing.
+		u.push(uint64(2*i+2), &broker.Delivery{Ref: r}, 0)
 	}
 	take := func(tag uint64, multiple bool, want int) {
 		t.Helper()
@@ -107,7 +108,7 @@ func TestUnackedTakes(t *testing.T) {
 	take(300, true, 147)
 	take(0, true, 50)
 	take(0, true, 0)
-	u.push(500, refs[0])
+	u.push(500, &broker.Delivery{Ref: refs[0]}, 0)
 	take(500, false, 1)
 }
 

@@ -31,12 +31,15 @@ type writer struct {
 func (c *conn) write() {
 	defer close(c.written)
 	tuned := c.tuned
-	var tick <-chan time.Time
+	var tick, look <-chan time.Time
 	for {
 		select {
 		case <-c.out.wake:
 		case <-tuned:
 			tuned = nil
+			late := time.NewTicker(c.srv.lateInterval)
+			defer late.Stop()
+			look = late.C
 			if c.heartbeat > 0 {
 				// Half of the interval, so that none is late by a whole one.
 				ticker := time.NewTicker(c.heartbeat / 2)
@@ -46,6 +49,8 @@ func (c *conn) write() {
 			continue
 		case <-tick:
 			c.beat()
+		case now := <-look:
+			c.findLate(now)
 		}
 		if err := c.drain(); err != nil {
 			c.broke(err)
