@@ -94,7 +94,8 @@ func decisions() []decided {
 			`"Constraints":{"EncryptionContextEquals":{"a":"1"}}}`, plainGrant, ""},
 		{"kms:GrantConstraintSourceArn", "arn:aws:sqs:us-east-1:111122223333:q", "CreateGrant",
 			`{"KeyId":"%k","GranteeServicePrincipal":"sqs.amazonaws.com","Operations":["Decrypt"],` +
-				`"Constraints":{"SourceArn":"arn:aws:sqs:us-east-1:111122223333:q"}}`, plainGrant, ""},
+				`"Constraints":{"SourceArn":"arn:aws:sqs:us-east-1:111122223333:q"}}`,
+			plainGrant, ""},
 		{"kms:RotationPeriodInDays", "90", "EnableKeyRotation",
 			`{"KeyId":"%k","RotationPeriodInDays":90}`, `{"KeyId":"%k"}`, ""},
 		{"aws:RequestTag/a", "b", "TagResource",
