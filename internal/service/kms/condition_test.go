@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,7 +34,8 @@ func decisions() []decided {
 	const encrypt = `{"KeyId":"%k","Plaintext":"aGk="}`
 	return []decided{
 		{"kms:CallerAccount", home, "Encrypt", encrypt, "", ""},
-		{"kms:ViaService", "mq.us-east-1.amazonaws.com", "Encrypt", encrypt, encrypt, "root via mq"},
+		{"kms:ViaService", "mq.us-east-1.amazonaws.com", "Encrypt", encrypt, encrypt,
+			"root via mq"},
 		{"kms:KeySpec", symmetric, "DescribeKey", `{"KeyId":"%k"}`, "", ""},
 		{"kms:CustomerMasterKeySpec", symmetric, "DescribeKey", `{"KeyId":"%k"}`, "", ""},
 		{"kms:KeyUsage", usageEncrypt, "ListGrants", `{"KeyId":"%k"}`, "", ""},
@@ -73,29 +75,6 @@ func decisions() []decided {
 			`{"CiphertextBlob":"%c","SourceEncryptionContext":{"a":"1"},"DestinationKeyId":"%k"}`,
 			`{"CiphertextBlob":"%c","SourceEncryptionContext":{"a":"1"},"DestinationKeyId":"%r"}`,
 			""},
-		{"kms:GrantOperations", "Encrypt", "CreateGrant", `{"KeyId":"%k",` +
-			`"GranteePrincipal":"mq.amazonaws.com","Operations":["Decrypt","Encrypt"]}`,
-			plainGrant, ""},
-		{"kms:GrantIsForAWSResource", "true", "CreateGrant", plainGrant, plainGrant, "root via mq"},
-		{"kms:GrantIsForAWSResource", "true", "ListGrants", `{"KeyId":"%k"}`, `{"KeyId":"%k"}`,
-			"root via mq"},
-		{"kms:GranteePrincipal", someUser, "CreateGrant", `{"KeyId":"%k","GranteePrincipal":"` +
-			someUser + `","Operations":["Decrypt"]}`, plainGrant, ""},
-		{"kms:RetiringPrincipal", someUser, "CreateGrant", `{"KeyId":"%k","GranteePrincipal":` +
-			`"mq.amazonaws.com","RetiringPrincipal":"` + someUser + `","Operations":["Decrypt"]}`,
-			plainGrant, ""},
-		{"kms:GranteeServicePrincipal", "mq.amazonaws.com", "CreateGrant", `{"KeyId":"%k",` +
-			`"GranteeServicePrincipal":"mq.amazonaws.com","Operations":["Decrypt"]}`, plainGrant, ""},
-		{"kms:RetiringServicePrincipal", "mq.amazonaws.com", "CreateGrant", `{"KeyId":"%k",` +
-			`"GranteePrincipal":"mq.amazonaws.com","RetiringServicePrincipal":"mq.amazonaws.com",` +
-			`"Operations":["Decrypt"]}`, plainGrant, ""},
-		{"kms:GrantConstraintType", "EncryptionContextEquals", "CreateGrant", `{"KeyId":"%k",` +
-			`"GranteePrincipal":"mq.amazonaws.com","Operations":["Decrypt"],` +
-			`"Constraints":{"EncryptionContextEquals":{"a":"1"}}}`, plainGrant, ""},
-		{"kms:GrantConstraintSourceArn", "arn:aws:sqs:us-east-1:111122223333:q", "CreateGrant",
-			`{"KeyId":"%k","GranteeServicePrincipal":"sqs.amazonaws.com","Operations":["Decrypt"],` +
-				`"Constraints":{"SourceArn":"arn:aws:sqs:us-east-1:111122223333:q"}}`,
-			plainGrant, ""},
 		{"kms:RotationPeriodInDays", "90", "EnableKeyRotation",
 			`{"KeyId":"%k","RotationPeriodInDays":90}`, `{"KeyId":"%k"}`, ""},
 		{"aws:RequestTag/a", "b", "TagResource",
@@ -111,12 +90,45 @@ func decisions() []decided {
 	}
 }
 
+// grantDecisions are those about making and listing grants.
+func grantDecisions() []decided {
+	return []decided{
+		{"kms:GrantOperations", "Encrypt", "CreateGrant", `{"KeyId":"%k",` +
+			`"GranteePrincipal":"mq.amazonaws.com","Operations":["Decrypt","Encrypt"]}`,
+			plainGrant, ""},
+		{"kms:GrantIsForAWSResource", "true", "CreateGrant", plainGrant, plainGrant, "root via mq"},
+		{"kms:GrantIsForAWSResource", "true", "ListGrants", `{"KeyId":"%k"}`, `{"KeyId":"%k"}`,
+			"root via mq"},
+		{"kms:GranteePrincipal", someUser, "CreateGrant", `{"KeyId":"%k","GranteePrincipal":"` +
+			someUser + `","Operations":["Decrypt"]}`, plainGrant,
+			""},
+		{"kms:RetiringPrincipal", someUser, "CreateGrant", `{"KeyId":"%k","GranteePrincipal":` +
+			`"mq.amazonaws.com","RetiringPrincipal":"` + someUser + `","Operations":["Decrypt"]}`,
+			plainGrant, ""},
+		{"kms:GranteeServicePrincipal", "mq.amazonaws.com", "CreateGrant", `{"KeyId":"%k",` +
+			`"GranteeServicePrincipal":"mq.amazonaws.com","Operations":["Decrypt"]}`, plainGrant,
+			""},
+		{"kms:RetiringServicePrincipal", "mq.amazonaws.com", "CreateGrant", `{"KeyId":"%k",` +
+			`"GranteePrincipal":"mq.amazonaws.com","RetiringServicePrincipal":"mq.amazonaws.com",` +
+			`"Operations":["Decrypt"]}`, plainGrant,
+			""},
+		{"kms:GrantConstraintType", "EncryptionContextEquals", "CreateGrant", `{"KeyId":"%k",` +
+			`"GranteePrincipal":"mq.amazonaws.com","Operations":["Decrypt"],` +
+			`"Constraints":{"EncryptionContextEquals":{"a":"1"}}}`, plainGrant, ""},
+		{"kms:GrantConstraintSourceArn", "arn:aws:sqs:us-east-1:111122223333:q", "CreateGrant",
+			`{"KeyId":"%k","GranteeServicePrincipal":"sqs.amazonaws.com",` +
+				`"Operations":["Decrypt"],` +
+				`"Constraints":{"SourceArn":"arn:aws:sqs:us-east-1:111122223333:q"}}`,
+			plainGrant, ""},
+	}
+}
+
 // TestConditionKeys: a policy that denies an operation where a key has a value
 // denies those requests and no others.
 func TestConditionKeys(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, d := range decisions() {
+	for _, d := range slices.Concat(decisions(), grantDecisions()) {
 		name := w.key("root", object{"Tags": []object{{"TagKey": "team", "TagValue": "red"}}})
 		other := w.key("root", object{})
 		w.must("root", "CreateAlias", object{"AliasName": "alias/one", "TargetKeyId": name}, nil)
