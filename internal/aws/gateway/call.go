@@ -77,6 +77,19 @@ func (c *Call) AddEventData(name string, value any) {
 	c.event.AdditionalEventData[name] = value
 }
 
+// DefaultParameter shows in the event's requestParameters what holds because the
+// request does not say it.
+func (c *Call) DefaultParameter(name string, value any) {
+	p := c.event.RequestParameters
+	if p == nil {
+		p = map[string]any{}
+		c.event.RequestParameters = p
+	}
+	if _, said := p[name]; !said && p["omitted"] == nil {
+		p[name] = value
+	}
+}
+
 // SetResponseElements replaces what the event shows of the answer.
 func (c *Call) SetResponseElements(m map[string]any) {
 	c.event.ResponseElements = fit("responseElements", m)

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -30,10 +31,11 @@ type Caller struct {
 	Account, Region string
 	// Grant names the only grant that may allow the calls.
 	Grant string
-	// EventSource and UserAgent replace what events would show; Unshown are
-	// request parameters that they leave out.
-	EventSource, UserAgent string
-	Unshown                []string
+	// EventSource, UserAgent and SourceIP replace what events would show; Unshown
+	// are request parameters that they leave out. A SourceIP that is no address, as
+	// "sqs.amazonaws.com", fits no aws:SourceIp.
+	EventSource, UserAgent, SourceIP string
+	Unshown                          []string
 }
 
 var _ wire.Caller = (*Caller)(nil)
@@ -98,8 +100,7 @@ func (c *Caller) call(ctx context.Context) (*Call, error) {
 	} else {
 		call.shared = true
 	}
-	if c.UserAgent != "" {
-		call.UserAgent = c.UserAgent
-	}
+	call.UserAgent = cmp.Or(c.UserAgent, call.UserAgent)
+	call.SourceIP = cmp.Or(c.SourceIP, call.SourceIP)
 	return call, nil
 }

@@ -10,15 +10,19 @@ import (
 	"coffer/internal/audit"
 	"coffer/internal/aws/wire"
 	"coffer/internal/control"
+	"coffer/internal/fault"
 )
 
 // trail gathers the events of a call and of the calls it makes, in order.
 type trail struct {
 	events []*audit.Event
 	shown  map[*audit.Event]bool // ResponseElements were set by the service
+	denied map[*audit.Event]bool // for the caller's account only
 }
 
-func newTrail() *trail { return &trail{shown: map[*audit.Event]bool{}} }
+func newTrail() *trail {
+	return &trail{shown: map[*audit.Event]bool{}, denied: map[*audit.Event]bool{}}
+}
 
 // drop takes back the event of a call whose effects were dropped.
 func (t *trail) drop(e *audit.Event) {
@@ -99,13 +103,14 @@ func (g *Gateway) note(tx *control.Tx, op *wire.Op, call *Call, root bool) error
 		tx.Failed(func() { t.drop(e) })
 		return nil
 	}
-	for _, e := range t.events {
+	list := t.all()
+	for _, e := range list {
 		if err := g.log.Append(tx, e); err != nil {
 			return fmt.Errorf("append event: %w", err)
 		}
 	}
 	tx.After(func() {
-		for _, e := range t.events {
+		for _, e := range list {
 			g.recorded(e)
 		}
 	})
@@ -119,6 +124,7 @@ func (g *Gateway) refuse(ctx context.Context, s *service, call *Call, root bool,
 	e.ErrorCode, _ = f.Fault()
 	e.ErrorMessage = clip(message(f), maxErrorMessage)
 	e.ResponseElements = nil
+	call.trail.denied[e] = fault.KindOf(err) == fault.Denied
 	call.trail.drop(e) // it is there if the commit failed
 	call.trail.events = append(call.trail.events, e)
 	if !root {
@@ -133,7 +139,7 @@ func (g *Gateway) refuse(ctx context.Context, s *service, call *Call, root bool,
 // record writes the events of a call that has no effects.
 func (g *Gateway) record(ctx context.Context, t *trail) error {
 	ctx = context.WithoutCancel(ctx) // who hangs up is on record all the same
-	for _, e := range t.events {
+	for _, e := range t.all() {
 		if err := g.log.Record(ctx, e); err != nil {
 			return fmt.Errorf("record event: %w", err)
 		}

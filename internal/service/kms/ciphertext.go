@@ -69,6 +69,9 @@ func noRecipient(r *kms.RecipientInfo, modifiers []string) error {
 func (s *Service) ReEncrypt(ctx context.Context, in *kms.ReEncryptInput) (
 	out *kms.ReEncryptOutput, err error,
 ) {
+	for _, side := range []string{"source", "destination"} {
+		gateway.From(ctx).DefaultParameter(side+"EncryptionAlgorithm", symmetric)
+	}
 	err = s.view(ctx, func(tx *control.Tx) error {
 		if err := noRecipient(nil, in.DryRunModifiers); err != nil {
 			return err

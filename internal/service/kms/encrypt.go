@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"coffer/internal/aws/api/kms"
+	"coffer/internal/aws/gateway"
 	"coffer/internal/control"
 	"coffer/internal/seal"
 	"coffer/internal/store"
@@ -55,6 +56,7 @@ func (k *key) scheme(op, algorithm string, pairs map[string]string) (string, err
 func (s *Service) Encrypt(ctx context.Context, in *kms.EncryptInput) (
 	out *kms.EncryptOutput, err error,
 ) {
+	gateway.From(ctx).DefaultParameter("encryptionAlgorithm", symmetric)
 	err = s.view(ctx, func(tx *control.Tx) error {
 		k, err := resolve(ctx, tx, in.KeyId, anyName)
 		if err != nil {
@@ -160,6 +162,7 @@ func (m material) rsa(k *key) (*rsa.PrivateKey, error) {
 func (s *Service) Decrypt(ctx context.Context, in *kms.DecryptInput) (
 	out *kms.DecryptOutput, err error,
 ) {
+	gateway.From(ctx).DefaultParameter("encryptionAlgorithm", symmetric)
 	err = s.view(ctx, func(tx *control.Tx) error {
 		if err := noRecipient(in.Recipient, in.DryRunModifiers); err != nil {
 			return err

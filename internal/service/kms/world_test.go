@@ -153,7 +153,8 @@ func user(account, name string) policy.Principal {
 
 func person(t testing.TB, p policy.Principal, doc string) *gateway.Identity {
 	id := &gateway.Identity{Secret: sigv4.NewSecret(signingSecret), Principal: p}
-	id.Event = audit.Identity{Type: "IAMUser", ARN: p.ARN, AccountID: p.Account}
+	id.Event = audit.Identity{Type: "IAMUser", PrincipalID: p.UserID, ARN: p.ARN,
+		AccountID: p.Account, UserName: p.Name}
 	if doc != "" {
 		d, err := policy.Parse([]byte(doc), policy.Identity)
 		if err != nil {
@@ -323,7 +324,10 @@ type relayOutput struct {
 func (r *relay) Relay(ctx context.Context, in *relayInput) (*relayOutput, error) {
 	c := &gateway.Caller{
 		Gateway: r.w.gw, Service: in.Service + ".amazonaws.com", OnBehalf: true,
-		Account: home, Region: here,
+		Account: gateway.From(ctx).Account, Region: here,
+	}
+	if in.Service == "sqs" {
+		c.SourceIP, c.UserAgent = "sqs.amazonaws.com", "sqs.amazonaws.com"
 	}
 	return &relayOutput{callAs(ctx, c, in.Op, in.Body)}, nil
 }
