@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"math"
 	"time"
 
@@ -16,8 +15,7 @@ import (
 
 // Keys of table 0. No unit of work writes it.
 var (
-	// The platform key, wrapped under the root key, and the CRC-32 of that (4):
-	// it tells a damaged row from a wrong root key.
+	// The platform keys, wrapped under the root key; see ring.go.
 	keyRoot = []byte("\x00root")
 	// The number of the last start (4) and the store's incarnation in it (16),
 	// wrapped under the platform key: epochs rest on it, so it can be no box itself.
@@ -28,9 +26,14 @@ var (
 
 // Purposes of wrapped values; see [seal.Wrap].
 const (
-	platformPurpose = "platform"
+	platformPurpose = "platform"      // of version 1
+	ringPurpose     = "platform-ring" // of version 2
 	startPurpose    = "start"
 )
+
+// platformLabel separates the platform key's epochs from others; see
+// [seal.NewEpochs].
+const platformLabel = "platform"
 
 // A copy of a store has its secrets and its start number, so both would go on
 // with the same numbers, under whose subkeys each seals up to the bound. The first
@@ -41,33 +44,40 @@ const (
 	spread = 1 << 24
 )
 
-// boot gives the platform key and sets the start number. It writes nothing
+// boot gives the platform keys and sets the start number. It writes nothing
 // before it knows that the root key is the right one.
-func (db *DB) boot(ctx context.Context, rootKey []byte) (seal.Secret, error) {
+func (db *DB) boot(ctx context.Context, rootKey, header []byte) (*ring, error) {
 	root, start, err := db.bootRows()
 	if err != nil {
 		return nil, fmt.Errorf("control: read platform key: %w", err)
 	}
 	var b store.Batch
-	var secret seal.Secret
+	var r *ring
 	if root != nil {
-		if secret, err = openRoot(rootKey, root); err == nil {
-			err = db.follow(secret, start)
+		if r, err = openRing(rootKey, root); err == nil {
+			err = db.follow(r, start)
 		}
 	} else {
-		secret, root, err = newRoot(rootKey)
-		b.Set(keyRoot, root)
+		r = newRing(header)
 		db.start = 1
+		if root, err = r.seal(rootKey); err == nil {
+			b.Set(keyRoot, root)
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	n := append(binary.BigEndian.AppendUint32(nil, db.start), db.incarnation[:]...)
-	if start, err = seal.Wrap(secret, startPurpose, keyStart, n); err != nil {
+	if start, err = db.startRow(r); err != nil {
 		return nil, err
 	}
 	b.Set(keyStart, start)
-	return secret, commitNow(ctx, db.shard, &b)
+	return r, commitNow(ctx, db.shard, &b)
+}
+
+// startRow wraps the number of this start under the newest platform key.
+func (db *DB) startRow(r *ring) ([]byte, error) {
+	n := append(binary.BigEndian.AppendUint32(nil, db.start), db.incarnation[:]...)
+	return seal.Wrap(r.newest(), startPurpose, keyStart, n)
 }
 
 // bootRows reads the rows of the platform key and the start number; a nil root
@@ -103,33 +113,10 @@ func mustBeEmpty(snap store.Snapshot) error {
 	return err
 }
 
-func newRoot(rootKey []byte) (secret seal.Secret, row []byte, err error) {
-	secret = make(seal.Secret, seal.KeySize)
-	if _, err := rand.Read(secret); err != nil {
-		return nil, nil, fmt.Errorf("control: new platform key: %w", err)
-	}
-	if row, err = seal.Wrap(rootKey, platformPurpose, keyRoot, secret); err != nil {
-		return nil, nil, fmt.Errorf("control: new platform key: %w", err)
-	}
-	return secret, binary.BigEndian.AppendUint32(row, crc32.ChecksumIEEE(row)), nil
-}
-
-func openRoot(rootKey, row []byte) (seal.Secret, error) {
-	n := len(row) - 4
-	if n < 0 || crc32.ChecksumIEEE(row[:n]) != binary.BigEndian.Uint32(row[n:]) {
-		return nil, fmt.Errorf("control: %w: platform key of shard 0", store.ErrDamaged)
-	}
-	secret, err := seal.Unwrap(rootKey, platformPurpose, keyRoot, row[:n])
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrRootKey, err)
-	}
-	return secret, nil
-}
-
 // follow sets the start number to the one after the last start, or far from it
 // when that was of another incarnation.
-func (db *DB) follow(secret seal.Secret, row []byte) error {
-	last, incarnation, err := openStart(secret, row)
+func (db *DB) follow(r *ring, row []byte) error {
+	last, incarnation, err := openStart(r.newest(), row)
 	if err != nil {
 		return err
 	}

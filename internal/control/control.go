@@ -33,6 +33,9 @@ type Config struct {
 	// Incarnation of the store. A start under another one than the last is the
 	// first of a copy, and takes its number far from the original's.
 	Incarnation [16]byte
+	// RootHeader is kept in clear beside what the root key of a new store wraps, and
+	// bound to it: how that key is come by. At most 64 KiB; see [RootHeader].
+	RootHeader []byte
 }
 
 // DB is the control state of one data directory. It is safe for concurrent use.
@@ -43,6 +46,7 @@ type DB struct {
 	incarnation [16]byte
 	platform    *seal.Epochs
 	macs        macs
+	ring        *ring // changed in a turn
 
 	turn chan struct{} // holds a token while a writer is between first read and Propose
 
@@ -79,15 +83,14 @@ func Open(ctx context.Context, shard store.Shard, rootKey []byte, cfg Config) (*
 		shard: shard, now: cfg.Now, incarnation: cfg.Incarnation,
 		tail: done, turn: make(chan struct{}, 1),
 	}
-	secret, err := db.boot(ctx, rootKey)
+	r, err := db.boot(ctx, rootKey, cfg.RootHeader)
 	if err != nil {
 		return nil, err
 	}
-	defer secret.Wipe()
-	if db.platform, err = seal.NewEpochs(secret, "platform", db.start); err != nil {
+	if db.platform, err = seal.NewEpochsOf(r.keys, platformLabel, db.start); err != nil {
 		return nil, err
 	}
-	db.macs.secret = append(seal.Secret{}, secret...)
+	db.ring, db.macs.secret = r, r.mac
 	if err := db.loadTime(); err != nil {
 		return nil, err
 	}

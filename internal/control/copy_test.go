@@ -45,7 +45,8 @@ func TestStartOfOlder(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := &DB{incarnation: [16]byte{1}}
-	if err := db.follow(secret, row); err != nil || db.start != 8 {
+	old := &ring{keys: []seal.Key{{Secret: secret}}}
+	if err := db.follow(old, row); err != nil || db.start != 8 {
 		t.Errorf("start %d, %v", db.start, err)
 	}
 	last := append([]byte{0xff, 0xff, 0xff, 0xff}, make([]byte, 16)...)
@@ -54,7 +55,7 @@ func TestStartOfOlder(t *testing.T) {
 	}
 	for _, incarnation := range []byte{0, 1} {
 		db = &DB{incarnation: [16]byte{incarnation}}
-		if err := db.follow(secret, row); err == nil {
+		if err := db.follow(old, row); err == nil {
 			t.Errorf("goes on after the last number with %d", db.start)
 		}
 	}

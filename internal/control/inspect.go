@@ -15,6 +15,7 @@ type Inspection struct {
 	snap     store.Snapshot
 	platform *seal.Epochs
 	macs     macs
+	ring     *ring
 }
 
 // Inspect opens shard 0 with the root key. The snapshot stays the caller's, and
@@ -28,16 +29,15 @@ func Inspect(snap store.Snapshot, rootKey []byte) (*Inspection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("control: read platform key: %w", err)
 	}
-	secret, err := openRoot(rootKey, root)
+	r, err := openRing(rootKey, root)
 	if err != nil {
 		return nil, err
 	}
-	defer secret.Wipe()
-	i := &Inspection{snap: snap}
-	if i.platform, err = seal.NewEpochs(secret, "platform", 0); err != nil {
+	i := &Inspection{snap: snap, ring: r}
+	if i.platform, err = seal.NewEpochsOf(r.keys, platformLabel, 0); err != nil {
 		return nil, err
 	}
-	i.macs.secret = append(seal.Secret{}, secret...)
+	i.macs.secret = r.mac
 	return i, nil
 }
 
@@ -52,7 +52,7 @@ func (i *Inspection) MAC(label string, parts ...string) []byte {
 // Close forgets the keys.
 func (i *Inspection) Close() {
 	i.platform.Wipe()
-	i.macs.secret.Wipe()
+	i.ring.wipe()
 }
 
 // Get reads the value of id in table.
@@ -123,7 +123,7 @@ func (i *Inspection) open(key, row []byte) (value []byte, err error) {
 	case string(keyRoot):
 		return nil, nil // Inspect opened it
 	case string(keyStart):
-		value, err = seal.Unwrap(i.macs.secret, startPurpose, keyStart, row)
+		value, err = seal.Unwrap(i.ring.newest(), startPurpose, keyStart, row)
 	default:
 		value, err = i.platform.OpenBox([]byte{}, aad(key), row)
 	}

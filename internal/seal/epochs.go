@@ -49,9 +49,16 @@ type Epochs struct {
 
 	numbers *Numbers
 	mu      sync.Mutex
-	secret  Secret                   // nil after Wipe
+	keys    []Key                    // nil after Wipe
 	opened  map[uint64]*list.Element // of *epoch, newest use in front
 	order   *list.List
+}
+
+// A Key is a secret that serves the epochs from a number on, up to those of the
+// next key. The secret is KeySize bytes or more.
+type Key struct {
+	From   uint64
+	Secret Secret
 }
 
 type epoch struct {
@@ -72,10 +79,22 @@ func NewEpochs(secret []byte, label string, start uint32) (*Epochs, error) {
 // opened more than once in a start: were a number used twice, the bounds of its
 // subkey would not hold over both uses.
 func NewEpochsFrom(secret []byte, label string, n *Numbers) (*Epochs, error) {
+	return newEpochs([]Key{{Secret: secret}}, label, n)
+}
+
+// NewEpochsOf is NewEpochs for a secret that was replaced: each of keys, which are in
+// the order of their numbers and are copied, serves the epochs from its own on.
+func NewEpochsOf(keys []Key, label string, start uint32) (*Epochs, error) {
+	return newEpochs(keys, label, NewNumbers(start))
+}
+
+func newEpochs(keys []Key, label string, n *Numbers) (*Epochs, error) {
 	e := &Epochs{
 		label: label, maxSeals: epochSeals, maxBytes: epochBytes,
-		numbers: n, secret: append(Secret{}, secret...),
-		opened: map[uint64]*list.Element{}, order: list.New(),
+		numbers: n, opened: map[uint64]*list.Element{}, order: list.New(),
+	}
+	for _, k := range keys {
+		e.keys = append(e.keys, Key{k.From, append(Secret{}, k.Secret...)})
 	}
 	e.scratch.New = func() any { return new(make([]byte, 0, 256)) }
 	if err := e.roll(nil); err != nil {
@@ -86,11 +105,18 @@ func NewEpochsFrom(secret []byte, label string, n *Numbers) (*Epochs, error) {
 
 // derive makes the AEAD of an epoch, under mu.
 func (e *Epochs) derive(number uint64) (*epoch, error) {
-	if e.secret == nil {
+	if e.keys == nil {
 		return nil, ErrWiped
 	}
+	i := len(e.keys) - 1
+	for i >= 0 && e.keys[i].From > number {
+		i--
+	}
+	if i < 0 {
+		return nil, fmt.Errorf("key of epoch %x is gone: %w", number, ErrOpen)
+	}
 	salt := binary.BigEndian.AppendUint64(nil, number)
-	key, err := derive(e.secret, salt, "coffer/epoch/v1/"+e.label, KeySize)
+	key, err := derive(e.keys[i].Secret, salt, "coffer/epoch/v1/"+e.label, KeySize)
 	if err != nil {
 		return nil, err
 	}
@@ -175,8 +201,10 @@ func (e *Epochs) find(number uint64) (cipher.AEAD, error) {
 func (e *Epochs) Wipe() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.secret.Wipe()
-	e.secret = nil
+	for _, k := range e.keys {
+		k.Secret.Wipe()
+	}
+	e.keys = nil
 	e.current.Store(nil)
 	e.recent.Store(nil)
 	e.opened, e.order = map[uint64]*list.Element{}, list.New()

@@ -172,7 +172,7 @@ func TestWipe(t *testing.T) {
 	e.maxSeals = 1
 	box, _ := e.SealBox(nil, nil, []byte("a"))
 	second, _ := e.SealBox(nil, nil, []byte("b"))
-	secret := e.secret
+	secret := e.keys[0].Secret
 	e.Wipe()
 	if !bytes.Equal(secret, make([]byte, KeySize)) {
 		t.Error("the secret is still there")
