@@ -7,7 +7,7 @@ import (
 
 // leaves is the lowest layer; whatever may import one may import all.
 const leaves = "internal/arn internal/fault internal/seal internal/policy " +
-	"internal/tlsx internal/telemetry"
+	"internal/tlsx internal/telemetry internal/rootkey"
 
 // state is what stands directly above the store. Its three packages never
 // import each other: control carries the batch that the others fill.
@@ -29,6 +29,7 @@ var layers = map[string]string{
 	"internal/policy":    "internal/arn internal/fault",
 	"internal/tlsx":      "internal/arn internal/fault",
 	"internal/telemetry": "internal/arn internal/fault",
+	"internal/rootkey":   "internal/fault internal/seal",
 
 	"internal/store": leaves,
 
@@ -81,6 +82,7 @@ var owners = map[string]string{
 	"github.com/cockroachdb/pebble":       "internal/store",
 	"github.com/prometheus":               "internal/telemetry",
 	"github.com/spf13/cobra":              "cmd",
+	"golang.org/x/term":                   "cmd",
 	"github.com/dlclark/regexp2":          "internal/rabbitmq",
 	"github.com/aws/aws-sdk-go-v2":        "test",
 	"github.com/rabbitmq/amqp091-go":      "internal/rabbitmq test",
