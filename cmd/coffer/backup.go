@@ -27,6 +27,7 @@ func backupCommand() *cobra.Command {
 			if cfg.To == "" {
 				return fault.New(fault.Invalid, "--to: name the directory of the backup")
 			}
+			cfg.Secrets = secretReader()
 			r, err := node.Backup(c.Context(), cfg)
 			if err != nil {
 				return err
@@ -38,8 +39,7 @@ func backupCommand() *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&cfg.Data, "data", dataDefault(), "data directory")
 	f.StringVar(&cfg.To, "to", "", "directory of the backup: missing, empty, or one to go on with")
-	f.StringVar(&cfg.RootKey, "root-key", "",
-		"root key file of a directory that nothing serves (default <data>/root.key)")
+	rootKeyFlag(f, &cfg.RootKey, "", "root key of a directory that nothing serves")
 	f.BoolVar(&abort, "abort", false,
 		"drop what backups hold in the data directory: that of --to, or all")
 	return c

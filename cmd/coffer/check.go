@@ -31,6 +31,7 @@ func checkCommand() *cobra.Command {
 			if output != "text" && output != "json" {
 				return fault.New(fault.Invalid, "--output: %q is neither text nor json", output)
 			}
+			cfg.Secrets = secretReader()
 			r, err := node.Check(c.Context(), cfg)
 			if err != nil {
 				return err
@@ -46,8 +47,7 @@ func checkCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&cfg.Data, "data", dataDefault(), "data directory")
-	f.StringVar(&cfg.RootKey, "root-key", os.Getenv(variable("root-key")),
-		"root key file (default <data>/root.key)")
+	rootKeyFlag(f, &cfg.RootKey, os.Getenv(variable("root-key")), "root key")
 	f.StringVar(&output, "output", "text", "text or json")
 	return c
 }

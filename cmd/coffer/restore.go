@@ -25,6 +25,7 @@ func restoreCommand() *cobra.Command {
 				return fault.New(fault.Invalid,
 					"--from, --data: name the backup and the new directory")
 			}
+			cfg.Secrets = secretReader()
 			b, err := node.Restore(c.Context(), cfg)
 			if err != nil {
 				return err
@@ -42,7 +43,6 @@ func restoreCommand() *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&cfg.From, "from", "", "directory of the backup")
 	f.StringVar(&cfg.Data, "data", "", "new data directory: missing or empty")
-	f.StringVar(&cfg.RootKey, "root-key", "",
-		"root key file, to check before that it is the right one")
+	rootKeyFlag(f, &cfg.RootKey, "", "root key, to check before that it is the right one")
 	return c
 }

@@ -42,7 +42,7 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&cfg.Data, "data", "./coffer-data", "data directory")
 	f.StringVar(&cfg.Listen, "listen", "127.0.0.1", "address to listen on")
 	f.StringVar(&cfg.Hostname, "hostname", "localhost", "name in certificates and endpoints")
-	f.StringVar(&cfg.RootKey, "root-key", "", "root key file (default <data>/root.key)")
+	rootKeyFlag(f, &cfg.RootKey, "", "root key (default <data>/root.key, or the terminal)")
 	f.IntVar(&cfg.APIPort, "api-port", node.DefaultAPIPort, "AWS APIs (HTTPS)")
 	f.IntVar(&cfg.AMQPPort, "amqp-port", node.DefaultAMQPPort, "AMQP over TLS of the first broker")
 	f.IntVar(&cfg.AMQPPlainPort, "amqp-plain-port", node.DefaultAMQPPlainPort,
@@ -95,7 +95,7 @@ func serve(c *cobra.Command, cfg *node.Config, opt *options) error {
 	if err != nil {
 		return err
 	}
-	cfg.Logger, cfg.Version = log, version()
+	cfg.Logger, cfg.Version, cfg.Secrets = log, version(), secretReader()
 	n, err := node.Start(c.Context(), *cfg)
 	if err != nil {
 		return err

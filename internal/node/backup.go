@@ -14,6 +14,7 @@ import (
 
 	api "coffer/internal/aws/api/coffer"
 	"coffer/internal/fault"
+	"coffer/internal/rootkey"
 	"coffer/internal/seal"
 	"coffer/internal/store"
 	"coffer/internal/store/embedded"
@@ -24,9 +25,11 @@ const pollBackup = 50 * time.Millisecond
 
 // BackupConfig says what to back up, and where to.
 type BackupConfig struct {
-	Data    string // directory; ./coffer-data
-	To      string // directory, missing or empty or with a part of the same backup
-	RootKey string // of a directory that nothing runs on; <data>/root.key
+	Data string // directory; ./coffer-data
+	To   string // directory, missing or empty or with a part of the same backup
+	// RootKey is that of [Config], for a directory that nothing runs on.
+	RootKey string
+	Secrets rootkey.Reader
 	Version string // of the program
 }
 
@@ -91,7 +94,6 @@ func (c *BackupConfig) fill() (err error) {
 	if c.Data, err = filepath.Abs(c.Data); err != nil {
 		return err
 	}
-	set(&c.RootKey, filepath.Join(c.Data, fileRootKey))
 	if _, err := os.Stat(filepath.Join(c.Data, dirStore)); errors.Is(err, fs.ErrNotExist) {
 		return fault.New(fault.Invalid, "%s is no data directory of coffer: name it with --data",
 			c.Data)
@@ -255,8 +257,8 @@ type offline struct {
 	engine *embedded.Engine
 }
 
-func (o *offline) create(context.Context) (string, error) {
-	key, err := o.key()
+func (o *offline) create(ctx context.Context) (string, error) {
+	key, err := o.key(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -275,21 +277,19 @@ func (o *offline) create(context.Context) (string, error) {
 }
 
 // key gives the key of FILES, or nil when the root key is not there.
-func (o *offline) key() (seal.Secret, error) {
-	if _, err := os.Stat(o.cfg.RootKey); errors.Is(err, fs.ErrNotExist) {
+func (o *offline) key(ctx context.Context) (seal.Secret, error) {
+	k := &rootKeeper{cfg: &Config{
+		Data: o.cfg.Data, RootKey: o.cfg.RootKey, Secrets: o.cfg.Secrets,
+		Logger: slog.New(slog.DiscardHandler),
+	}}
+	root, err := k.present(ctx)
+	if errors.Is(err, errNoRootKey) {
 		return nil, nil
 	}
-	cfg := &Config{
-		Data: o.cfg.Data, RootKey: o.cfg.RootKey, Logger: slog.New(slog.DiscardHandler),
-	}
-	root, err := rootKey(cfg)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Wipe()
-	if err := checkRoot(cfg, root); err != nil {
-		return nil, err
-	}
 	return filesKey(root)
 }
 

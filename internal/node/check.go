@@ -16,6 +16,7 @@ import (
 	"coffer/internal/broker"
 	"coffer/internal/control"
 	"coffer/internal/fault"
+	"coffer/internal/rootkey"
 	"coffer/internal/seal"
 	"coffer/internal/store"
 	"coffer/internal/store/embedded"
@@ -58,7 +59,7 @@ type ShardReport struct {
 
 // Check reads the whole data directory of a stopped process and changes nothing.
 // Its error says why it could not be read at all; damage is in the report. Of
-// cfg only Data and RootKey count.
+// cfg only Data, RootKey and Secrets count.
 func Check(ctx context.Context, cfg Config) (*CheckReport, error) {
 	begun := time.Now()
 	cfg.Logger = slog.New(slog.DiscardHandler)
@@ -106,7 +107,7 @@ func (c *checking) run(ctx context.Context, i *embedded.Inspection) (err error) 
 	if c.report.Tables, err = i.CheckTables(ctx); err != nil {
 		return err
 	}
-	key := c.rootKey()
+	key := c.rootKey(ctx)
 	defer key.Wipe()
 	ids, whole := i.Shards()
 	if len(ids) > 0 && !whole {
@@ -146,17 +147,18 @@ func (c *checking) rootCheck() {
 }
 
 // rootKey gives the root key if it is there and of this store.
-func (c *checking) rootKey() seal.Secret {
-	key, err := rootKey(c.cfg)
-	if err == nil {
-		err = checkRoot(c.cfg, key)
-	}
+func (c *checking) rootKey(ctx context.Context) seal.Secret {
+	k := &rootKeeper{cfg: c.cfg}
+	key, err := k.present(ctx)
 	if err == nil {
 		return key
 	}
 	c.report.Unopened = err.Error()
-	if _, serr := os.Stat(c.cfg.RootKey); serr == nil {
-		c.file(c.cfg.RootKey, err)
+	if k.source.Place != rootkey.File {
+		return nil
+	}
+	if _, serr := os.Stat(k.source.Name); serr == nil {
+		c.file(k.source.Name, err)
 	}
 	return nil
 }

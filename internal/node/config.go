@@ -11,13 +11,13 @@ package node
 import (
 	"log/slog"
 	"net/netip"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"coffer/internal/fault"
 	"coffer/internal/rabbitmq"
+	"coffer/internal/rootkey"
 )
 
 // Defaults of Config.
@@ -41,7 +41,10 @@ type Config struct {
 	Data     string // directory; ./coffer-data
 	Listen   string // address; 127.0.0.1
 	Hostname string // in certificates and endpoints; localhost
-	RootKey  string // file; <data>/root.key
+	// RootKey is where the root key comes from, as [rootkey.ParseSource] reads it; "" is
+	// the usual place of what it is made of: <data>/root.key, the terminal.
+	RootKey string
+	Secrets rootkey.Reader
 
 	APIPort, AMQPPort, AMQPPlainPort, MetricsPort int
 	ManagementPort                                int
@@ -86,7 +89,6 @@ func (c *Config) fill() error {
 	set(&c.Data, "./coffer-data")
 	set(&c.Listen, "127.0.0.1")
 	set(&c.Hostname, "localhost")
-	set(&c.RootKey, filepath.Join(c.Data, "root.key"))
 	set(&c.APIPort, DefaultAPIPort)
 	set(&c.AMQPPort, DefaultAMQPPort)
 	set(&c.AMQPPlainPort, DefaultAMQPPlainPort)

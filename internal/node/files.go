@@ -1,22 +1,13 @@
 package node
 
 import (
-	"bytes"
-	"crypto/hmac"
 	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-
-	"coffer/internal/control"
-	"coffer/internal/fault"
-	"coffer/internal/seal"
 )
 
 // Files of the data directory beside store/.
@@ -130,111 +121,4 @@ func (e *Endpoints) write(data string) error {
 		return err
 	}
 	return writeFile(filepath.Join(data, fileEndpoints), append(b, '\n'), 0o644)
-}
-
-// rootKey reads the root key, or makes one beside a store that does not exist.
-func rootKey(cfg *Config) (seal.Secret, error) {
-	text, err := os.ReadFile(cfg.RootKey)
-	if errors.Is(err, fs.ErrNotExist) {
-		return newRootKey(cfg)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read root key: %w", err)
-	}
-	defer clear(text)
-	key := make(seal.Secret, seal.KeySize)
-	digits := bytes.TrimSpace(text)
-	if len(digits) == 2*seal.KeySize {
-		_, err = hex.Decode(key, digits)
-	}
-	if err != nil || len(digits) != 2*seal.KeySize {
-		return nil, fault.New(fault.Invalid, "root key %s: not 64 hexadecimal digits", cfg.RootKey)
-	}
-	if info, err := os.Stat(cfg.RootKey); err == nil && info.Mode().Perm()&0o077 != 0 {
-		cfg.Logger.Warn("the root key file can be read by others; chmod 600 it",
-			"file", cfg.RootKey, "mode", info.Mode().Perm().String())
-	}
-	return key, nil
-}
-
-func newRootKey(cfg *Config) (seal.Secret, error) {
-	store := filepath.Join(cfg.Data, dirStore)
-	if _, err := os.Stat(store); !errors.Is(err, fs.ErrNotExist) {
-		return nil, fault.New(fault.Invalid, "root key %s is missing, and %s holds data sealed "+
-			"under it: put the file back, or name it with --root-key", cfg.RootKey, store)
-	}
-	key := make(seal.Secret, seal.KeySize)
-	rand.Read(key)
-	text := append(hex.AppendEncode(nil, key), '\n')
-	defer clear(text)
-	made, err := createFile(cfg.RootKey, text)
-	if err != nil {
-		return nil, fmt.Errorf("write root key: %w", err)
-	}
-	if !made { // another process starts on this directory, too
-		return rootKey(cfg)
-	}
-	cfg.Logger.Warn("a new root key was made beside the data; it protects only a copied store/",
-		"file", cfg.RootKey)
-	return key, nil
-}
-
-// checkRoot refuses a root key that is not the one the store was made with. To
-// open a store changes its files, so that has to be known before.
-func checkRoot(cfg *Config, key seal.Secret) error {
-	file := filepath.Join(cfg.Data, dirStore, fileCheck)
-	want, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // a first start; else the state itself will tell
-	}
-	if err != nil {
-		return err
-	}
-	if body, sum, _ := bytes.Cut(want, []byte("crc32c ")); string(sum) != checksum(body) {
-		return fault.New(fault.Invalid, "%s is damaged, so that the root key cannot be checked: "+
-			"restore it from a backup or, if %s is surely right, remove it; nothing was changed",
-			file, cfg.RootKey)
-	}
-	got, err := rootCheck(key)
-	if err == nil && !hmac.Equal(got, want) {
-		err = wrongRoot(cfg, control.ErrRootKey)
-	}
-	return err
-}
-
-// keepCheck writes what checkRoot reads, once the key has opened the state: it was
-// right, so that a file that was gone may be written again. first tells that there
-// was no state yet.
-func keepCheck(cfg *Config, key seal.Secret, first bool) error {
-	got, err := rootCheck(key)
-	if err != nil {
-		return err
-	}
-	file := filepath.Join(cfg.Data, dirStore, fileCheck)
-	made, err := createFile(file, got)
-	if made && !first {
-		cfg.Logger.Warn("a file of the data directory was missing; it was written again, because "+
-			"the root key opened the store", "file", file)
-	}
-	return err
-}
-
-// rootCheck gives a line that tells two root keys apart and nothing else, and a
-// CRC-32C, which tells another key from a damaged file.
-func rootCheck(key seal.Secret) ([]byte, error) {
-	m, err := seal.NewMACKey(key, "node/root-check")
-	if err != nil {
-		return nil, err
-	}
-	body := fmt.Appendf(nil, "coffer-root 1 %x\n", m.Sum())
-	return append(append(body, "crc32c "...), checksum(body)...), nil
-}
-
-func checksum(body []byte) string {
-	return fmt.Sprintf("%08x\n", crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
-}
-
-func wrongRoot(cfg *Config, err error) error {
-	return fault.Wrap(fault.Invalid, err, "the root key "+cfg.RootKey+" does not open "+
-		cfg.Data+": name the right one with --root-key; nothing was changed")
 }

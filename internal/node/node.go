@@ -40,7 +40,8 @@ type Node struct {
 	cfg Config
 	log *slog.Logger
 
-	root seal.Secret // wiped once the state is open
+	root   seal.Secret // wiped once the state is open
+	keeper *rootKeeper
 	// filesKey seals the secret files of backups, and opens those of a backup.
 	filesKey seal.Secret
 	restored *embedded.Restored // nil = the store never was
@@ -124,7 +125,7 @@ func (n *Node) onStop(fn func(context.Context) error) { n.stops = append(n.stops
 
 // openStore takes the data directory. The root key comes first: without it
 // nothing may be touched.
-func (n *Node) openStore(context.Context) error {
+func (n *Node) openStore(ctx context.Context) error {
 	if err := os.MkdirAll(n.cfg.Data, 0o700); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
@@ -132,10 +133,7 @@ func (n *Node) openStore(context.Context) error {
 	if err := embedded.Gate(filepath.Join(n.cfg.Data, dirStore)); err != nil {
 		return fmt.Errorf("data directory %s: %w", n.cfg.Data, err)
 	}
-	if n.root, err = rootKey(&n.cfg); err != nil {
-		return err
-	}
-	if err := checkRoot(&n.cfg, n.root); err != nil {
+	if n.root, n.keeper, err = rootKey(ctx, &n.cfg); err != nil {
 		return err
 	}
 	engine, err := embedded.Open(embedded.Config{
@@ -181,13 +179,13 @@ func (n *Node) openState(ctx context.Context) error {
 	}
 	last := len(ids) - 1
 	n.db, err = control.Open(ctx, shards[0], n.root, control.Config{
-		Incarnation: n.engine.Identity().Incarnation,
+		Incarnation: n.engine.Identity().Incarnation, RootHeader: n.keeper.text(),
 	})
 	if errors.Is(err, control.ErrRootKey) {
-		return wrongRoot(&n.cfg, err)
+		return n.keeper.wrong(err)
 	}
 	if err == nil {
-		err = keepCheck(&n.cfg, n.root, n.db.StartNumber() == 1)
+		err = n.keeper.keep(n.root)
 	}
 	if err == nil {
 		err = n.takeFiles()

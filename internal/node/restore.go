@@ -1,9 +1,7 @@
 package node
 
 import (
-	"bytes"
 	"context"
-	"crypto/hmac"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,16 +11,18 @@ import (
 	"syscall"
 	"time"
 
-	"coffer/internal/control"
 	"coffer/internal/fault"
+	"coffer/internal/rootkey"
 	"coffer/internal/store/embedded"
 )
 
 // RestoreConfig says what to restore, and where to.
 type RestoreConfig struct {
-	From    string // a backup
-	Data    string // directory, missing or empty
-	RootKey string // file, to check that it opens the backup; empty = no check
+	From string // a backup
+	Data string // directory, missing or empty
+	// RootKey is that of [Config], to check that it opens the backup; empty = no check.
+	RootKey string
+	Secrets rootkey.Reader
 }
 
 // Restore makes a data directory of a backup: whole, or not at all. It has an
@@ -41,7 +41,7 @@ func Restore(ctx context.Context, cfg RestoreConfig) (*embedded.Backup, error) {
 	if err := cfg.vacant(); err != nil {
 		return nil, err
 	}
-	if err := cfg.checkRoot(); err != nil {
+	if err := cfg.checkRoot(ctx); err != nil {
 		return nil, err
 	}
 	half := filepath.Join(filepath.Dir(cfg.Data), "."+filepath.Base(cfg.Data)+".restoring")
@@ -91,33 +91,12 @@ func (c *RestoreConfig) move(half string) error {
 }
 
 // checkRoot refuses a root key that does not open the backup.
-func (c *RestoreConfig) checkRoot() error {
+func (c *RestoreConfig) checkRoot(ctx context.Context) error {
 	if c.RootKey == "" {
 		return nil
 	}
-	if _, err := os.Stat(c.RootKey); err != nil {
-		return fault.Wrap(fault.Invalid, err, fmt.Sprintf("--root-key: %v", err))
-	}
-	key, err := rootKey(&Config{RootKey: c.RootKey, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	defer key.Wipe()
-	file := filepath.Join(c.From, fileCheck)
-	want, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // the start will tell
-	}
-	if err != nil {
-		return err
-	}
-	if body, sum, _ := bytes.Cut(want, []byte("crc32c ")); string(sum) != checksum(body) {
-		return fault.New(fault.Invalid, "%s is damaged: it is not what was backed up", file)
-	}
-	got, err := rootCheck(key)
-	if err == nil && !hmac.Equal(got, want) {
-		err = fault.Wrap(fault.Invalid, control.ErrRootKey, "the root key "+c.RootKey+
-			" does not open the backup in "+c.From+"; nothing was restored")
-	}
-	return err
+	k := &rootKeeper{cfg: &Config{
+		Data: c.From, RootKey: c.RootKey, Secrets: c.Secrets, Logger: slog.New(slog.DiscardHandler),
+	}}
+	return k.checkBackup(ctx, c.From)
 }
