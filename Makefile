@@ -54,7 +54,7 @@ fuzz: ## every fuzz target, one after another; FUZZTIME=2m
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
 		done
 
-bench: ## every benchmark; BENCH=Start BENCHTIME=10x
+bench: ## every benchmark; BENCH=Start BENCHTIME=10x, BENCH=Revocation BENCHTIME=1x
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./internal/... ./test/...
 
 crash: ## load, kill, restart, drain; nothing confirmed is lost; ROUNDS=50

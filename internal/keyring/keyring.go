@@ -148,14 +148,14 @@ func (k *Keyring) raise(f *fence) (lift func()) {
 		ids = append(ids, d.id)
 	}
 	took := time.Since(begin)
+	if k.cfg.Fenced != nil {
+		k.cfg.Fenced(f.key, ids, took)
+	}
 	for _, d := range held { // behind the fence: no watcher makes it later
 		d.notify()
 	}
 	k.cfg.Logger.Info("keys fenced", "key", f.key, "grant", f.grant, "domains", len(ids),
 		"took", took)
-	if k.cfg.Fenced != nil {
-		k.cfg.Fenced(f.key, ids, took)
-	}
 	return sync.OnceFunc(func() { k.lift(f) })
 }
 

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"coffer/internal/broker"
 	"coffer/internal/fault"
 	"coffer/internal/rabbitmq"
 	"coffer/internal/rootkey"
@@ -82,6 +83,15 @@ type Config struct {
 
 	Version string       // of the binary, shown to clients
 	Logger  *slog.Logger // slog.Default
+
+	gauge *gauge // nil = nothing is measured
+}
+
+// gauge is for measurements in this package.
+type gauge struct {
+	sealer  func(broker.Domain) broker.Domain // stands between a broker and its domain
+	arrived func()                            // a request of an API is there
+	fenced  func()                            // a fence stands
 }
 
 // fill sets the defaults and refuses what cannot be.

@@ -5,7 +5,6 @@ import (
 
 	"coffer/internal/audit"
 	"coffer/internal/broker"
-	"coffer/internal/seal"
 	"coffer/internal/service/mq"
 	"coffer/internal/telemetry"
 )
@@ -31,10 +30,10 @@ func newCounts(r *telemetry.Registry) *counts {
 	}
 }
 
-// fenced is [keyring.Config]'s.
-func (c *counts) fenced(_ string, domains []seal.DomainID, took time.Duration) {
+// fenced counts a fence that took keys of this many domains.
+func (c *counts) fenced(domains int, took time.Duration) {
 	c.fences.Observe(took.Seconds())
-	c.locked.Add(len(domains))
+	c.locked.Add(domains)
 }
 
 // synced is the store's.

@@ -196,7 +196,12 @@ func (n *Node) openState(ctx context.Context) error {
 	n.trail = audit.Open(n.db, shards[last], ids[last])
 	n.onStop(func(context.Context) error { n.trail.Close(); return nil })
 	n.ring = keyring.New(n.db.StartNumber(), keyring.Config{
-		Logger: n.log, Fenced: n.counts.fenced,
+		Logger: n.log, Fenced: func(_ string, domains []seal.DomainID, took time.Duration) {
+			if g := n.cfg.gauge; g != nil {
+				g.fenced()
+			}
+			n.counts.fenced(len(domains), took)
+		},
 	})
 	n.onStop(func(context.Context) error { n.ring.Close(); return nil })
 	n.core, err = broker.Open(ctx, broker.Config{
@@ -225,7 +230,14 @@ func (n *Node) openDoors(context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.serveHTTP(n.api, &http.Server{Handler: n.gateway})
+	handler := http.Handler(n.gateway)
+	if g := n.cfg.gauge; g != nil {
+		handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			g.arrived()
+			n.gateway.ServeHTTP(w, r)
+		})
+	}
+	n.serveHTTP(n.api, &http.Server{Handler: handler})
 	n.metricsDoor, err = n.listen(listen.Config{
 		Name: "metrics", Address: "127.0.0.1", Port: n.cfg.MetricsPort, Flag: "--metrics-port",
 	})

@@ -97,7 +97,11 @@ func (f *fleet) enter(ctx context.Context, b *instance, conn net.Conn) {
 func (f *fleet) open(b *instance, domain *keyring.Domain) error {
 	rabbit, err := b.broker, error(nil)
 	if rabbit == nil {
-		if rabbit, err = f.n.rabbit.Open(f.ctx, b.run.ID, domain); err != nil {
+		sealer := broker.Domain(domain)
+		if g := f.n.cfg.gauge; g != nil {
+			sealer = g.sealer(domain)
+		}
+		if rabbit, err = f.n.rabbit.Open(f.ctx, b.run.ID, sealer); err != nil {
 			return err
 		}
 	}

@@ -145,7 +145,9 @@ func (r *request) check(k *key, op, name string, more conditions) (gateway.Check
 	}
 	cond.merge(more)
 	c.Context = cond
-	c.Grants, err = grantsFor(r.tx, k, r.call)
+	if canGrant(k.Spec, k.Usage, op) { // else none can say yes, however many there are
+		c.Grants, err = grantsFor(r.tx, k, r.call)
+	}
 	return c, err
 }
 
