@@ -44,8 +44,8 @@ type Event struct {
 
 // Identity is who made the request.
 type Identity struct {
-	// Type is Root, IAMUser, AssumedRole, AWSService or AWSAccount; an event that no
-	// request caused has none.
+	// Type is Root, IAMUser, AssumedRole, FederatedUser, AWSService or AWSAccount; an
+	// event that no request caused has none.
 	Type           string          `json:"type,omitempty"`
 	PrincipalID    string          `json:"principalId,omitempty"`
 	ARN            string          `json:"arn,omitempty"`
@@ -61,6 +61,7 @@ type SessionContext struct {
 	SessionIssuer       *SessionIssuer    `json:"sessionIssuer,omitempty"`
 	WebIDFederationData map[string]string `json:"webIdFederationData"`
 	Attributes          SessionAttributes `json:"attributes"`
+	SourceIdentity      string            `json:"sourceIdentity,omitempty"`
 }
 
 // MarshalJSON writes webIdFederationData as an object when there is none, as

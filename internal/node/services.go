@@ -53,11 +53,12 @@ func (n *Node) openServices(ctx context.Context) error {
 	n.mq = mq.New(n.db, &keyService{node: n, keys: keys}, n.fleet)
 	requests := n.metrics.Histograms("coffer_api_request_seconds",
 		"Time to answer requests of the AWS APIs.", nil, "service", "operation", "code")
-	n.gateway, err = gateway.New(n.db, n.trail, n.iam, []gateway.Service{
+	sessions := sts.New(n.db, directory{n.iam})
+	n.gateway, err = gateway.New(n.db, n.trail, sessions, []gateway.Service{
 		{API: &kmsapi.API, Impl: keys, Access: keys},
 		{API: &mqapi.API, Impl: n.mq, Access: n.mq},
 		{API: &cloudtrailapi.API, Impl: cloudtrail.New(n.db, n.trail, nil)},
-		{API: &stsapi.API, Impl: &sts.Service{}},
+		{API: &stsapi.API, Impl: sessions, Access: sessions},
 		{API: &iamapi.API, Impl: n.iam, Access: n.iam},
 		{API: &cofferapi.API, Impl: coffer.New(&storeState{n, n.restored}, n.backups, n.fleet)},
 	}, gateway.Config{Logger: n.log, Events: gateway.Events{

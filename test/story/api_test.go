@@ -156,7 +156,8 @@ func TestNotImplemented(t *testing.T) {
 	for name, r := range map[string]request{
 		"kms": {service: "kms", target: "TrentService.CreateCustomKeyStore",
 			body: `{"CustomKeyStoreName":"store"}`},
-		"sts":        {service: "sts", body: "Action=GetSessionToken&Version=2011-06-15"},
+		"sts": {service: "sts", body: "Action=GetDelegatedAccessToken&Version=2011-06-15" +
+			"&TradeInToken=token"},
 		"cloudtrail": {service: "cloudtrail", body: "{}", target: trailTarget + "DescribeTrails"},
 		"mq": {service: "mq", path: "/v1/configurations",
 			body: `{"name":"c","engineType":"RABBITMQ","engineVersion":"4.2"}`},

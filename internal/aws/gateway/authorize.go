@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 
 	"coffer/internal/aws/wire"
 	"coffer/internal/fault"
@@ -37,6 +38,9 @@ func (g *Gateway) authorize(
 		if c.Type != "" {
 			call.addResource(c)
 		}
+		if c.Anyone {
+			continue
+		}
 		if err := g.decide(c, call); err != nil {
 			return err
 		}
@@ -66,34 +70,43 @@ func (g *Gateway) decide(c *Check, call *Call) error {
 	if s := call.identity.Session; s != nil {
 		r.Session = s.Policies
 	}
-	call.identity.conditions(&r.Context, r.Time, c.MFA)
+	keys := conditions{}
 	for k, v := range c.Context {
-		r.Context.Add(k, v...)
+		keys.add(k, v...)
 	}
-	call.conditions(&r.Context)
+	call.identity.conditions(keys, r.Time, c.MFA)
+	call.conditions(keys)
+	r.Context = keys.context()
 	d := policy.Evaluate(r)
 	if d.Allowed {
 		return nil
 	}
-	call.AddEventData("authorization", clip(d.Explain(), maxExplanation))
+	explanation := d.Explain()
+	call.AddEventData("authorization", clip(explanation, maxExplanation))
+	var err error
+	call.sealed, err = g.sealMessage(&r, &d, explanation, keys)
+	if err != nil {
+		return err
+	}
+	call.AddEventData("encodedAuthorizationMessage", call.sealed)
 	return fault.New(fault.Denied, "%s", deniedText(&d, c, call))
 }
 
 // conditions are the global condition keys that the gateway knows.
-func (c *Call) conditions(ctx *policy.Context) {
-	ctx.Add("aws:RequestedRegion", c.Region)
-	ctx.Add("aws:SecureTransport", strconv.FormatBool(!c.plain))
-	ctx.Add("aws:UserAgent", c.UserAgent)
+func (c *Call) conditions(keys conditions) {
+	keys.add("aws:RequestedRegion", c.Region)
+	keys.add("aws:SecureTransport", strconv.FormatBool(!c.plain))
+	keys.add("aws:UserAgent", c.UserAgent)
 	if net.ParseIP(c.SourceIP) != nil {
-		ctx.Add("aws:SourceIp", c.SourceIP)
+		keys.add("aws:SourceIp", c.SourceIP)
 	}
 	if c.InvokedBy != "" && c.Principal.Kind != policy.Service {
-		ctx.Add("aws:ViaAWSService", "true")
-		ctx.Add("aws:CalledVia", c.InvokedBy)
-		ctx.Add("aws:CalledViaFirst", c.InvokedBy)
-		ctx.Add("aws:CalledViaLast", c.InvokedBy)
+		keys.add("aws:ViaAWSService", "true")
+		keys.add("aws:CalledVia", c.InvokedBy)
+		keys.add("aws:CalledViaFirst", c.InvokedBy)
+		keys.add("aws:CalledViaLast", c.InvokedBy)
 	} else {
-		ctx.Add("aws:ViaAWSService", "false")
+		keys.add("aws:ViaAWSService", "false")
 	}
 }
 
@@ -106,7 +119,11 @@ func deniedText(d *policy.Decision, c *Check, call *Call) string {
 	if c.Resource != "*" {
 		text += " on resource: " + c.Resource
 	}
+	trust := c.Resource != "*" && c.RootOfTrust && strings.HasPrefix(c.Action, "sts:")
 	if d.ExplicitDeny() {
+		if trust && d.By.Kind == policy.FromResource {
+			return text + " with an explicit deny in the role trust policy"
+		}
 		return text + " with an explicit deny in " + article(d.By.Kind)
 	}
 	kind := policy.FromIdentity
@@ -125,7 +142,11 @@ func deniedText(d *policy.Decision, c *Check, call *Call) string {
 			kind = policy.FromResource
 		}
 	}
-	return text + " because no " + noun(kind) + " allows the " + c.Action + " action"
+	name := noun(kind)
+	if trust && kind == policy.FromResource {
+		name = "role trust policy"
+	}
+	return text + " because no " + name + " allows the " + c.Action + " action"
 }
 
 func noun(k policy.SourceKind) string {

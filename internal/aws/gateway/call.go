@@ -31,6 +31,7 @@ type Call struct {
 	shared      bool   // the event has a sharedEventID
 	plain       bool   // the request came without TLS
 	unshown     []string
+	sealed      string // why the call was denied, for DecodeAuthorizationMessage
 }
 
 type callKey struct{}

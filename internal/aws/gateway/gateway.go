@@ -60,6 +60,9 @@ type Check struct {
 	EncryptionContext map[string]string
 	Context           map[string][]string // condition keys beyond the gateway's own
 	MFA               bool                // a one-time code in this request was right
+	// Anyone: every caller may, whatever its policies say. AWS documents it for
+	// the operations that tell callers who they are.
+	Anyone bool
 }
 
 // A Preparer is a service that has work to do before the unit of work begins,

@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -33,6 +35,9 @@ type Session struct {
 	MFA time.Time
 	// SourceIdentity is who began a chain of roles; it cannot be changed on the way.
 	SourceIdentity string
+	// Barred are prefixes of actions of services that these credentials do not
+	// reach, such as "iam".
+	Barred []string
 	// Transitive are the session's tags that pass on to roles assumed with it.
 	Transitive map[string]string
 }
@@ -57,10 +62,14 @@ func unknownCaller(err error) error {
 		return &sigv4.Error{Kind: sigv4.ExpiredToken,
 			Text: "The security token included in the request is expired"}
 	case fault.KindOf(err) == fault.Unauthenticated:
-		return &sigv4.Error{Kind: sigv4.UnknownKey,
-			Text: "The security token included in the request is invalid."}
+		return invalidToken()
 	}
 	return err
+}
+
+func invalidToken() *sigv4.Error {
+	return &sigv4.Error{Kind: sigv4.UnknownKey,
+		Text: "The security token included in the request is invalid."}
 }
 
 // renew looks the caller up again, in the unit of work that will decide: a policy
@@ -73,20 +82,23 @@ func (g *Gateway) renew(ctx context.Context, api *wire.API, call *Call) error {
 	if err != nil {
 		return signatureFault(api, unknownCaller(err))
 	}
+	if s := who.Session; s != nil && slices.Contains(s.Barred, api.ActionPrefix) {
+		return signatureFault(api, invalidToken())
+	}
 	call.identity, call.Principal = who, who.Principal
 	return nil
 }
 
 // conditions are the condition keys that follow from the credentials.
-func (i *Identity) conditions(ctx *policy.Context, now time.Time, mfa bool) {
+func (i *Identity) conditions(keys conditions, now time.Time, mfa bool) {
 	for k, v := range i.Tags {
-		ctx.Add("aws:PrincipalTag/"+k, v)
+		keys.add("aws:PrincipalTag/"+k, v)
 	}
 	s := i.Session
 	if s != nil {
-		ctx.Add("aws:TokenIssueTime", s.Issued.UTC().Format(time.RFC3339))
+		keys.add("aws:TokenIssueTime", s.Issued.UTC().Format(time.RFC3339))
 		if s.SourceIdentity != "" {
-			ctx.Add("aws:SourceIdentity", s.SourceIdentity)
+			keys.add("aws:SourceIdentity", s.SourceIdentity)
 		}
 	}
 	// Of a role's session nothing is known of devices: whoever assumed it may have
@@ -100,9 +112,22 @@ func (i *Identity) conditions(ctx *policy.Context, now time.Time, mfa bool) {
 	case i.Principal.Kind == policy.User || i.Principal.Kind == policy.Root:
 		since = s.MFA
 	}
-	ctx.Add("aws:MultiFactorAuthPresent", strconv.FormatBool(!since.IsZero()))
+	keys.add("aws:MultiFactorAuthPresent", strconv.FormatBool(!since.IsZero()))
 	if !since.IsZero() {
 		age := max(0, int64(now.Sub(since)/time.Second))
-		ctx.Add("aws:MultiFactorAuthAge", strconv.FormatInt(age, 10))
+		keys.add("aws:MultiFactorAuthAge", strconv.FormatInt(age, 10))
 	}
+}
+
+// conditions are condition keys with their values.
+type conditions map[string][]string
+
+func (c conditions) add(key string, values ...string) { c[key] = append(c[key], values...) }
+
+// context gives the keys in the form of a request.
+func (c conditions) context() (out policy.Context) {
+	for _, k := range slices.Sorted(maps.Keys(c)) {
+		out.Add(k, c[k]...)
+	}
+	return out
 }

@@ -25,6 +25,9 @@ var _ http.Handler = (*Gateway)(nil)
 // bodyTimeout is how long a request's body may take.
 const bodyTimeout = 30 * time.Second
 
+// messageHeader gives a denied caller the sealed reason, whose text stays AWS's.
+const messageHeader = "X-Coffer-Authorization-Message"
+
 // region is the form of AWS's names of Regions. ARNs are built from it.
 var region = regexp.MustCompile(`^[a-z]{2,8}(-[a-z]{2,12}){1,3}-[0-9]{1,2}$`)
 
@@ -49,6 +52,7 @@ type request struct {
 	id      string
 	service *service // nil when none is named
 	op      *wire.Op
+	call    *Call // nil until the signature is verified
 }
 
 // ServeHTTP answers one request of the AWS APIs.
@@ -63,6 +67,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	for k, v := range resp.Header {
 		h[k] = v
+	}
+	if q.call != nil && q.call.sealed != "" {
+		h.Set(messageHeader, q.call.sealed)
 	}
 	w.WriteHeader(resp.Status)
 	if _, err := w.Write(resp.Body); err != nil {
@@ -107,6 +114,7 @@ func (g *Gateway) serve(w http.ResponseWriter, q *request) (*wire.Response, erro
 		return nil, err
 	}
 	call := newCall(q, cred, who)
+	q.call = call
 	input := q.op.In()
 	if err := q.service.codec.Decode(q.op, in, input); err != nil {
 		call.trail = newTrail()

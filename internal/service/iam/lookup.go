@@ -80,6 +80,26 @@ func (s *Service) lookRole(ctx context.Context, find func(*control.Tx) (*entity,
 	return role, err
 }
 
+// ManagedPolicy finds the default version of a managed policy that an account may
+// use: its own or one of AWS. One that does not exist is an error of kind
+// fault.NotFound.
+func (s *Service) ManagedPolicy(ctx context.Context, account, arn string) (
+	p policy.Policy, err error,
+) {
+	err = s.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
+		e, err := managed(tx, account, arn)
+		if err == nil && e == nil {
+			err = noPolicy(arn)
+		}
+		if err != nil {
+			return err
+		}
+		p, err = s.managedPolicy(tx, account, arn)
+		return err
+	})
+	return p, err
+}
+
 // User finds a user by its name. One that does not exist is an error of kind
 // fault.NotFound.
 func (s *Service) User(ctx context.Context, account, name string) (*User, error) {
