@@ -72,6 +72,8 @@ func serveCommand() *cobra.Command {
 	f.DurationVar(&cfg.ConsumerTimeout, "consumer-timeout", node.DefaultConsumerTimeout,
 		"how long an AMQP 0-9-1 delivery may stay unsettled before its channel is closed, where\n"+
 			"neither x-consumer-timeout nor a policy says; 0 is for ever")
+	f.StringVar(&cfg.AuditHeads, "audit-heads", "",
+		"file, kept elsewhere, to append signed heads of the audit trail to")
 	f.StringVar(&opt.log.Level, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&opt.log.Format, "log-format", "text", "text or json")
 	return c

@@ -7,11 +7,19 @@
 // to their place; they are found by account, Region, time and attribute, newest
 // first, without a scan of others' events. It decides nothing and redacts
 // nothing: who builds an event leaves secrets out.
+//
+// Each shard's events are the leaves of a Merkle tree, in the order in which they
+// became durable; once a second, while events come, one signed head says how far
+// the trees have grown. Verify shows by them that nothing was changed, removed or
+// put back, and where if it was. What who holds the platform key changes, and an
+// old copy as a whole, only heads show that are kept elsewhere.
 package audit
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -30,6 +38,8 @@ type Log struct {
 	shard store.Shard
 	id    store.ShardID
 	seq   atomic.Uint64 // of the last shard
+	tree  *Tree         // of the last shard
+	heads *heads        // nil = none are made
 
 	maxCount, maxBytes int // bounds of a group
 
@@ -37,15 +47,24 @@ type Log struct {
 	closing chan struct{} // closed by Close
 	stopped chan struct{} // closed when the background work ended
 
+	end     sync.Once // of the heads
 	mu      sync.Mutex
 	closed  bool
 	waiting *group // events for the next batch
 	tail    *group // the last one that was proposed, or nil
 }
 
+// Config tunes a Log; the zero value is the default.
+type Config struct {
+	Heads *HeadConfig // nil: no heads are signed
+}
+
 // Open starts the trail over shard 0, behind db, and the last shard, which it
-// owns from now on. Close ends it.
-func Open(db *control.DB, shard store.Shard, id store.ShardID) *Log {
+// owns from now on. Events that are there and in no tree become the first leaves.
+// Close ends it.
+func Open(
+	ctx context.Context, db *control.DB, shard store.Shard, id store.ShardID, cfg Config,
+) (*Log, error) {
 	l := &Log{
 		db: db, shard: shard, id: id, waiting: newGroup(),
 		maxCount: groupCount, maxBytes: groupBytes,
@@ -53,8 +72,33 @@ func Open(db *control.DB, shard store.Shard, id store.ShardID) *Log {
 	}
 	// A start number above the count keeps sequences unique over restarts.
 	l.seq.Store(uint64(db.StartNumber()) << 32)
+	if err := l.plant(ctx); err != nil {
+		return nil, fmt.Errorf("open the audit trail: %w", err)
+	}
+	if cfg.Heads != nil {
+		var err error
+		if l.heads, err = newHeads(ctx, l, *cfg.Heads); err != nil {
+			return nil, fmt.Errorf("open the audit trail: %w", err)
+		}
+	}
 	go l.flush()
-	return l
+	return l, nil
+}
+
+// plant makes the trees that are missing, and opens that of the last shard.
+func (l *Log) plant(ctx context.Context) error {
+	now := time.Now()
+	if err := plant(&basePlot{ctx, l.db}, 0, now); err != nil {
+		return err
+	}
+	far := &farPlot{ctx, l.shard, &Tree{id: l.id, sealer: l.db.Platform}}
+	if err := plant(far, l.id, now); err != nil {
+		return err
+	}
+	snap := l.shard.Snapshot()
+	var err error
+	l.tree, _, err = openTree(l.db.Platform, snap, l.id)
+	return errors.Join(err, snap.Close())
 }
 
 // Close writes what waits, ends the background work and waits until all is
@@ -73,6 +117,11 @@ func (l *Log) Close() {
 	if tail != nil {
 		<-tail.durable
 	}
+	l.end.Do(func() {
+		if l.heads != nil {
+			l.heads.close()
+		}
+	})
 }
 
 // Append adds an event with effects to the unit of work.
@@ -86,11 +135,12 @@ func (l *Log) Append(tx *control.Tx, e *Event) error {
 		return err
 	}
 	at := place(e.EventTime, seq)
-	tx.Put(control.TableEvent, append(l.scope(e.RecipientAccountID, e.AWSRegion), at...), body)
+	id := append(l.scope(e.RecipientAccountID, e.AWSRegion), at...)
+	tx.Put(control.TableEvent, id, body)
 	for _, mac := range l.index(e) {
 		tx.Put(control.TableEventIndex, append(mac, at...), nil)
 	}
-	return nil
+	return growEffects(tx, NewLeaf(rowKey(control.TableEvent, id), body))
 }
 
 func encode(e *Event) ([]byte, error) {
@@ -138,6 +188,4 @@ func (l *Log) index(e *Event) [][]byte {
 
 func rowKey(t control.Table, id []byte) []byte { return append([]byte{byte(t)}, id...) }
 
-func (l *Log) aad(key []byte) []byte {
-	return append(binary.BigEndian.AppendUint16(nil, uint16(l.id)), key...)
-}
+func (l *Log) aad(key []byte) []byte { return boxAAD(l.id, key) }

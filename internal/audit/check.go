@@ -33,6 +33,9 @@ func Check(
 	if err == nil {
 		err = ctx.Err()
 	}
+	if err == nil {
+		c.treeWhole()
+	}
 	if err == nil && c.found != c.expected {
 		damaged(control.TableEventIndex.String(), fmt.Errorf(
 			"%w: %d entries, the events have %d attributes", store.ErrDamaged, c.found, c.expected))
@@ -46,11 +49,51 @@ type check struct {
 	id              store.ShardID
 	damaged         func(row string, err error)
 	found, expected int // entries of the index
+
+	grown       edge // of the leaves
+	edge        *edge
+	edged, born bool // the rows are there
+}
+
+// treeWhole compares the tree's leaves with its edge. A program that kept no tree
+// left neither.
+func (c *check) treeWhole() {
+	var err error
+	switch {
+	case !c.edged && !c.born && c.grown.size == 0:
+		return
+	case !c.edged || !c.born:
+		err = errors.New("the tree's edge or birth is missing")
+	case c.edge != nil && (c.edge.size != c.grown.size || c.edge.root() != c.grown.root()):
+		err = fmt.Errorf("its edge is of other leaves: %d, there are %d", c.edge.size, c.grown.size)
+	}
+	if err != nil {
+		c.damaged(control.TableTree.String(), fmt.Errorf("%w: %w", store.ErrDamaged, err))
+	}
+}
+
+// leaves adds a row of leaves to the tree.
+func (c *check) leaves(id, text []byte) error {
+	leaves, err := parseLeaves(text)
+	if err != nil {
+		return err
+	}
+	first := binary.BigEndian.Uint64(id)
+	if first != c.grown.size {
+		err = fmt.Errorf("leaf %d does not follow leaf %d", first, c.grown.size)
+	}
+	for i := range leaves {
+		c.grown.add(leaves[i].hash(c.id))
+	}
+	return err
 }
 
 func (c *check) row(key, value []byte) {
 	var err error
 	switch {
+	case len(key) > 1 && (control.Table(key[0]) == control.TableLeaf ||
+		control.Table(key[0]) == control.TableTree):
+		err = c.tree(key, value)
 	case len(key) != 1+16+placeSize:
 		err = errors.New("not the length of a key")
 	case control.Table(key[0]) == control.TableEvent:
@@ -68,10 +111,35 @@ func (c *check) row(key, value []byte) {
 	}
 }
 
+// tree opens a row of the shard's tree. Whether its events are those in it, Verify
+// tells.
+func (c *check) tree(key, box []byte) error {
+	table, id := control.Table(key[0]), key[1:]
+	c.edged = c.edged || table == control.TableTree && string(id) == rowEdge
+	c.born = c.born || table == control.TableTree && string(id) == rowBorn
+	text, err := c.state.Platform().OpenBox(nil, boxAAD(c.id, key), box)
+	if err != nil {
+		return err
+	}
+	switch {
+	case table == control.TableLeaf && len(id) == 8:
+		err = c.leaves(id, text)
+	case table == control.TableTree && string(id) == rowEdge:
+		var e edge
+		if e, err = parseEdge(text); err == nil {
+			c.edge = &e
+		}
+	case table == control.TableTree && string(id) == rowBorn:
+		err = json.Unmarshal(text, &birth{})
+	default:
+		err = errors.New("not a row of a tree")
+	}
+	return err
+}
+
 // event opens an event and looks its attributes up.
 func (c *check) event(key, box []byte) error {
-	full := append(binary.BigEndian.AppendUint16(nil, uint16(c.id)), key...)
-	body, err := c.state.Platform().OpenBox(nil, full, box)
+	body, err := c.state.Platform().OpenBox(nil, boxAAD(c.id, key), box)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func TestExpire(t *testing.T) {
 		}
 		snap := s.Snapshot()
 		defer snap.Close()
-		it := snap.Iter(nil, nil)
+		it := snap.Iter([]byte{byte(control.TableEvent)}, []byte{byte(control.TableEventMeta)})
 		defer it.Close()
 		for it.Next() {
 			n++

@@ -34,7 +34,10 @@ func openLog(t testing.TB, e store.Engine) *Log {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := Open(db, shards[1], 1)
+	l, err := Open(t.Context(), db, shards[1], 1, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(l.Close)
 	return l
 }

@@ -18,6 +18,7 @@ const (
 type group struct {
 	batch   store.Batch
 	count   int
+	leaves  []Leaf        // of its events
 	taken   chan struct{} // closed when the group takes no more events
 	durable chan struct{} // closed when err is set
 	err     error
@@ -34,11 +35,11 @@ type row struct{ key, value []byte }
 // many wait it waits for room. An error of ctx leaves open whether the event was
 // written; after Close the error is [store.ErrClosed].
 func (l *Log) Record(ctx context.Context, e *Event) error {
-	rows, err := l.rows(e)
+	rows, leaf, err := l.rows(e)
 	if err != nil {
 		return err
 	}
-	g, err := l.enter(ctx, rows)
+	g, err := l.enter(ctx, rows, leaf)
 	if err != nil {
 		return fmt.Errorf("record event %s: %w", e.EventName, err)
 	}
@@ -57,27 +58,27 @@ func (l *Log) Record(ctx context.Context, e *Event) error {
 	}
 }
 
-// rows seals an event at its place and lists its index.
-func (l *Log) rows(e *Event) ([]row, error) {
+// rows seals an event at its place, lists its index and gives its leaf.
+func (l *Log) rows(e *Event) ([]row, Leaf, error) {
 	body, err := encode(e)
 	if err != nil {
-		return nil, err
+		return nil, Leaf{}, err
 	}
 	at := place(e.EventTime, l.seq.Add(1))
 	key := rowKey(control.TableEvent, append(l.scope(e.RecipientAccountID, e.AWSRegion), at...))
 	box, err := l.db.Platform().SealBox(nil, l.aad(key), body)
 	if err != nil {
-		return nil, fmt.Errorf("seal event %s: %w", e.EventName, err)
+		return nil, Leaf{}, fmt.Errorf("seal event %s: %w", e.EventName, err)
 	}
 	rows := []row{{key, box}}
 	for _, mac := range l.index(e) {
 		rows = append(rows, row{key: rowKey(control.TableEventIndex, append(mac, at...))})
 	}
-	return rows, nil
+	return rows, NewLeaf(key, body), nil
 }
 
 // enter adds rows to the next batch, waiting for one that has room.
-func (l *Log) enter(ctx context.Context, rows []row) (*group, error) {
+func (l *Log) enter(ctx context.Context, rows []row, leaf Leaf) (*group, error) {
 	size := 0
 	for _, r := range rows {
 		size += len(r.key) + len(r.value)
@@ -94,6 +95,7 @@ func (l *Log) enter(ctx context.Context, rows []row) (*group, error) {
 				g.batch.Set(r.key, r.value)
 			}
 			g.count++
+			g.leaves = append(g.leaves, leaf)
 			l.mu.Unlock()
 			return g, nil
 		}
@@ -131,8 +133,16 @@ func (l *Log) propose() {
 	l.waiting, l.tail = newGroup(), g
 	close(g.taken)
 	l.mu.Unlock()
-	l.shard.Propose(&g.batch, func(_ store.Position, err error) {
+	grown, err := l.tree.Grow(&g.batch, g.leaves)
+	if err != nil { // the platform key is gone: the process ends
 		g.err = err
+		close(g.durable)
+		return
+	}
+	l.shard.Propose(&g.batch, func(_ store.Position, err error) {
+		if g.err = err; err == nil {
+			grown()
+		}
 		close(g.durable)
 	})
 }

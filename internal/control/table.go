@@ -33,6 +33,9 @@ const (
 	TableEvent      Table = 0x40 // audit: events with effects
 	TableEventIndex Table = 0x41 // audit: events by attribute
 	TableEventMeta  Table = 0x42 // audit: counters
+	TableLeaf       Table = 0x43 // audit: leaves of the shard's tree
+	TableTree       Table = 0x44 // audit: the tree's edge and birth; signing key, forks
+	TableHead       Table = 0x45 // audit: the last signed head
 )
 
 // String names the table in errors.

@@ -65,6 +65,9 @@ type Config struct {
 	// that cannot do TLS.
 	InsecureLoopback bool
 
+	// AuditHeads is a file that signed heads of the audit trail are appended to; none.
+	AuditHeads string
+
 	// LowWater is the free space on the disk of Data below which new messages are
 	// refused: a size such as 2GiB or a part such as 10%, 1% to 25%. "" means 5 %,
 	// at least 512 MiB, at most 8 GiB; it is never above a quarter of the disk.
@@ -126,6 +129,9 @@ func (c *Config) fill() error {
 			"--tls-cert and --tls-key: give one key for each certificate")
 	}
 	if _, _, err := c.portRange(); err != nil {
+		return err
+	}
+	if err := c.checkAuditHeads(); err != nil {
 		return err
 	}
 	var err error

@@ -51,6 +51,7 @@ func (c *counts) recorded(e *audit.Event) {
 // observe shows what the queue core and the brokers know when they are asked.
 func (n *Node) observe() {
 	n.observeStore()
+	n.observeTrail()
 	for _, m := range []struct {
 		name, help string
 		of         func(broker.Stats) int64

@@ -193,8 +193,9 @@ func (n *Node) openState(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open control state: %w", err)
 	}
-	n.trail = audit.Open(n.db, shards[last], ids[last])
-	n.onStop(func(context.Context) error { n.trail.Close(); return nil })
+	if err := n.openTrail(ctx, shards[last], ids[last]); err != nil {
+		return err
+	}
 	n.ring = keyring.New(n.db.StartNumber(), keyring.Config{
 		Logger: n.log, Fenced: func(_ string, domains []seal.DomainID, took time.Duration) {
 			if g := n.cfg.gauge; g != nil {
@@ -247,7 +248,9 @@ func (n *Node) openDoors(context.Context) error {
 	health := telemetry.Health{
 		Live:  map[string]telemetry.Check{"store": n.storeHealth},
 		Ready: map[string]telemetry.Check{"brokers": n.fleet.ready, "store": n.storeHealth},
-		Shown: map[string]telemetry.Check{"disk space": n.roomHealth, "disk": n.syncHealth},
+		Shown: map[string]telemetry.Check{
+			"disk space": n.roomHealth, "disk": n.syncHealth, "audit heads": n.trailHealth,
+		},
 	}
 	n.observe()
 	shown := telemetry.Handler(n.metrics, health, map[string]http.Handler{

@@ -57,7 +57,10 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.log = audit.Open(w.db, w.shard(1), 1)
+	w.log, err = audit.Open(t.Context(), w.db, w.shard(1), 1, audit.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(w.log.Close)
 	w.people = map[string]*Identity{
 		"ROOT": person(t, policy.RootPrincipal(home), ""),

@@ -61,7 +61,8 @@ func newWorldOn(t testing.TB, engine store.Engine) *world {
 	w.db, err = control.Open(context.Background(), zero, bytes.Repeat([]byte{7}, 32),
 		control.Config{Now: clock})
 	must(t, err)
-	w.log = audit.Open(w.db, last, 1)
+	w.log, err = audit.Open(t.Context(), w.db, last, 1, audit.Config{})
+	must(t, err)
 	t.Cleanup(w.log.Close)
 	w.gw, err = gateway.New(w.db, w.log, w, []gateway.Service{
 		{API: &api.API, Impl: New(w.db, w.log, clock)}, {API: &stsapi.API, Impl: &sts.Service{}},

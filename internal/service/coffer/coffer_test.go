@@ -104,7 +104,10 @@ func newWorld(t *testing.T, room int) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := audit.Open(db, last, 1)
+	log, err := audit.Open(t.Context(), db, last, 1, audit.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(log.Close)
 	w := &world{shelf: &shelf{room: room}}
 	w.gateway, err = gateway.New(db, log, nobody{}, []gateway.Service{

@@ -52,7 +52,10 @@ func (w *world) open() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	log := audit.Open(w.db, last, 1)
+	log, err := audit.Open(w.t.Context(), w.db, last, 1, audit.Config{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	w.t.Cleanup(log.Close)
 	w.svc = New(w.db)
 	w.gw, err = gateway.New(w.db, log, w.svc, []gateway.Service{

@@ -108,7 +108,10 @@ func newWorldWith(t testing.TB, fencer Fencer) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.log = audit.Open(w.db, open(1), 1)
+	w.log, err = audit.Open(t.Context(), w.db, open(1), 1, audit.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		w.log.Close()
 		if err := engine.Close(); err != nil {

@@ -73,7 +73,8 @@ func newWorld(t testing.TB) *world {
 	w.db, err = control.Open(context.Background(), w.shards[0], bytes.Repeat([]byte{7}, 32),
 		control.Config{Now: clock})
 	must(t, err)
-	w.log = audit.Open(w.db, w.shards[1], 1)
+	w.log, err = audit.Open(t.Context(), w.db, w.shards[1], 1, audit.Config{})
+	must(t, err)
 	t.Cleanup(w.log.Close)
 	quiet := slog.New(slog.DiscardHandler)
 	w.ring = keyring.New(w.db.StartNumber(), keyring.Config{Logger: quiet, Fenced: w.note})

@@ -71,7 +71,10 @@ func newWorldBeside(t testing.TB, peer *gateway.Service) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.log = audit.Open(w.db, shard(1), 1)
+	w.log, err = audit.Open(t.Context(), w.db, shard(1), 1, audit.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(w.log.Close)
 	w.svc = New(w.db, w)
 	services := []gateway.Service{{API: &api.API, Impl: w.svc, Access: w.svc}}

@@ -1,0 +1,63 @@
+package node
+
+import (
+	"context"
+	"path/filepath"
+
+	"coffer/internal/audit"
+	"coffer/internal/fault"
+	"coffer/internal/store"
+)
+
+// openTrail opens the audit trail, which signs heads of its trees from now on.
+func (n *Node) openTrail(ctx context.Context, shard store.Shard, id store.ShardID) error {
+	is := n.engine.Identity()
+	heads := &audit.HeadConfig{
+		Store: audit.StoreID{
+			Cluster: audit.ID(is.Cluster), Incarnation: audit.ID(is.Incarnation),
+		},
+		File: n.cfg.AuditHeads, Logger: n.log,
+	}
+	if r := n.restored; r != nil {
+		heads.From = &audit.Fork{Incarnation: audit.ID(r.Incarnation), Backup: r.Backup}
+	}
+	var err error
+	n.trail, err = audit.Open(ctx, n.db, shard, id, audit.Config{Heads: heads})
+	if err != nil {
+		return err
+	}
+	n.onStop(func(context.Context) error { n.trail.Close(); return nil })
+	return nil
+}
+
+// observeTrail shows how far the trail is signed.
+func (n *Node) observeTrail() {
+	n.metrics.CounterFunc("coffer_audit_heads_total", "Signed heads of the audit trail.",
+		func() float64 { return float64(n.trail.Stats().Heads) })
+	n.metrics.CounterFunc("coffer_audit_head_failures_total",
+		"Heads of the audit trail that could not be signed, stored or written to their file.",
+		func() float64 { return float64(n.trail.Stats().Failures) })
+}
+
+// trailHealth says why the newest head is not where it belongs.
+func (n *Node) trailHealth(context.Context) error { return n.trail.Stats().Err }
+
+// checkAuditHeads refuses a file of heads that would be put back with the data.
+func (c *Config) checkAuditHeads() error {
+	if c.AuditHeads == "" {
+		return nil
+	}
+	var err error
+	if c.AuditHeads, err = filepath.Abs(c.AuditHeads); err != nil {
+		return err
+	}
+	data, err := filepath.Abs(c.Data)
+	if err != nil {
+		return err
+	}
+	if rel, err := filepath.Rel(data, c.AuditHeads); err == nil && filepath.IsLocal(rel) {
+		return fault.New(fault.Invalid, "--audit-heads: %s is in the data directory, where who "+
+			"changes the trail can change it too: choose another", c.AuditHeads)
+	}
+	return nil
+}
