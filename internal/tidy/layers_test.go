@@ -59,7 +59,10 @@ var layers = map[string]string{
 	// may, and reaches another service through wire.Caller, never by import.
 	"internal/service": state + " internal/broker internal/aws/wire internal/aws/api/..." +
 		" internal/aws/sigv4 internal/aws/gateway",
-	"internal/protocol": state + " internal/broker internal/protocol/convert",
+	"internal/protocol": state + " internal/broker internal/protocol/convert" +
+		" internal/protocol/buffer",
+	"internal/protocol/buffer":       "",
+	"internal/protocol/protocoltest": state + " internal/broker internal/store/memory",
 	// What one door stored another one delivers: the codecs of both are below them.
 	"internal/protocol/convert": "internal/fault internal/broker" +
 		" internal/protocol/amqp091/wire internal/protocol/amqp10/wire",

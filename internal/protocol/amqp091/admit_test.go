@@ -10,11 +10,12 @@ import (
 
 	"coffer/internal/broker"
 	"coffer/internal/fault"
+	"coffer/internal/protocol/protocoltest"
 )
 
 // keeperEngine lets one connection and one channel in.
 type keeperEngine struct {
-	*testEngine
+	testEngine
 	mu          *sync.Mutex
 	in, open    *int
 	end         *func(string)
@@ -51,7 +52,7 @@ func (e keeperEngine) AdmitChannel(string) (func(), error) {
 }
 
 func (e keeperEngine) serve(t *testing.T) func() (*amqp.Connection, error) {
-	s, err := New(Config{Engine: e, Logger: quiet()})
+	s, err := New(Config{Engine: e, Logger: protocoltest.Quiet()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +143,7 @@ func TestEvicted(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone := c.NotifyClose(make(chan *amqp.Error, 1))
-	if err := e.core.DeleteNamespace(t.Context(), broker.NamespaceID{1}); err != nil {
+	if err := e.Core.DeleteNamespace(t.Context(), broker.NamespaceID{1}); err != nil {
 		t.Fatal(err)
 	}
 	e.mu.Lock()

@@ -25,7 +25,7 @@ func (s *Server) Agent(ctx context.Context, client Client, session *broker.Sessi
 		srv: s, engine: s.cfg.Engine, log: s.cfg.Logger, ctx: ctx, client: client,
 		namespace: session.Namespace(), session: session,
 	}
-	c.out.open()
+	c.out.Open()
 	return &Agent{c: c}
 }
 
@@ -51,7 +51,7 @@ func (a *Agent) EmptyQueue(name string, remove bool) (messages int, err error) {
 	} else {
 		err = a.c.purgeQueue(&a.ch, &wire.QueuePurge{Queue: name})
 	}
-	answer := a.c.out.take(nil)
+	answer := a.c.out.Take(nil)
 	if err != nil {
 		return 0, faultOf(err)
 	}

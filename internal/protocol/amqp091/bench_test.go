@@ -107,7 +107,7 @@ func consumeAll(c *peer, n int) {
 			c.write(wire.AppendAck(nil, 1, uint64(got), true))
 			acked = got
 		}
-		if err := c.in.fill(); err != nil {
+		if _, err := c.in.Fill(); err != nil {
 			c.t.Error(err)
 			return
 		}

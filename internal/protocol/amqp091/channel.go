@@ -170,7 +170,7 @@ func (c *conn) release(ch *channel) error {
 		}
 	}
 	c.out.Lock()
-	c.out.settled()
+	c.out.Settled()
 	c.forget(ch)
 	for _, cons := range ch.consumers {
 		delete(c.consumers, cons.ref)

@@ -398,7 +398,7 @@ func TestExclusiveQueueGoesWithItsConnection(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 	c.must(c.conn.Close())
-	if _, ok := s.namespace.Topology().Queue("mine"); ok {
+	if _, ok := s.Namespace.Topology().Queue("mine"); ok {
 		t.Error("the queue outlived its connection")
 	}
 }

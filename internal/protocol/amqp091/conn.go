@@ -102,7 +102,7 @@ func newConn(s *Server, n net.Conn) *conn {
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.committed = make(chan error, 1)
 	c.guide = c.leading.guide()
-	c.out.open()
+	c.out.Open()
 	c.face.ConnectedAt = time.Now()
 	return c
 }
@@ -120,7 +120,7 @@ func (c *conn) serve(ctx context.Context) {
 	err := c.read()
 	opened := c.namespace != nil
 	c.leave()
-	c.out.finish()
+	c.out.Finish()
 	<-c.written
 	c.srv.roster.remove(c)
 	if _, lost := errors.AsType[*wire.Error](err); lost || errors.Is(err, errGoodbye) {
@@ -157,7 +157,7 @@ func (c *conn) leave() {
 		c.endReplies(ch)
 	}
 	c.out.Lock()
-	c.out.settled()
+	c.out.Settled()
 	c.live = nil
 	for _, ch := range c.byID {
 		c.forget(ch)

@@ -72,7 +72,7 @@ func (c *conn) consume(ch *channel, m *wire.BasicConsume) error {
 		return c.about(q.Spec().Name, err)
 	}
 	c.announce(cons)
-	c.out.notify()
+	c.out.Notify()
 	return nil
 }
 
@@ -131,14 +131,14 @@ func (c *conn) cancelConsumer(ch *channel, m *wire.BasicCancel) error {
 	}
 	c.out.Lock()
 	defer c.out.Unlock()
-	c.out.settled()
+	c.out.Settled()
 	if cons != nil {
 		delete(ch.consumers, m.ConsumerTag)
 		delete(c.consumers, cons.ref)
 	}
 	if !m.NoWait {
 		c.out.append(ch.number, &wire.BasicCancelOk{ConsumerTag: m.ConsumerTag})
-		c.out.notify()
+		c.out.Notify()
 	}
 	return nil
 }
@@ -192,7 +192,7 @@ func (c *conn) answerGet(
 	c.out.Lock()
 	defer c.out.Unlock()
 	ch.lastTag++
-	buf, err := wire.AppendGetOk(c.out.buf, ch.number, &wire.BasicGetOk{
+	buf, err := wire.AppendGetOk(c.out.Buf, ch.number, &wire.BasicGetOk{
 		DeliveryTag: ch.lastTag, Redelivered: d.Redelivered, Exchange: []byte(d.Address),
 		RoutingKey: []byte(d.Key), MessageCount: count(remaining),
 	}, header, content.Body, c.frameMax)
@@ -203,8 +203,8 @@ func (c *conn) answerGet(
 		ch.unacked.push(ch.lastTag, d, c.now)
 	}
 	ch.countGet(noAck, d.Redelivered)
-	c.out.buf = buf
-	c.out.notify()
-	c.out.wait()
+	c.out.Buf = buf
+	c.out.Notify()
+	c.out.Wait()
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"coffer/internal/broker"
 	"coffer/internal/fault"
 	"coffer/internal/protocol/amqp091/wire"
+	"coffer/internal/protocol/buffer"
 	"coffer/internal/protocol/convert"
 )
 
@@ -46,7 +47,7 @@ func (c *conn) events() bool {
 			return false
 		}
 	}
-	for n := 0; c.next < len(c.list) && n < someOutput; {
+	for n := 0; c.next < len(c.list) && n < buffer.Some; {
 		n += c.handle(session)
 	}
 	return true
@@ -79,11 +80,11 @@ func (c *conn) handle(session *broker.Session) int {
 		c.encode(&c.parcels[i])
 	}
 	for _, ch := range c.touched {
-		c.out.buf = ch.confirms.tell(c.out.buf, ch.number)
+		c.out.Buf = ch.confirms.tell(c.out.Buf, ch.number)
 	}
-	c.out.opening = false
+	c.out.Opening = false
 	c.out.Unlock()
-	c.out.room.Broadcast()
+	c.out.Opened()
 	session.Return(c.returns)
 	c.returns = c.returns[:0]
 	clear(c.touched)
@@ -116,7 +117,7 @@ func (c *conn) choose() (size int) {
 		}
 		c.next++
 	}
-	c.out.opening = size > 0
+	c.out.Opening = size > 0
 	return size
 }
 
@@ -213,12 +214,12 @@ func (c *conn) deliver(p *parcel) {
 		Exchange: c.exchange, RoutingKey: c.key,
 	}
 	buf, err := wire.AppendDeliver(
-		c.out.buf, ch.number, &m, c.header, p.content.Body, c.frameMax)
+		c.out.Buf, ch.number, &m, c.header, p.content.Body, c.frameMax)
 	if err != nil {
 		c.fail(asRefusal(err)) // names too long for this protocol
 		return
 	}
-	c.out.buf = buf
+	c.out.Buf = buf
 }
 
 // fillScratch prepares a message's address and content header.

@@ -77,9 +77,9 @@ func (c *client) prepare() {
 func TestErrorsAreRabbitMQs(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.denied["queue denied configure"] = true
-	e.denied["exchange amq.default write"] = false
-	e.denied["exchange secret write"] = true
+	e.Denied["queue denied configure"] = true
+	e.Denied["exchange amq.default write"] = false
+	e.Denied["exchange secret write"] = true
 	s := serveTest(t, e, Config{MaxMessage: 1 << 20, MaxConsumers: 5})
 	connect(t, s).prepare()
 	for _, list := range [][]failing{

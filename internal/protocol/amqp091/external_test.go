@@ -17,11 +17,12 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"coffer/internal/fault"
+	"coffer/internal/protocol/protocoltest"
 )
 
 // certEngine knows users by the common names of certificates, and lets "boss" speak
 // for others.
-type certEngine struct{ *testEngine }
+type certEngine struct{ testEngine }
 
 func (e certEngine) Identify(_ context.Context, c *x509.Certificate) (string, error) {
 	if c.Subject.CommonName == "stranger" {
@@ -84,7 +85,8 @@ func serveTLS(t *testing.T) func(name string, auth amqp.Authentication) (*amqp.C
 	pool := x509.NewCertPool()
 	pool.AddCert(a.cert)
 	s, err := New(Config{
-		Engine: certEngine{newEngine(t)}, Logger: quiet(), RefusalDelay: time.Nanosecond,
+		Engine: certEngine{newEngine(t)}, Logger: protocoltest.Quiet(),
+		RefusalDelay: time.Nanosecond,
 	})
 	if err != nil {
 		t.Fatal(err)

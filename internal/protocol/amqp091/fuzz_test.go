@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"coffer/internal/protocol/amqp091/wire"
+	"coffer/internal/protocol/protocoltest"
 )
 
 // framed makes frames of any octets, so that a fuzzer gets behind the framing:
@@ -64,7 +65,7 @@ func FuzzConnection(f *testing.F) {
 	f.Add(unframed(extended))
 	e := newEngine(f)
 	s, err := New(Config{
-		Engine: e, Logger: quiet(), MaxMessage: 64 << 10, CloseTimeout: time.Second,
+		Engine: e, Logger: protocoltest.Quiet(), MaxMessage: 64 << 10, CloseTimeout: time.Second,
 		RefusalDelay: time.Nanosecond,
 	})
 	if err != nil {

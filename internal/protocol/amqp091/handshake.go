@@ -7,6 +7,7 @@ import (
 	"coffer/internal/broker"
 	"coffer/internal/fault"
 	"coffer/internal/protocol/amqp091/wire"
+	"coffer/internal/protocol/buffer"
 )
 
 // greet reads the protocol header and sends connection.start. It reports
@@ -15,16 +16,17 @@ func (c *conn) greet() bool {
 	deadline := time.Now().Add(c.srv.cfg.HandshakeTimeout)
 	c.net.SetReadDeadline(deadline)
 	c.deadline = deadline
-	c.in.need = wire.HeaderSize
 	for {
-		if c.stopping.Load() || c.in.fill() != nil {
+		if c.stopping.Load() {
 			return false
 		}
-		switch wire.ParseProtocolHeader(c.in.buf[:c.in.w]) {
+		switch c.in.header() {
 		case wire.ProtocolPartial:
+			if _, err := c.in.Fill(); err != nil {
+				return false
+			}
 			continue
 		case wire.Protocol091:
-			c.in.r, c.in.need = wire.HeaderSize, 0
 			c.received.add(wire.HeaderSize)
 			c.out.send(0, &wire.ConnectionStart{
 				VersionMajor: 0, VersionMinor: 9, Mechanisms: c.offered(), Locales: "en_US",
@@ -33,7 +35,7 @@ func (c *conn) greet() bool {
 			return true
 		}
 		// The answer to any other protocol is the one spoken here.
-		write(c.net, []byte(wire.ProtocolHeader), c.srv.cfg.WriteTimeout)
+		buffer.Write(c.net, []byte(wire.ProtocolHeader), c.srv.cfg.WriteTimeout)
 		if half, ok := c.net.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 			c.linger()
 		}
@@ -158,7 +160,7 @@ func (c *conn) enter(m *wire.ConnectionOpen) error {
 		return err
 	}
 	c.namespace = n
-	c.session = n.NewSession(broker.SessionConfig{Wake: c.out.notify})
+	c.session = n.NewSession(broker.SessionConfig{Wake: c.out.Notify})
 	c.phase = running
 	c.introduce()
 	c.deadline = time.Time{}
@@ -170,7 +172,7 @@ func (c *conn) enter(m *wire.ConnectionOpen) error {
 	c.out.send(0, &wire.ConnectionOpenOk{})
 	changed := func() {
 		c.lockChanged.Store(true)
-		c.out.notify()
+		c.out.Notify()
 	}
 	unlock, unroom := c.engine.Watch(n, changed), c.watchRoom(changed)
 	c.unwatch = func() { unlock(); unroom() }

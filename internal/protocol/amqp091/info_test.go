@@ -213,7 +213,7 @@ func TestBlockedInfo(t *testing.T) {
 	c.queue("q")
 	c.must(c.Confirm(false))
 	blocked := c.conn.NotifyBlocked(make(chan amqp.Blocking, 4))
-	s.domain.lock()
+	s.Domain.Disable()
 	receive(t, blocked)
 	if i := only(t, s); i.State != "blocking" {
 		t.Error(i.State)
@@ -227,7 +227,7 @@ func TestBlockedInfo(t *testing.T) {
 	if i := only(t, s); i.State != "blocked" {
 		t.Error(i.State)
 	}
-	s.domain.set(nil)
+	s.Domain.Set(nil)
 	receive(t, blocked)
 	if i := only(t, s); i.State != "running" {
 		t.Error(i.State)
@@ -345,11 +345,11 @@ func TestExchangeCounts(t *testing.T) {
 		c.must(err)
 		var got []int64
 		for _, name := range []string{"amq.fanout", "amq.direct"} {
-			x, _ := s.namespace.Topology().Address(name)
+			x, _ := s.Namespace.Topology().Address(name)
 			in, out := x.Counts.Load()
 			got = append(got, in, out)
 		}
-		in, out := s.namespace.DefaultCounts().Load()
+		in, out := s.Namespace.DefaultCounts().Load()
 		if got = append(got, in, out); !slices.Equal(got, want) {
 			t.Errorf("%v, want %v", got, want)
 		}

@@ -10,6 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"coffer/internal/protocol/amqp091/wire"
+	"coffer/internal/protocol/protocoltest"
 	"coffer/internal/seal"
 )
 
@@ -28,7 +29,7 @@ func TestLockedPublishIsRefused(t *testing.T) {
 	if a := receive(t, acks); !a.Ack {
 		t.Errorf("%+v", a)
 	}
-	s.domain.lock()
+	s.Domain.Disable()
 	c.put("q", "2")
 	if a := receive(t, acks); a.Ack || a.DeliveryTag != 2 {
 		t.Errorf("%+v", a)
@@ -38,7 +39,7 @@ func TestLockedPublishIsRefused(t *testing.T) {
 	if err := receive(t, closed); err.Code != 506 || err.Reason != "RESOURCE_ERROR - "+disabled {
 		t.Error(err)
 	}
-	s.domain.set(nil)
+	s.Domain.Set(nil)
 	c.put("q", "4")
 	if a := receive(t, acks); !a.Ack || a.DeliveryTag != 3 {
 		t.Errorf("%+v", a)
@@ -57,7 +58,7 @@ func TestLockedClientsAreBlocked(t *testing.T) {
 	s := serveTest(t, newEngine(t), Config{})
 	c := connect(t, s)
 	blocked := c.conn.NotifyBlocked(make(chan amqp.Blocking, 4))
-	s.domain.lock()
+	s.Domain.Disable()
 	if b := receive(t, blocked); !b.Active || b.Reason != disabled {
 		t.Errorf("%+v", b)
 	}
@@ -66,7 +67,7 @@ func TestLockedClientsAreBlocked(t *testing.T) {
 	if m := await[*wire.ConnectionBlocked](late); m.Reason != disabled {
 		t.Errorf("%+v", m)
 	}
-	s.domain.set(nil)
+	s.Domain.Set(nil)
 	if b := receive(t, blocked); b.Active {
 		t.Errorf("%+v", b)
 	}
@@ -78,7 +79,7 @@ func TestLockedClientsAreBlocked(t *testing.T) {
 func TestBlockedNeedsCapability(t *testing.T) {
 	t.Parallel()
 	s := serveTest(t, newEngine(t), Config{})
-	s.domain.lock()
+	s.Domain.Disable()
 	p := dialPeer(t, s)
 	p.write([]byte(wire.ProtocolHeader))
 	await[*wire.ConnectionStart](p)
@@ -89,7 +90,7 @@ func TestBlockedNeedsCapability(t *testing.T) {
 	p.send(0, &wire.ConnectionTuneOk{ChannelMax: 1, FrameMax: 4096})
 	p.send(0, &wire.ConnectionOpen{VirtualHost: "/"})
 	await[*wire.ConnectionOpenOk](p)
-	s.domain.set(nil)
+	s.Domain.Set(nil)
 	p.channel(1)
 }
 
@@ -103,7 +104,7 @@ func TestLockedDeliveriesWait(t *testing.T) {
 	d, err := c.Consume("q", "", false, false, false, false, nil)
 	c.must(err)
 	first := next(t, d)
-	s.domain.lock()
+	s.Domain.Disable()
 	c.must(first.Ack(false)) // taken while locked
 	// Nothing can be delivered now; the queue still answers, and keeps the rest.
 	q, err := c.QueueDeclarePassive("q", true, false, false, false, nil)
@@ -116,7 +117,7 @@ func TestLockedDeliveriesWait(t *testing.T) {
 	if len(d) != 0 {
 		t.Error("a delivery came while locked")
 	}
-	s.domain.set(nil)
+	s.Domain.Set(nil)
 	for _, want := range []string{"2", "3"} {
 		m := next(t, d)
 		if string(m.Body) != want || m.Redelivered {
@@ -133,13 +134,13 @@ func TestLockedGet(t *testing.T) {
 	c.queue("q")
 	c.put("q", "1")
 	c.queue("q") // it is answered after the publish was taken
-	s.domain.lock()
+	s.Domain.Disable()
 	_, _, err := c.Get("q", true)
 	if err == nil || !strings.Contains(err.Error(), "506") ||
 		!strings.Contains(err.Error(), disabled) {
 		t.Error(err)
 	}
-	s.domain.set(nil)
+	s.Domain.Set(nil)
 	ch, err := c.conn.Channel()
 	c.must(err)
 	m, ok, err := ch.Get("q", true)
@@ -154,13 +155,13 @@ func TestLockWhileOpening(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
 	refused := make(chan bool, 1)
-	e.domain.fail = func(call int64) error {
+	e.Domain.Fail = func(call int64) error {
 		if call != 5 {
 			return nil
 		}
-		e.domain.lock()
+		e.Domain.Disable()
 		refused <- true
-		return e.domain.Locked()
+		return e.Domain.Locked()
 	}
 	s := serveTest(t, e, Config{})
 	c := connect(t, s)
@@ -170,14 +171,14 @@ func TestLockWhileOpening(t *testing.T) {
 		sent = append(sent, fmt.Sprint(i))
 	}
 	c.put("q", sent...)
-	q, _ := e.namespace.Topology().Queue("q")
+	q, _ := e.Namespace.Topology().Queue("q")
 	d, err := c.Consume("q", "", false, false, false, false, nil)
 	c.must(err)
 	receive(t, refused)
 	for unacked := int64(5); unacked > 4; _, unacked, _ = q.Counts() {
 		c.queue("q") // until what could not be opened is back in its place
 	}
-	e.domain.set(nil)
+	e.Domain.Set(nil)
 	if got := bodies(t, d, 100); !slices.Equal(got, sent) {
 		t.Errorf("%q", got)
 	}
@@ -188,7 +189,7 @@ func TestLockWhileOpening(t *testing.T) {
 func TestDamagedMessage(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.domain.fail = func(call int64) error {
+	e.Domain.Fail = func(call int64) error {
 		if call == 1 {
 			return seal.ErrOpen
 		}
@@ -218,7 +219,7 @@ func TestLockUnderLoad(t *testing.T) {
 	s := serveTest(t, newEngine(t), Config{})
 	c, reader := connect(t, s), connect(t, s)
 	c.queue("q")
-	q, _ := s.namespace.Topology().Queue("q")
+	q, _ := s.Namespace.Topology().Queue("q")
 	d, err := reader.Consume("q", "", true, false, false, false, nil)
 	c.must(err)
 	c.must(c.Confirm(false))
@@ -227,13 +228,13 @@ func TestLockUnderLoad(t *testing.T) {
 	for i := range n {
 		switch i % 400 {
 		case 200:
-			s.domain.lock()
+			s.Domain.Disable()
 			for unacked := int64(1); unacked > 0; _, unacked, _ = q.Counts() {
 				c.queue("q") // until what was on its way is back in its place
 			}
 		case 300:
 			c.queue("q")
-			s.domain.set(nil)
+			s.Domain.Set(nil)
 		}
 		c.put("q", string(rune(i+1)))
 	}
@@ -262,15 +263,15 @@ func TestRefusedPublishesKeepNothing(t *testing.T) {
 	local, remote := net.Pipe()
 	defer local.Close()
 	defer remote.Close()
-	srv, err := New(Config{Engine: e, Logger: quiet()})
+	srv, err := New(Config{Engine: e, Logger: protocoltest.Quiet()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := newConn(srv, local)
 	defer c.cancel(nil)
-	c.namespace = e.namespace
+	c.namespace = e.Namespace
 	ch := &channel{number: 1, id: 1, confirm: true}
-	e.domain.lock()
+	e.Domain.Disable()
 	for range 10 {
 		if err := c.publish(ch, &wire.BasicPublish{RoutingKey: []byte("q")}); err != nil {
 			t.Fatal(err)

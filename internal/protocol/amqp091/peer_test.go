@@ -61,7 +61,7 @@ func (p *peer) frame() (wire.Frame, error) {
 		if ok || err != nil {
 			return f, err
 		}
-		if err := p.in.fill(); err != nil {
+		if _, err := p.in.Fill(); err != nil {
 			return f, err
 		}
 	}

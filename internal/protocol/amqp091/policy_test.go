@@ -11,12 +11,13 @@ import (
 
 	"coffer/internal/broker"
 	"coffer/internal/protocol/amqp091/wire"
+	"coffer/internal/protocol/protocoltest"
 )
 
 // policedEngine has the policy that the longest queue is of five messages, and that x
 // goes on to y. Its queues are of another type by default.
 type policedEngine struct {
-	*testEngine
+	testEngine
 	kind string
 }
 
@@ -38,14 +39,14 @@ func (e policedEngine) Alternate(_, exchange string) string {
 func (e policedEngine) Conform(ctx context.Context, _ string, q *broker.Queue) error {
 	l := q.Limits()
 	l.MaxBytes = broker.AtMost(99)
-	return e.namespace.SetLimits(ctx, q, l)
+	return e.Namespace.SetLimits(ctx, q, l)
 }
 
 func (e policedEngine) ConformExchange(ctx context.Context, _, name string) error {
 	if name != "late" {
 		return nil
 	}
-	return e.namespace.SetAlternate(ctx, name, "z")
+	return e.Namespace.SetAlternate(ctx, name, "z")
 }
 
 // connectInside connects a client to a server that serves it by an engine of its own.
@@ -81,7 +82,7 @@ func (c *client) renew() {
 func TestPoliced(t *testing.T) {
 	t.Parallel()
 	e := policedEngine{newEngine(t), quorumName}
-	s, err := New(Config{Engine: e, Logger: quiet()})
+	s, err := New(Config{Engine: e, Logger: protocoltest.Quiet()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +93,7 @@ func TestPoliced(t *testing.T) {
 			_, err := c.QueueDeclare(name, durable, autoDelete, exclusive, false, nil)
 			c.must(err)
 		}
-		q, _ := e.namespace.Topology().Queue(name)
+		q, _ := e.Namespace.Topology().Queue(name)
 		if l := q.Limits(); l.MaxLength.N != 5 || l.MaxBytes.N != 99 {
 			t.Errorf("%s: %+v", name, l)
 		}
@@ -106,7 +107,7 @@ func TestPoliced(t *testing.T) {
 		"x-queue-type": "classic", "x-max-length": int32(3),
 	})
 	c.must(err)
-	if q, _ := e.namespace.Topology().Queue("e"); isQuorum(q) || q.Limits().MaxLength.N != 3 {
+	if q, _ := e.Namespace.Topology().Queue("e"); isQuorum(q) || q.Limits().MaxLength.N != 3 {
 		t.Errorf("a queue that says its type: %+v", q.Limits())
 	}
 	for name, args := range map[string]amqp.Table{
@@ -115,7 +116,7 @@ func TestPoliced(t *testing.T) {
 		c.must(c.ExchangeDeclare(name, "fanout", true, false, false, false, args))
 	}
 	for name, want := range map[string]string{"x": "y", "late": "z", "own": "w"} {
-		if a, _ := e.namespace.Topology().Address(name); a.Alternate != want {
+		if a, _ := e.Namespace.Topology().Address(name); a.Alternate != want {
 			t.Errorf("%s goes on to %q, want %q", name, a.Alternate, want)
 		}
 	}
@@ -167,7 +168,7 @@ func TestDialect(t *testing.T) {
 
 // renamedEngine's cluster was given a name.
 type renamedEngine struct {
-	*testEngine
+	testEngine
 	name string
 }
 
@@ -177,7 +178,7 @@ func (e renamedEngine) ClusterName() string { return e.name }
 func TestClusterName(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	s, err := New(Config{Engine: e, Logger: quiet(), Cluster: "first"})
+	s, err := New(Config{Engine: e, Logger: protocoltest.Quiet(), Cluster: "first"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -211,10 +211,10 @@ func (c *conn) unroutable(ch *channel, header, body []byte) error {
 			return c.holdTx(ch, len(ch.tx.returns)-from)
 		}
 		c.out.Lock()
-		buf, err := wire.AppendReturn(c.out.buf, ch.number, &m, payload, body, c.frameMax)
-		c.out.buf = buf
-		c.out.notify()
-		c.out.wait()
+		buf, err := wire.AppendReturn(c.out.Buf, ch.number, &m, payload, body, c.frameMax)
+		c.out.Buf = buf
+		c.out.Notify()
+		c.out.Wait()
 		c.out.Unlock()
 		if err != nil {
 			return err
@@ -325,11 +325,11 @@ func (c *conn) expectAll() {
 	for i, m := range c.marks {
 		last := i+1 == len(c.marks) || c.marks[i+1].channel != m.channel
 		if last && m.channel.confirms.ready() {
-			c.out.buf = m.channel.confirms.tell(c.out.buf, m.channel.number)
-			c.out.notify()
+			c.out.Buf = m.channel.confirms.tell(c.out.Buf, m.channel.number)
+			c.out.Notify()
 		}
 	}
 	clear(c.marks)
 	c.marks = c.marks[:0]
-	c.out.wait()
+	c.out.Wait()
 }

@@ -49,10 +49,9 @@ func (c *conn) fill() error {
 	if c.phase < closing && (c.stopping.Load() || c.trouble.Load() != nil || c.isLate()) {
 		return os.ErrDeadlineExceeded
 	}
-	unused := c.in.w - c.in.r
-	err := c.in.fill()
+	n, err := c.in.Fill()
 	c.now = time.Now().UnixNano()
-	c.received.add(c.in.w - unused)
+	c.received.add(n)
 	return err
 }
 

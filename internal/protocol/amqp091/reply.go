@@ -75,7 +75,7 @@ func (c *conn) consumeReplies(ch *channel, m *wire.BasicConsume) error {
 	ch.reply = r
 	if !m.NoWait {
 		c.out.append(ch.number, &wire.BasicConsumeOk{ConsumerTag: m.ConsumerTag})
-		c.out.notify()
+		c.out.Notify()
 	}
 	c.out.Unlock()
 	c.srv.replies.add(r.name, replyTarget{c, ch})
@@ -183,18 +183,18 @@ func (t replyTarget) deliver(name string, header, body []byte) {
 	o.Lock()
 	defer o.Unlock()
 	r := t.channel.reply
-	if r == nil || r.name != name || o.broken || o.finished ||
-		len(o.buf)+len(body) > t.conn.srv.cfg.MaxPending {
+	if r == nil || r.name != name || !o.Writable() ||
+		len(o.Buf)+len(body) > t.conn.srv.cfg.MaxPending {
 		return
 	}
 	t.channel.lastTag++
 	m := wire.BasicDeliver{
 		ConsumerTag: r.tag, DeliveryTag: t.channel.lastTag, RoutingKey: []byte(name),
 	}
-	buf, err := wire.AppendDeliver(o.buf, t.channel.number, &m, payload, body, t.conn.frameMax)
+	buf, err := wire.AppendDeliver(o.Buf, t.channel.number, &m, payload, body, t.conn.frameMax)
 	if err != nil {
 		return
 	}
-	o.buf = buf
-	o.notify()
+	o.Buf = buf
+	o.Notify()
 }

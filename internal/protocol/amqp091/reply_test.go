@@ -207,11 +207,11 @@ func TestLockedAnswers(t *testing.T) {
 		c.must(err)
 		return ok
 	}
-	s.domain.lock()
+	s.Domain.Disable()
 	if send("locked") {
 		t.Error("sent while locked")
 	}
-	s.domain.set(nil)
+	s.Domain.Set(nil)
 	if !send("open") {
 		t.Error("refused")
 	}

@@ -3,41 +3,14 @@ package amqp091
 import (
 	"fmt"
 	"slices"
-	"sync"
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"coffer/internal/fault"
+	"coffer/internal/protocol/protocoltest"
 )
 
-const lowDisk = "the disk is almost full"
-
-// testSpace is a disk that a test fills.
-type testSpace struct {
-	watchers watchers
-
-	mu  sync.Mutex
-	why error
-}
-
-func (s *testSpace) Room() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.why
-}
-
-func (s *testSpace) WatchRoom(fn func()) func() { return s.watchers.add(fn) }
-
-func (s *testSpace) fill(full bool) {
-	s.mu.Lock()
-	s.why = nil
-	if full {
-		s.why = fault.New(fault.Exhausted, lowDisk)
-	}
-	s.mu.Unlock()
-	s.watchers.call()
-}
+const lowDisk = protocoltest.LowDisk
 
 // TestNoRoom: publishes with confirms are refused, settlements are taken, and the
 // same connections go on when there is room.
@@ -53,7 +26,7 @@ func TestNoRoom(t *testing.T) {
 	if a := receive(t, acks); !a.Ack {
 		t.Errorf("%+v", a)
 	}
-	s.space.fill(true)
+	s.Space.Fill(true)
 	if b := receive(t, blocked); !b.Active || b.Reason != lowDisk {
 		t.Errorf("%+v", b)
 	}
@@ -70,7 +43,7 @@ func TestNoRoom(t *testing.T) {
 	if n, err := c.QueuePurge("q", false); err != nil || n != 0 {
 		t.Errorf("%d left, %v", n, err)
 	}
-	s.space.fill(false)
+	s.Space.Fill(false)
 	if b := receive(t, blocked); b.Active {
 		t.Errorf("%+v", b)
 	}
@@ -94,14 +67,14 @@ func TestNoRoomWithoutConfirms(t *testing.T) {
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
-	s.space.fill(true)
+	s.Space.Fill(true)
 	c.must(m.Ack(false))
 	var sent []string
 	for i := range 300 {
 		sent = append(sent, fmt.Sprint(i))
 	}
 	c.put("q", sent...)
-	q, _ := s.namespace.Topology().Queue("settled")
+	q, _ := s.Namespace.Topology().Queue("settled")
 	for unacked := int64(1); unacked > 0; _, unacked, _ = q.Counts() {
 		other.queue("settled")
 	}
@@ -111,7 +84,7 @@ func TestNoRoomWithoutConfirms(t *testing.T) {
 	if len(d) != 0 {
 		t.Error("a message was taken without room")
 	}
-	s.space.fill(false)
+	s.Space.Fill(false)
 	if got := bodies(t, d, 300); !slices.Equal(got, sent) {
 		t.Errorf("%q", got)
 	}
@@ -125,7 +98,7 @@ func TestNoRoomAndStop(t *testing.T) {
 	c := connect(t, s)
 	c.queue("q")
 	closed := c.conn.NotifyClose(make(chan *amqp.Error, 1))
-	s.space.fill(true)
+	s.Space.Fill(true)
 	c.put("q", "1")
 	s.stop()
 	if err := receive(t, closed); err.Code != 320 {
@@ -141,7 +114,7 @@ func TestNoRoomAndClose(t *testing.T) {
 	c.queue("q")
 	closed := c.conn.NotifyClose(make(chan *amqp.Error, 1))
 	blocked := c.conn.NotifyBlocked(make(chan amqp.Blocking, 1))
-	s.space.fill(true)
+	s.Space.Fill(true)
 	receive(t, blocked)
 	c.put("q", "1")
 	if !s.server.CloseConnection(only(t, s).Name, "too long") {

@@ -165,7 +165,7 @@ func (c *conn) info() ConnectionInfo {
 	i.State, i.Properties = c.state(), shownArguments(c.properties)
 	i.Received, i.Sent = c.received.load(), c.sent.load()
 	c.out.Lock()
-	i.SendPending, i.Ended, i.Session = len(c.out.buf), c.ended, c.live
+	i.SendPending, i.Ended, i.Session = len(c.out.Buf), c.ended, c.live
 	i.Channels = make([]ChannelInfo, 0, len(c.byID))
 	var arguments [][]byte
 	for _, ch := range c.byID {

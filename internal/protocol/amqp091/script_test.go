@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"coffer/internal/protocol/amqp091/wire"
+	"coffer/internal/protocol/protocoltest"
 )
 
 var update = flag.Bool("update", false, "write what the server said into the scripts")
@@ -39,7 +40,7 @@ func TestScripts(t *testing.T) {
 				t.Fatal(err)
 			}
 			e := newEngine(t)
-			r := runner{t: t, domain: e.domain, methods: methodTypes()}
+			r := runner{t: t, domain: e.Domain, methods: methodTypes()}
 			r.peer = dialPeer(t, serveTest(t, e, Config{}))
 			r.peer.open("/", 0)
 			var out strings.Builder
@@ -80,7 +81,7 @@ func methodTypes() map[string]reflect.Type {
 type runner struct {
 	t       *testing.T
 	peer    *peer
-	domain  *testDomain
+	domain  *protocoltest.Domain
 	methods map[string]reflect.Type
 }
 
@@ -91,9 +92,9 @@ func (r *runner) line(line string) string {
 	switch {
 	case len(words) == 0 || strings.HasPrefix(line, "#"):
 	case line == "! lock":
-		r.domain.lock()
+		r.domain.Disable()
 	case line == "! unlock":
-		r.domain.set(nil)
+		r.domain.Set(nil)
 	case words[0] == "<":
 		return "< " + r.answer()
 	case words[0] == ">" && len(words) >= 3:

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"coffer/internal/protocol/protocoltest"
 )
 
 // dialAs opens a connection from within the process.
@@ -36,7 +38,7 @@ func dialAs(t *testing.T, s *Server, user string, auth amqp.Authentication) (
 func TestServeAs(t *testing.T) {
 	t.Parallel()
 	s, err := New(Config{
-		Engine: newEngine(t), Logger: quiet(), RefusalDelay: time.Nanosecond,
+		Engine: newEngine(t), Logger: protocoltest.Quiet(), RefusalDelay: time.Nanosecond,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +79,7 @@ func TestServeAs(t *testing.T) {
 }
 
 // insideEngine permits everything, also to write messages in the names of others.
-type insideEngine struct{ *testEngine }
+type insideEngine struct{ testEngine }
 
 func (insideEngine) Permit(string, string, Resource, string, Action) error { return nil }
 func (insideEngine) Impersonates(string) bool                              { return true }
@@ -86,8 +88,8 @@ func (insideEngine) Impersonates(string) bool                              { ret
 func TestServeInside(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.denied["queue q configure"] = true
-	s, err := New(Config{Engine: e, Logger: quiet()})
+	e.Denied["queue q configure"] = true
+	s, err := New(Config{Engine: e, Logger: protocoltest.Quiet()})
 	if err != nil {
 		t.Fatal(err)
 	}

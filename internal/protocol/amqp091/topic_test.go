@@ -9,12 +9,13 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"coffer/internal/fault"
+	"coffer/internal/protocol/protocoltest"
 )
 
 // topicEngine permits to publish with keys that begin with w and to bind with those that
 // begin with r.
 type topicEngine struct {
-	*testEngine
+	testEngine
 	kept *atomic.Bool
 }
 
@@ -32,7 +33,7 @@ func (e topicEngine) PermitTopic(_, _, _, key string, action Action) error {
 func TestTopics(t *testing.T) {
 	t.Parallel()
 	e := topicEngine{newEngine(t), new(atomic.Bool)}
-	s, err := New(Config{Engine: e, Logger: quiet()})
+	s, err := New(Config{Engine: e, Logger: protocoltest.Quiet()})
 	if err != nil {
 		t.Fatal(err)
 	}

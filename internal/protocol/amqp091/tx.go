@@ -85,8 +85,8 @@ func (c *conn) txCommit(ch *channel) error {
 	if len(tx.pubs)+len(tx.settles) == 0 {
 		c.out.Lock()
 		c.tellCommit(ch)
-		c.out.notify()
-		c.out.wait()
+		c.out.Notify()
+		c.out.Wait()
 		c.out.Unlock()
 	} else if err := c.commitAll(ch); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (c *conn) txCommit(ch *channel) error {
 
 // tellCommit adds what a client hears of a commit. The caller holds the lock.
 func (c *conn) tellCommit(ch *channel) {
-	c.out.buf = append(c.out.buf, ch.tx.returns...)
+	c.out.Buf = append(c.out.Buf, ch.tx.returns...)
 	c.out.append(ch.number, &wire.TxCommitOk{})
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"coffer/internal/broker"
 	"coffer/internal/protocol/amqp091/wire"
+	"coffer/internal/protocol/buffer"
 	"coffer/internal/seal"
 )
 
@@ -118,14 +119,14 @@ var noFacts seal.Facts
 func testRefs(t *testing.T, n int) (refs []broker.DeliveryRef) {
 	t.Helper()
 	e := newEngine(t)
-	s := e.namespace.NewSession(broker.SessionConfig{})
+	s := e.Namespace.NewSession(broker.SessionConfig{})
 	defer s.Close(t.Context())
-	q, _, err := e.namespace.DeclareQueue(t.Context(), s, broker.QueueSpec{Name: "q"})
+	q, _, err := e.Namespace.DeclareQueue(t.Context(), s, broker.QueueSpec{Name: "q"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range n {
-		m, err := e.namespace.Seal(nil, broker.Content{Body: []byte("x")}, noFacts)
+		m, err := e.Namespace.Seal(nil, broker.Content{Body: []byte("x")}, noFacts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -160,7 +161,7 @@ func TestInputGrowsAndShrinks(t *testing.T) {
 			largest = max(largest, len(f.Payload))
 			continue
 		}
-		if err := in.fill(); err == io.EOF {
+		if _, err := in.Fill(); err == io.EOF {
 			break
 		} else if err != nil {
 			t.Fatal(err)
@@ -169,8 +170,8 @@ func TestInputGrowsAndShrinks(t *testing.T) {
 	if frames != 3001 || largest != 100_000 {
 		t.Errorf("%d frames, the largest of %d octets", frames, largest)
 	}
-	if len(in.buf) != smallInput {
-		t.Errorf("the buffer has %d octets at the end", len(in.buf))
+	if in.Size() != buffer.Small {
+		t.Errorf("the buffer has %d octets at the end", in.Size())
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"coffer/internal/broker"
 	"coffer/internal/protocol/amqp091/wire"
+	"coffer/internal/protocol/buffer"
 )
 
 // writer is what belongs to the writer's goroutine. It sends what the reader
@@ -34,7 +35,7 @@ func (c *conn) write() {
 	var tick, look <-chan time.Time
 	for {
 		select {
-		case <-c.out.wake:
+		case <-c.out.Wake():
 		case <-tuned:
 			tuned = nil
 			late := time.NewTicker(c.srv.lateInterval)
@@ -56,7 +57,7 @@ func (c *conn) write() {
 			c.broke(err)
 			return
 		}
-		if c.out.ended() {
+		if c.out.Ended() {
 			return
 		}
 	}
@@ -69,21 +70,21 @@ func (c *conn) drain() error {
 			c.tellLock()
 		}
 		more := c.events()
-		buf := c.out.take(c.spare)
+		buf := c.out.Take(c.spare)
 		c.spare = nil
 		if len(buf) == 0 {
-			c.spare = recycle(buf)
+			c.spare = buffer.Recycle(buf)
 			if !more {
 				return nil
 			}
 			continue
 		}
 		c.idle = false
-		if err := write(c.net, buf, c.srv.cfg.WriteTimeout); err != nil {
+		if err := buffer.Write(c.net, buf, c.srv.cfg.WriteTimeout); err != nil {
 			return errors.Join(errWrite, err)
 		}
 		c.sent.add(len(buf))
-		c.spare = recycle(buf)
+		c.spare = buffer.Recycle(buf)
 	}
 }
 
@@ -92,10 +93,10 @@ func (c *conn) drain() error {
 func (c *conn) beat() {
 	if c.idle {
 		c.out.Lock()
-		if len(c.out.buf) == 0 {
-			c.out.buf = nil
+		if len(c.out.Buf) == 0 {
+			c.out.Buf = nil
 		}
-		c.out.buf = wire.AppendHeartbeat(c.out.buf)
+		c.out.Buf = wire.AppendHeartbeat(c.out.Buf)
 		c.out.Unlock()
 		c.spare, c.arena, c.list, c.parcels, c.next = nil, nil, nil, nil, 0
 	}
@@ -104,7 +105,7 @@ func (c *conn) beat() {
 
 // broke ends the connection because the client cannot be written to.
 func (c *conn) broke(err error) {
-	c.out.fail()
+	c.out.Fail()
 	c.cancel(err)
 	c.net.Close() // wakes the reader
 }

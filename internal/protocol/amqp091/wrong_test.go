@@ -35,8 +35,8 @@ type wrong struct {
 func TestWrongRequests(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.denied["exchange secret write"] = true
-	e.denied["queue hidden read"] = true
+	e.Denied["exchange secret write"] = true
+	e.Denied["queue hidden read"] = true
 	ours := serveTest(t, e, Config{})
 	rows := wrongRequests()
 	others := olderRequests() // TestErrorsAreRabbitMQs asks them here

@@ -56,7 +56,7 @@ func (c *conn) refuseLink(l *link, m *wire.Attach, r *refusal) {
 	c.out.append(wire.FrameAMQP, l.session.channel, &wire.Detach{
 		Handle: l.handle, Closed: true, Error: r.encode(),
 	})
-	c.out.notify()
+	c.out.Notify()
 }
 
 // attachLink begins a link or says why not.
@@ -143,7 +143,7 @@ func (c *conn) attachSender(l *link, m *wire.Attach, code wire.Code, fields wire
 	})
 	c.full = c.room() != nil // the writer may not have heard of it yet
 	c.grant(l)
-	c.out.notify()
+	c.out.Notify()
 	return nil
 }
 
@@ -204,7 +204,7 @@ func (c *conn) attachManagement(l *link, m *wire.Attach) error {
 		Source: m.Source, Target: m.Target, MaxMessageSize: m.MaxMessageSize,
 		InitialDeliveryCount: wire.Some(l.deliveryCount), Properties: m.Properties,
 	})
-	c.out.notify()
+	c.out.Notify()
 	return nil
 }
 
@@ -301,7 +301,7 @@ func (c *conn) attachReceiver(l *link, m *wire.Attach) error {
 		Source: src.Append(nil), Target: m.Target, MaxMessageSize: m.MaxMessageSize,
 		InitialDeliveryCount: wire.Some(l.deliveryCount),
 	})
-	c.out.notify()
+	c.out.Notify()
 	return nil
 }
 

@@ -23,7 +23,7 @@ func BenchmarkSendReceive(b *testing.B) {
 				b.Fatal(err)
 			}
 			e := newEngineOn(b, disk)
-			e.queue(b, "q")
+			e.Queue(b, "q")
 			s := serveTest(b, e, Config{})
 			out, in := openPeer(b, s), openPeer(b, s)
 			out.conn.SetDeadline(time.Time{})
@@ -102,7 +102,7 @@ func (p *peer) acceptAll(n int) {
 			})
 			next = got
 		}
-		if err := p.in.fill(); err != nil {
+		if _, err := p.in.Fill(); err != nil {
 			p.t.Error(err)
 			return
 		}

@@ -106,7 +106,7 @@ func newConn(s *Server, n net.Conn) *conn {
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.guide = c.newGuide()
-	c.out.open()
+	c.out.Open()
 	c.face.ConnectedAt = time.Now()
 	return c
 }
@@ -123,7 +123,7 @@ func (c *conn) serve(ctx context.Context) {
 	err := c.read()
 	opened := c.namespace != nil
 	c.leave()
-	c.out.finish()
+	c.out.Finish()
 	<-c.written
 	c.srv.roster.remove(c)
 	if _, lost := errors.AsType[*wire.Violation](err); lost || errors.Is(err, errGoodbye) {
@@ -158,7 +158,7 @@ func (c *conn) leave() {
 	c.tellTallied()
 	c.unwatch()
 	c.out.Lock()
-	c.out.settled()
+	c.out.Settled()
 	c.events = nil
 	c.srv.roster.ended.Add(uint64(len(c.live)))
 	clear(c.live)

@@ -6,6 +6,7 @@ import (
 	"coffer/internal/broker"
 	"coffer/internal/fault"
 	"coffer/internal/protocol/amqp10/wire"
+	"coffer/internal/protocol/buffer"
 	"coffer/internal/protocol/convert"
 )
 
@@ -62,7 +63,7 @@ func (c *conn) handleEvents() bool {
 			return false
 		}
 	}
-	for n := 0; (resumed || c.next < len(c.list)) && n < someOutput; resumed = false {
+	for n := 0; (resumed || c.next < len(c.list)) && n < buffer.Some; resumed = false {
 		n += c.handle(session)
 	}
 	return true
@@ -103,9 +104,9 @@ func (c *conn) handle(session *broker.Session) int {
 		c.srv.roster.delivered.Add(c.went)
 		c.went = 0
 	}
-	c.out.opening = false
+	c.out.Opening = false
 	c.out.Unlock()
-	c.out.room.Broadcast()
+	c.out.Opened()
 	session.Return(c.returns)
 	session.Settle(c.settled)
 	c.returns, c.settled = c.returns[:0], c.settled[:0]
@@ -149,7 +150,7 @@ func (c *conn) choose() (size int) {
 		c.parcels = append(c.parcels, parcel{event: e, link: l, held: held{delivery: e.Delivery}})
 		size += e.Delivery.Size
 	}
-	c.out.opening = size > 0
+	c.out.Opening = size > 0
 	return size
 }
 
@@ -163,7 +164,7 @@ func (c *conn) chooseHeld() (size int) {
 				break
 			}
 			if len(c.parcels) == parcelCount || size > 0 && size+h.delivery.Size > parcelBytes {
-				c.out.notify()
+				c.out.Notify()
 				return size
 			}
 			c.parcels = append(c.parcels, parcel{link: l, held: *h})
@@ -340,7 +341,7 @@ func (c *conn) deliver(p *parcel) {
 func (c *conn) frames(s *session, t *wire.Transfer, head, body []byte, from int) int {
 	total := len(head) + len(body)
 	for {
-		buf, at := wire.OpenFrame(c.out.buf, wire.FrameAMQP, s.channel)
+		buf, at := wire.OpenFrame(c.out.Buf, wire.FrameAMQP, s.channel)
 		start := len(buf)
 		buf = t.Append(buf)
 		room := int(c.frameMax) - (len(buf) - at)
@@ -355,7 +356,7 @@ func (c *conn) frames(s *session, t *wire.Transfer, head, body []byte, from int)
 		if end > len(head) {
 			buf = append(buf, body[max(from-len(head), 0):end-len(head)]...)
 		}
-		c.out.buf = wire.CloseFrame(buf, at)
+		c.out.Buf = wire.CloseFrame(buf, at)
 		s.nextOutgoing++
 		s.remoteWindow--
 		from = end

@@ -40,7 +40,7 @@ func (p *peer) expect(bodies ...string) (r received) {
 func TestCredit(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.queue(t, "q")
+	e.Queue(t, "q")
 	p := openPeer(t, serveTest(t, e, Config{}))
 	p.fill("1", "2", "3")
 	p.attach(receiver(1, "/queues/q"))
@@ -68,7 +68,7 @@ func TestCredit(t *testing.T) {
 func TestCreditTakenBack(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.queue(t, "q")
+	e.Queue(t, "q")
 	s := serveTest(t, e, Config{})
 	p := openPeer(t, s)
 	p.attach(receiver(1, "/queues/q"))
@@ -100,8 +100,8 @@ func (p *peer) fill2(bodies ...string) {
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.queue(t, "dead")
-	_, _, err := e.namespace.DeclareQueue(t.Context(), nil, broker.QueueSpec{
+	e.Queue(t, "dead")
+	_, _, err := e.Namespace.DeclareQueue(t.Context(), nil, broker.QueueSpec{
 		Name: "q", Durable: true, Limits: broker.Limits{
 			Dead: broker.DeadLetter{Set: true, Key: "dead", OwnKey: true},
 		},
@@ -160,7 +160,7 @@ func TestOutcomes(t *testing.T) {
 func TestUnsettledComeBack(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.queue(t, "q")
+	e.Queue(t, "q")
 	p := openPeer(t, serveTest(t, e, Config{}))
 	p.fill("1", "2")
 	p.attach(receiver(1, "/queues/q"))
@@ -187,7 +187,7 @@ func TestUnsettledComeBack(t *testing.T) {
 func TestSingleActiveLeaves(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	_, _, err := e.namespace.DeclareQueue(t.Context(), nil, broker.QueueSpec{
+	_, _, err := e.Namespace.DeclareQueue(t.Context(), nil, broker.QueueSpec{
 		Name: "q", Durable: true, SingleActive: true,
 		Limits: broker.Limits{Deliveries: broker.AtMost(roundsOfEnds)},
 	})
@@ -219,7 +219,7 @@ const roundsOfEnds = 8
 func TestSettledDeliveries(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	q := e.queue(t, "q")
+	q := e.Queue(t, "q")
 	p := openPeer(t, serveTest(t, e, Config{}))
 	p.fill("1", "2")
 	m := receiver(1, "/queues/q")
@@ -242,7 +242,7 @@ func TestSettledDeliveries(t *testing.T) {
 func TestWindow(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.queue(t, "q")
+	e.Queue(t, "q")
 	s := serveTest(t, e, Config{})
 	big := strings.Repeat("0123456789", 300)
 	openPeer(t, s).fill(big, "2", "3")
@@ -285,7 +285,7 @@ func TestWindow(t *testing.T) {
 func TestBareMessageStays(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.queue(t, "q")
+	e.Queue(t, "q")
 	p := openPeer(t, serveTest(t, e, Config{}))
 	q := wire.Properties{MessageID: wire.AppendUlong(nil, 9), Subject: []byte("s")}
 	// Encoded at greater length than need be: nobody may encode it again.
@@ -319,7 +319,7 @@ func TestBareMessageStays(t *testing.T) {
 func TestHeldMessages(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	q := e.queue(t, "q")
+	q := e.Queue(t, "q")
 	s := serveTest(t, e, Config{MaxReceivers: 2})
 	const many, size = 90, 120 << 10
 	bodies := make([]string, many)
@@ -358,7 +358,7 @@ func TestHeldMessages(t *testing.T) {
 func TestParts(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.queue(t, "q")
+	e.Queue(t, "q")
 	p := openPeer(t, serveTest(t, e, Config{}))
 	p.attach(sender(0, "/queues/q"))
 	p.attach(sender(1, "/exchanges/amq.direct/none"))
@@ -441,7 +441,7 @@ func TestDynamicSource(t *testing.T) {
 func TestRefusedLink(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.queue(t, "q")
+	e.Queue(t, "q")
 	p := openPeer(t, serveTest(t, e, Config{}))
 	for _, m := range []*wire.Attach{receiver(0, "/queues/no"), sender(0, "/queues/no")} {
 		var reply wire.Attach
@@ -493,7 +493,7 @@ func TestCopies(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
 	for _, name := range []string{"a", "b", "c"} {
-		e.queue(t, name)
+		e.Queue(t, name)
 	}
 	p := openPeer(t, serveTest(t, e, Config{}))
 	keys, at := wire.OpenList(nil)
@@ -512,7 +512,7 @@ func TestCopies(t *testing.T) {
 		p.credit(uint32(i+1), 0, 1, false)
 		p.expect("x")
 	}
-	if in, out := e.namespace.DefaultCounts().Load(); in != 1 || out != 3 {
+	if in, out := e.Namespace.DefaultCounts().Load(); in != 1 || out != 3 {
 		t.Errorf("counted %d in, %d out", in, out)
 	}
 }
@@ -521,7 +521,7 @@ func TestCopies(t *testing.T) {
 func TestSecondMode(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.queue(t, "q")
+	e.Queue(t, "q")
 	p := openPeer(t, serveTest(t, e, Config{}))
 	m := sender(0, "/queues/q")
 	m.RcvSettleMode = wire.ReceiverSettleModeSecond
@@ -540,10 +540,10 @@ func TestSecondMode(t *testing.T) {
 func TestQueueDeleted(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	q := e.queue(t, "q")
+	q := e.Queue(t, "q")
 	p := openPeer(t, serveTest(t, e, Config{}))
 	p.attach(receiver(1, "/queues/q"))
-	if _, err := e.namespace.DeleteQueue(t.Context(), q, false, false); err != nil {
+	if _, err := e.Namespace.DeleteQueue(t.Context(), q, false, false); err != nil {
 		t.Fatal(err)
 	}
 	if got := p.outcome(); got != "detach amqp:resource-deleted" {
@@ -557,7 +557,7 @@ func TestQueueDeleted(t *testing.T) {
 func TestReceiverMaxSize(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.queue(t, "q")
+	e.Queue(t, "q")
 	p := openPeer(t, serveTest(t, e, Config{}))
 	p.fill(strings.Repeat("x", 1000))
 	m := receiver(1, "/queues/q")
@@ -577,7 +577,7 @@ func TestReceiverMaxSize(t *testing.T) {
 func TestPriority(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.queue(t, "q")
+	e.Queue(t, "q")
 	p := openPeer(t, serveTest(t, e, Config{}))
 	for handle := range uint32(2) {
 		m := receiver(handle, "/queues/q")

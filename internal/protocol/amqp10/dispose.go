@@ -28,8 +28,8 @@ func (c *conn) disposed(s *session, fields wire.Raw) error {
 		c.out.append(wire.FrameAMQP, s.channel, &wire.Disposition{
 			Role: wire.RoleSender, First: first, Last: m.Last, Settled: true, State: m.State,
 		})
-		c.out.notify()
-		c.out.wait()
+		c.out.Notify()
+		c.out.Wait()
 	}
 	c.out.Unlock()
 	return c.relieve()

@@ -21,7 +21,7 @@ func (c *conn) wake(l *link) {
 	if len(l.held) > 0 && !l.woken {
 		l.woken = true
 		c.resume = append(c.resume, l)
-		c.out.notify()
+		c.out.Notify()
 	}
 }
 
@@ -45,7 +45,7 @@ func (c *conn) flowed(s *session, fields wire.Raw) error {
 		if m.Echo {
 			f := s.flowFrame()
 			c.out.append(wire.FrameAMQP, s.channel, &f)
-			c.out.notify()
+			c.out.Notify()
 		}
 		return nil
 	}

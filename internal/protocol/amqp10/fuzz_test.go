@@ -20,7 +20,7 @@ func FuzzConnection(f *testing.F) {
 	f.Add(append(link, frameOf(wire.FrameAMQP, 0, &wire.Detach{Handle: 1}, "")...))
 	f.Add(frameOf(wire.FrameAMQP, 0, &wire.Close{}, ""))
 	e := newEngine(f)
-	e.queue(f, "q")
+	e.Queue(f, "q")
 	s := serveTest(f, e, Config{MaxMessage: 1 << 12, MaxPending: 1 << 13})
 	end := frameOf(wire.FrameAMQP, 0, &wire.Close{}, "")
 	f.Fuzz(func(t *testing.T, b []byte) {

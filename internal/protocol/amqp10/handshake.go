@@ -21,7 +21,7 @@ func (c *conn) greet(p wire.Protocol) error {
 		c.out.append(wire.FrameSASL, 0, &wire.SASLMechanisms{
 			SASLServerMechanisms: wire.AppendSymbols(nil, c.offered()...),
 		})
-		c.out.notify()
+		c.out.Notify()
 		c.out.Unlock()
 		return nil
 	case c.phase == proved && p == wire.ProtocolAMQP:
@@ -84,7 +84,7 @@ func (c *conn) enter(fields wire.Raw) error {
 // run begins the life in the virtual host.
 func (c *conn) run(n *broker.Namespace) {
 	c.namespace = n
-	c.session = n.NewSession(broker.SessionConfig{Wake: c.out.notify})
+	c.session = n.NewSession(broker.SessionConfig{Wake: c.out.Notify})
 	c.phase = running
 	c.introduce()
 	c.deadline = time.Time{}
@@ -97,7 +97,7 @@ func (c *conn) run(n *broker.Namespace) {
 	c.out.send(0, c.opened())
 	changed := func() {
 		c.changed.Store(true)
-		c.out.notify()
+		c.out.Notify()
 	}
 	unlock := c.srv.cfg.Engine.Watch(n, changed)
 	unroom := c.watchRoom(func() {

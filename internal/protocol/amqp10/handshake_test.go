@@ -34,7 +34,7 @@ func TestOpen(t *testing.T) {
 			break
 		}
 		if !ok {
-			if err := p.in.fill(); err != nil {
+			if _, err := p.in.Fill(); err != nil {
 				t.Fatal(err)
 			}
 		}

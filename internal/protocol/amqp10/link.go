@@ -74,7 +74,7 @@ func (c *conn) tellCredit(l *link, drain bool) {
 		f.Available = wire.Some(l.available())
 	}
 	c.out.append(wire.FrameAMQP, l.session.channel, &f)
-	c.out.notify()
+	c.out.Notify()
 }
 
 // available is the number of messages that wait for the link.
@@ -116,7 +116,7 @@ func (c *conn) detachLink(l *link, condition, text string) {
 	c.out.append(wire.FrameAMQP, l.session.channel, &wire.Detach{
 		Handle: l.handle, Closed: true, Error: encodeError(condition, text),
 	})
-	c.out.notify()
+	c.out.Notify()
 }
 
 // release ends a link and puts back what of it the client has not settled.
@@ -139,7 +139,7 @@ func (c *conn) release(l *link) error {
 		failed = errors.Join(failed, ignoreGone(err))
 	}
 	c.out.Lock()
-	c.out.settled()
+	c.out.Settled()
 	delete(l.session.links, l.handle)
 	delete(c.links, l.ref)
 	l.detached = true
@@ -150,7 +150,7 @@ func (c *conn) release(l *link) error {
 		c.heldBytes -= len(l.held[i].delivery.Record)
 	}
 	l.held = nil
-	c.out.notify() // there may be room for what others are to get
+	c.out.Notify() // there may be room for what others are to get
 	c.out.Unlock()
 	if err := c.flush(); failed == nil {
 		failed = err

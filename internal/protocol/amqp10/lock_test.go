@@ -6,6 +6,7 @@ import (
 
 	"coffer/internal/fault"
 	"coffer/internal/protocol/amqp10/wire"
+	"coffer/internal/protocol/protocoltest"
 )
 
 // While the key is disabled messages are rejected with the reason, deliveries wait,
@@ -13,18 +14,18 @@ import (
 func TestLocked(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	q := e.queue(t, "q")
+	q := e.Queue(t, "q")
 	p := openPeer(t, serveTest(t, e, Config{}))
 	p.fill("1", "2")
 	p.attach(receiver(1, "/queues/q"))
 	p.attach(sender(2, "/queues/q"))
 	p.credit(1, 0, 1, false)
 	p.expect("1")
-	e.domain.lock()
+	e.Domain.Disable()
 	p.transfer(2, 0, false, data("3"))
 	got := p.outcome()
 	if !strings.HasPrefix(got, "disposition rejected "+wire.AmqpErrorUnauthorizedAccess) ||
-		!strings.Contains(got, testKey+" is disabled") {
+		!strings.Contains(got, protocoltest.Key+" is disabled") {
 		t.Errorf("a message gets %q", got)
 	}
 	p.settle(0, 0, true, &wire.Accepted{})
@@ -37,7 +38,7 @@ func TestLocked(t *testing.T) {
 		t.Errorf("%d ready, %d in flight", ready, unacked)
 	}
 	p.credit(1, f.DeliveryCount.Value, 5, false)
-	e.domain.set(nil)
+	e.Domain.Set(nil)
 	if r := p.expect("2"); !r.header.FirstAcquirer {
 		t.Error("a message that was not sent counts as delivered")
 	}
@@ -49,10 +50,10 @@ func TestLocked(t *testing.T) {
 func TestKeyServiceAway(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.queue(t, "q")
+	e.Queue(t, "q")
 	p := openPeer(t, serveTest(t, e, Config{}))
 	p.attach(sender(0, "/queues/q"))
-	e.domain.set(fault.New(fault.Unavailable, "KMS does not answer"))
+	e.Domain.Set(fault.New(fault.Unavailable, "KMS does not answer"))
 	p.transfer(0, 0, false, data("x"))
 	if got := p.outcome(); got != "disposition released" {
 		t.Error(got)
@@ -64,14 +65,14 @@ func TestKeyServiceAway(t *testing.T) {
 func TestLockedMidway(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.queue(t, "q")
+	e.Queue(t, "q")
 	p := openPeer(t, serveTest(t, e, Config{}))
 	p.fill("1", "2", "3", "4", "5", "6")
-	opened := e.domain.opened.Load()
-	e.domain.fail = func(call int64) error {
+	opened := e.Domain.Opened.Load()
+	e.Domain.Fail = func(call int64) error {
 		if call == opened+3 {
-			e.domain.lock()
-			return fault.New(fault.KeyUnavailable, "%s is disabled.", testKey)
+			e.Domain.Disable()
+			return fault.New(fault.KeyUnavailable, "%s is disabled.", protocoltest.Key)
 		}
 		return nil
 	}
@@ -83,7 +84,7 @@ func TestLockedMidway(t *testing.T) {
 	if _, f, err := p.frame(); err != nil || !strings.HasPrefix(show(f), "disposition rejected") {
 		t.Fatalf("got %s, %v", show(f), err)
 	}
-	e.domain.set(nil)
+	e.Domain.Set(nil)
 	p.expect("3", "4", "5", "6")
 }
 
@@ -91,10 +92,10 @@ func TestLockedMidway(t *testing.T) {
 func TestNoRoom(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.queue(t, "q")
+	e.Queue(t, "q")
 	p := openPeer(t, serveTest(t, e, Config{}))
 	p.attach(sender(0, "/queues/q"))
-	e.space.fill(true)
+	e.Space.Fill(true)
 	p.transfer(0, 0, false, data("x"))
 	got := p.outcome()
 	if !strings.HasPrefix(got, "disposition rejected "+wire.AmqpErrorResourceLimitExceeded) {
@@ -108,7 +109,7 @@ func TestNoRoom(t *testing.T) {
 	}
 	p.send(0, sender(2, "/queues/q"))
 	p.await(wire.CodeAttach, &wire.Attach{})
-	e.space.fill(false)
+	e.Space.Fill(false)
 	var f wire.Flow
 	for f.Handle.Value != 2 {
 		p.await(wire.CodeFlow, &f)
@@ -123,15 +124,15 @@ func TestNoRoom(t *testing.T) {
 func TestNoRoomForSettled(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.queue(t, "q")
+	e.Queue(t, "q")
 	p := openPeer(t, serveTest(t, e, Config{}))
 	p.attach(sender(0, "/queues/q"))
 	p.attach(receiver(1, "/queues/q"))
 	p.credit(1, 0, 10, false)
 	p.transfer(0, 0, true, data("1"))
 	p.expect("1")
-	e.space.fill(true)
+	e.Space.Fill(true)
 	p.transfer(0, 1, true, data("2"))
-	e.space.fill(false)
+	e.Space.Fill(false)
 	p.expect("2")
 }

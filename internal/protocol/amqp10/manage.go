@@ -134,7 +134,7 @@ func (c *conn) sendReplies(l *link) {
 		}
 		l.replies = l.replies[1:]
 	}
-	c.out.notify()
+	c.out.Notify()
 }
 
 // request does what a request asks for.

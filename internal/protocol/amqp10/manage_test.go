@@ -9,6 +9,7 @@ import (
 	"coffer/internal/broker"
 	"coffer/internal/protocol/amqp091"
 	"coffer/internal/protocol/amqp10/wire"
+	"coffer/internal/protocol/protocoltest"
 )
 
 // oldEngine is the test engine for the rules of AMQP 0-9-1.
@@ -23,7 +24,7 @@ func (e oldEngine) Permit(
 // manage starts a server with a management node and attaches a pair of links to it.
 func manage(t *testing.T, e *testEngine) (*service, *peer) {
 	t.Helper()
-	old, err := amqp091.New(amqp091.Config{Engine: oldEngine{e}, Logger: quiet()})
+	old, err := amqp091.New(amqp091.Config{Engine: oldEngine{e}, Logger: protocoltest.Quiet()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +156,7 @@ func TestManagement(t *testing.T) {
 func TestManagementDenied(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.denied["queue q configure"] = true
+	e.Denied["queue q configure"] = true
 	_, p := manage(t, e)
 	q := wire.Properties{To: text("/queues/q"), Subject: []byte("PUT")}
 	message := append(q.Append(nil), wire.AppendDescriptor(nil, wire.CodeAmqpValue)...)

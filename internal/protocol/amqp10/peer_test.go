@@ -63,7 +63,7 @@ func (p *peer) header() wire.Protocol {
 		if h := p.in.header(); h != wire.ProtocolPartial {
 			return h
 		}
-		if err := p.in.fill(); err != nil {
+		if _, err := p.in.Fill(); err != nil {
 			p.t.Fatal(err)
 		}
 	}
@@ -82,7 +82,7 @@ func (p *peer) frame() (channel uint16, m wire.Performative, err error) {
 		case ok:
 			continue
 		}
-		if err := p.in.fill(); err != nil {
+		if _, err := p.in.Fill(); err != nil {
 			return 0, m, err
 		}
 	}

@@ -282,8 +282,8 @@ func (c *conn) decide(in incoming, state wire.Raw) error {
 		Role: wire.RoleReceiver, First: in.id, Settled: !in.link.second, State: state,
 	})
 	c.grant(in.link)
-	c.out.notify()
-	c.out.wait()
+	c.out.Notify()
+	c.out.Wait()
 	return nil
 }
 
@@ -307,7 +307,7 @@ func (c *conn) flush() error {
 	if len(c.pubs) > 0 {
 		c.out.Lock()
 		c.waiting = append(c.waiting, c.marks...)
-		c.out.wait()
+		c.out.Wait()
 		c.out.Unlock()
 		clear(c.marks)
 		c.marks = c.marks[:0]

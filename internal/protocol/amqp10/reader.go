@@ -66,9 +66,8 @@ func (c *conn) fill() error {
 	if c.phase < closing && (c.stopping.Load() || c.trouble.Load() != nil) {
 		return os.ErrDeadlineExceeded
 	}
-	unused := c.in.w - c.in.r
-	err := c.in.fill()
-	c.inflow.add(c.in.w - unused)
+	n, err := c.in.Fill()
+	c.inflow.add(n)
 	return err
 }
 

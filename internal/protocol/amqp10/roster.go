@@ -211,7 +211,7 @@ func (c *conn) info() ConnectionInfo {
 	i.Received, i.Sent = c.inflow.load(), c.outflow.load()
 	c.out.Lock()
 	defer c.out.Unlock()
-	i.SendPending, i.Session, i.Sessions = len(c.out.buf), c.events, len(c.live)
+	i.SendPending, i.Session, i.Sessions = len(c.out.Buf), c.events, len(c.live)
 	for _, s := range c.live {
 		for _, l := range s.links {
 			if l.sender {

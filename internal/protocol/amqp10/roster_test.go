@@ -22,7 +22,7 @@ func only(t *testing.T, s *service) ConnectionInfo {
 func TestConnectionInfo(t *testing.T) {
 	t.Parallel()
 	s := serveTest(t, newEngine(t), Config{})
-	if _, _, err := s.namespace.DeclareQueue(t.Context(), nil,
+	if _, _, err := s.Namespace.DeclareQueue(t.Context(), nil,
 		broker.QueueSpec{Name: "q", Durable: true}); err != nil {
 		t.Fatal(err)
 	}

@@ -103,7 +103,7 @@ func (c *conn) outcome(code uint8) {
 	c.out.Lock()
 	defer c.out.Unlock()
 	c.out.append(wire.FrameSASL, 0, &wire.SASLOutcome{Code: code})
-	c.out.notify()
+	c.out.Notify()
 }
 
 // authenticate finds out who the client is.

@@ -60,7 +60,7 @@ func (c *conn) begin(channel uint16, fields wire.Raw) error {
 		RemoteChannel: wire.Some(channel), NextOutgoingID: s.nextOutgoing,
 		IncomingWindow: s.window, OutgoingWindow: math.MaxInt32, HandleMax: s.handleMax,
 	})
-	c.out.notify()
+	c.out.Notify()
 	c.out.Unlock()
 	return nil
 }
@@ -121,7 +121,7 @@ func (c *conn) releaseSession(s *session) error {
 		failed = errors.Join(failed, c.release(l))
 	}
 	c.out.Lock()
-	c.out.settled()
+	c.out.Settled()
 	if c.live[s.channel] == s {
 		delete(c.live, s.channel)
 		c.srv.roster.ended.Add(1)
@@ -153,7 +153,7 @@ func (c *conn) received(s *session) error {
 		s.window = incomingWindow
 		f := s.flowFrame()
 		c.out.append(wire.FrameAMQP, s.channel, &f)
-		c.out.notify()
+		c.out.Notify()
 	}
 	return nil
 }

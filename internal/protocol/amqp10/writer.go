@@ -6,6 +6,7 @@ import (
 
 	"coffer/internal/broker"
 	"coffer/internal/protocol/amqp10/wire"
+	"coffer/internal/protocol/buffer"
 )
 
 // writer is what belongs to the writer's goroutine. It sends what the reader
@@ -34,7 +35,7 @@ func (c *conn) write() {
 	var tick <-chan time.Time
 	for {
 		select {
-		case <-c.out.wake:
+		case <-c.out.Wake():
 		case <-tuned:
 			tuned = nil
 			if c.silence > 0 {
@@ -50,7 +51,7 @@ func (c *conn) write() {
 			c.broke(err)
 			return
 		}
-		if c.out.ended() {
+		if c.out.Ended() {
 			return
 		}
 	}
@@ -66,21 +67,21 @@ func (c *conn) drain() error {
 			c.tellLock()
 		}
 		more := c.handleEvents()
-		buf := c.out.take(c.spare)
+		buf := c.out.Take(c.spare)
 		c.spare = nil
 		if len(buf) == 0 {
-			c.spare = recycle(buf)
+			c.spare = buffer.Recycle(buf)
 			if !more {
 				return nil
 			}
 			continue
 		}
 		c.idle = false
-		if err := writeAll(c.net, buf, c.srv.cfg.WriteTimeout); err != nil {
+		if err := buffer.Write(c.net, buf, c.srv.cfg.WriteTimeout); err != nil {
 			return errors.Join(errWrite, err)
 		}
 		c.outflow.add(len(buf))
-		c.spare = recycle(buf)
+		c.spare = buffer.Recycle(buf)
 	}
 }
 
@@ -89,11 +90,11 @@ func (c *conn) drain() error {
 func (c *conn) beat() {
 	if c.idle {
 		c.out.Lock()
-		if len(c.out.buf) == 0 {
-			c.out.buf = nil
+		if len(c.out.Buf) == 0 {
+			c.out.Buf = nil
 		}
-		buf, at := wire.OpenFrame(c.out.buf, wire.FrameAMQP, 0)
-		c.out.buf = wire.CloseFrame(buf, at)
+		buf, at := wire.OpenFrame(c.out.Buf, wire.FrameAMQP, 0)
+		c.out.Buf = wire.CloseFrame(buf, at)
 		c.out.Unlock()
 		c.spare, c.arena, c.list, c.parcels, c.next = nil, nil, nil, nil, 0
 	}
@@ -102,7 +103,7 @@ func (c *conn) beat() {
 
 // broke ends the connection because the client cannot be written to.
 func (c *conn) broke(err error) {
-	c.out.fail()
+	c.out.Fail()
 	c.cancel(err)
 	c.net.Close() // wakes the reader
 }

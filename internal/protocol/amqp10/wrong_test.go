@@ -60,15 +60,15 @@ func moved(change func(*wire.Transfer)) func(*peer) {
 func TestWrong(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
-	e.queue(t, "q")
-	e.queue(t, "denied")
-	e.denied["queue denied read"], e.denied["exchange forbidden write"] = true, true
-	e.denied["queue new configure"] = true
+	e.Queue(t, "q")
+	e.Queue(t, "denied")
+	e.Denied["queue denied read"], e.Denied["exchange forbidden write"] = true, true
+	e.Denied["queue new configure"] = true
 	for _, x := range []broker.Address{
 		{Name: "internal", Kind: broker.Fanout, Internal: true},
 		{Name: "forbidden", Kind: broker.Fanout},
 	} {
-		if _, _, err := e.namespace.DeclareAddress(t.Context(), x); err != nil {
+		if _, _, err := e.Namespace.DeclareAddress(t.Context(), x); err != nil {
 			t.Fatal(err)
 		}
 	}
