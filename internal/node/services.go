@@ -33,7 +33,7 @@ import (
 const (
 	mainName = "main"
 	mainUser = "admin"
-	operator = "coffer" // who acts for the operator, in events
+	operator = "coffer.internal" // who acts for the operator, in events
 )
 
 // openServices builds the AWS services and the gateway before them.

@@ -86,7 +86,9 @@ func (g *Gateway) perform(
 	}
 	out, err := op.Call(ctx, s.Impl, in)
 	if err == nil && !op.ReadOnly && !call.trail.shown[call.event] {
-		call.event.ResponseElements = fit("responseElements", s.codec.Audit(out))
+		if m := s.codec.Audit(out); len(m) > 0 {
+			call.event.ResponseElements = fit("responseElements", m)
+		}
 	}
 	return out, err
 }

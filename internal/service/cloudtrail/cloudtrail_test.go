@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"coffer/internal/audit"
+	"coffer/internal/audit/audittest"
 	api "coffer/internal/aws/api/cloudtrail"
 	stsapi "coffer/internal/aws/api/sts"
 	"coffer/internal/aws/gateway"
@@ -66,7 +67,8 @@ func newWorldOn(t testing.TB, engine store.Engine) *world {
 	t.Cleanup(w.log.Close)
 	w.gw, err = gateway.New(w.db, w.log, w, []gateway.Service{
 		{API: &api.API, Impl: New(w.db, w.log, clock)}, {API: &stsapi.API, Impl: &sts.Service{}},
-	}, gateway.Config{Now: clock})
+	}, gateway.Config{Now: clock,
+		Events: gateway.Events{Recorded: audittest.Recorded(t)}})
 	must(t, err)
 	return w
 }
@@ -86,7 +88,8 @@ func (w *world) Identity(_ context.Context, name, _ string) (*gateway.Identity, 
 	}
 	p := policy.RootPrincipal(account)
 	return &gateway.Identity{Secret: sigv4.NewSecret("secret"), Principal: p,
-		Event: audit.Identity{Type: "Root", ARN: p.ARN, AccountID: account, AccessKeyID: name}}, nil
+		Event: audit.Identity{Type: "Root", PrincipalID: account, ARN: p.ARN,
+			AccountID: account, AccessKeyID: name}}, nil
 }
 
 func (w *world) send(account, region, service, target, contentType, body string) (int, string) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"coffer/internal/audit"
+	"coffer/internal/audit/audittest"
 	api "coffer/internal/aws/api/iam"
 	"coffer/internal/aws/gateway"
 	"coffer/internal/aws/wire"
@@ -52,6 +53,7 @@ func (w *world) open() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	valid := audittest.Recorded(w.t)
 	log, err := audit.Open(w.t.Context(), w.db, last, 1, audit.Config{})
 	if err != nil {
 		w.t.Fatal(err)
@@ -61,7 +63,7 @@ func (w *world) open() {
 	w.gw, err = gateway.New(w.db, log, w.svc, []gateway.Service{
 		{API: &api.API, Impl: w.svc, Access: w.svc},
 	}, gateway.Config{Now: clock, Events: gateway.Events{
-		Recorded: func(e *audit.Event) { w.events = append(w.events, e) },
+		Recorded: func(e *audit.Event) { valid(e); w.events = append(w.events, e) },
 	}})
 	if err != nil {
 		w.t.Fatal(err)
@@ -73,8 +75,8 @@ func (w *world) root(account string) api.Client { return w.as(RootIdentity(accou
 
 func (w *world) as(who *gateway.Identity) api.Client {
 	return api.Client{Caller: &gateway.Caller{
-		Gateway: w.gw, Service: "test", Account: who.Principal.Account, Region: "us-east-1",
-		Identity: who,
+		Gateway: w.gw, Service: "test.internal", Account: who.Principal.Account,
+		Region: "us-east-1", Identity: who,
 	}}
 }
 

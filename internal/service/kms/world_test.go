@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"coffer/internal/audit"
+	"coffer/internal/audit/audittest"
 	api "coffer/internal/aws/api/kms"
 	"coffer/internal/aws/gateway"
 	"coffer/internal/aws/sigv4"
@@ -134,7 +135,8 @@ func newWorldWith(t testing.TB, fencer Fencer) *world {
 	services := []gateway.Service{
 		{API: &api.API, Impl: w.svc, Access: w.svc}, {API: relayAPI(), Impl: &relay{w}},
 	}
-	w.gw, err = gateway.New(w.db, w.log, w, services, gateway.Config{Now: clock})
+	w.gw, err = gateway.New(w.db, w.log, w, services, gateway.Config{Now: clock,
+		Events: gateway.Events{Recorded: audittest.Recorded(t)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,6 +160,9 @@ func person(t testing.TB, p policy.Principal, doc string) *gateway.Identity {
 	id := &gateway.Identity{Secret: sigv4.NewSecret(signingSecret), Principal: p}
 	id.Event = audit.Identity{Type: "IAMUser", PrincipalID: p.UserID, ARN: p.ARN,
 		AccountID: p.Account, UserName: p.Name}
+	if p.Kind == policy.Root {
+		id.Event.Type, id.Event.PrincipalID = "Root", p.Account
+	}
 	if doc != "" {
 		d, err := policy.Parse([]byte(doc), policy.Identity)
 		if err != nil {
@@ -339,6 +344,7 @@ func relayAPI() *wire.API {
 	return &wire.API{
 		Name: "relay", Protocol: "json", JSONVersion: "1.1", TargetPrefix: "Relay",
 		SigningName: "relay", EndpointPrefix: "relay", ActionPrefix: "relay",
+		EventSource: "relay.amazonaws.com",
 		Ops: []wire.Op{
 			wire.Method(wire.Op{Name: "Relay", Method: "POST", URI: "/"}, (*relay).Relay),
 		},

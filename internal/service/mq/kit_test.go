@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"coffer/internal/audit"
+	"coffer/internal/audit/audittest"
 	kmsapi "coffer/internal/aws/api/kms"
 	api "coffer/internal/aws/api/mq"
 	"coffer/internal/aws/gateway"
@@ -89,12 +90,14 @@ func newWorld(t testing.TB) *world {
 		"ROOT": policy.RootPrincipal(home), "OTHER": policy.RootPrincipal(abroad),
 	} {
 		w.people[name] = &gateway.Identity{Secret: sigv4.NewSecret("secret"), Principal: p,
-			Event: audit.Identity{Type: "Root", ARN: p.ARN, AccountID: p.Account}}
+			Event: audit.Identity{Type: "Root", PrincipalID: p.Account, ARN: p.ARN,
+				AccountID: p.Account}}
 	}
 	w.gw, err = gateway.New(w.db, w.log, w, []gateway.Service{
 		{API: &kmsapi.API, Impl: w.keys, Access: w.keys},
 		{API: &api.API, Impl: w.svc, Access: w.svc},
-	}, gateway.Config{Now: clock, Logger: quiet})
+	}, gateway.Config{Now: clock, Logger: quiet,
+		Events: gateway.Events{Recorded: audittest.Recorded(t)}})
 	must(t, err)
 	return w
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
+
+	"coffer/internal/audit/audittest"
 )
 
 // Event is an event of the trail, as its JSON is.
@@ -27,7 +29,7 @@ func (e Event) At(path ...string) any {
 }
 
 // Events gives the events with the attribute, oldest first; an empty key means
-// all.
+// all. Each must be an event of CloudTrail's format (D-21).
 func (a *AWS) Events(t testing.TB, key types.LookupAttributeKey, value string) []Event {
 	t.Helper()
 	in := &cloudtrail.LookupEventsInput{}
@@ -42,6 +44,9 @@ func (a *AWS) Events(t testing.TB, key types.LookupAttributeKey, value string) [
 			t.Fatal(err)
 		}
 		for _, row := range page.Events {
+			for _, p := range audittest.Problems([]byte(aws.ToString(row.CloudTrailEvent))) {
+				t.Errorf("event: %s\n%s", p, aws.ToString(row.CloudTrailEvent))
+			}
 			var e Event
 			if err := json.Unmarshal([]byte(aws.ToString(row.CloudTrailEvent)), &e); err != nil {
 				t.Fatal(err)

@@ -398,7 +398,7 @@ var API = wire.API{
 		{Name: "GrantOperation", Enum: []string{"Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo", "Sign", "Verify", "GetPublicKey", "CreateGrant", "RetireGrant", "DescribeKey", "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext", "GenerateMac", "VerifyMac", "DeriveSharedSecret", "Encapsulate", "Decapsulate"}},
 		{Name: "GrantOperationList", Elem: "GrantOperation"},
 		{Name: "GrantTokenList", Min: "0", Max: "10", Elem: "GrantTokenType"},
-		{Name: "GrantTokenType", Min: "1", Max: "8192"},
+		{Name: "GrantTokenType", Min: "1", Max: "8192", Sensitive: true},
 		{Name: "ImportState", Enum: []string{"IMPORTED", "PENDING_IMPORT"}},
 		{Name: "ImportType", Enum: []string{"NEW_KEY_MATERIAL", "EXISTING_KEY_MATERIAL"}},
 		{Name: "IncludeKeyMaterial", Enum: []string{"ALL_KEY_MATERIAL", "ROTATIONS_ONLY"}},
