@@ -57,6 +57,9 @@ func serveCommand() *cobra.Command {
 	f.StringSliceVar(&cfg.TLSCert, "tls-cert", nil,
 		"own certificate chains (PEM) instead of the CA's")
 	f.StringSliceVar(&cfg.TLSKey, "tls-key", nil, "their private keys, in the same order")
+	f.StringVar(&cfg.TLSProfile, "tls-profile", "",
+		"modern (TLS 1.3), compatible (also 1.2) or fips (approved curves and suites)\n"+
+			"(default compatible; fips in a build of make build-fips)")
 	f.StringSliceVar(&cfg.ClientCA, "client-ca", nil,
 		"certificates (PEM) of who signs those of AMQP clients, which may sign in by them")
 	f.StringVar(&cfg.ClientLoginFrom, "client-login-from", "distinguished_name",

@@ -7,7 +7,6 @@ import (
 	"os"
 
 	"coffer/internal/fault"
-	"coffer/internal/tlsx"
 )
 
 // openClientCA reads who signs the certificates of AMQP clients.
@@ -30,7 +29,7 @@ func (n *Node) openClientCA(context.Context) error {
 // amqpTLS is what AMQP listeners speak. With --client-ca a client may show a certificate,
 // which must be right then, and may sign in by it.
 func (n *Node) amqpTLS() *tls.Config {
-	c := tlsx.Compatible.Server(n.certs)
+	c := n.cfg.tlsProfile.Server(n.certs)
 	if n.clientCA != nil {
 		c.ClientCAs, c.ClientAuth = n.clientCA, tls.VerifyClientCertIfGiven
 	}

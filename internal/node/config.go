@@ -9,6 +9,7 @@
 package node
 
 import (
+	"crypto/fips140"
 	"log/slog"
 	"net/netip"
 	"strconv"
@@ -19,6 +20,7 @@ import (
 	"coffer/internal/fault"
 	"coffer/internal/rabbitmq"
 	"coffer/internal/rootkey"
+	"coffer/internal/tlsx"
 )
 
 // Defaults of Config.
@@ -53,6 +55,10 @@ type Config struct {
 	AutoPorts                                     bool   // let the system choose every port
 
 	TLSCert, TLSKey []string // files of own certificates; in pairs
+	// TLSProfile is what listeners speak: modern, compatible or fips; "" is fips in a
+	// build with Go's FIPS 140-3 module, else compatible.
+	TLSProfile string
+	tlsProfile tlsx.Profile
 	// ClientCA are files of certificates (PEM) whose holders sign those of AMQP clients;
 	// none: clients are not asked for certificates.
 	ClientCA []string
@@ -128,13 +134,16 @@ func (c *Config) fill() error {
 		return fault.New(fault.Invalid,
 			"--tls-cert and --tls-key: give one key for each certificate")
 	}
+	var err error
+	if c.tlsProfile, err = tlsProfile(c.TLSProfile); err != nil {
+		return err
+	}
 	if _, _, err := c.portRange(); err != nil {
 		return err
 	}
 	if err := c.checkAuditHeads(); err != nil {
 		return err
 	}
-	var err error
 	if c.lowWaterBytes, c.lowWaterPercent, err = parseLowWater(c.LowWater); err != nil {
 		return err
 	}
@@ -150,6 +159,22 @@ func (c *Config) fill() error {
 			"which is not a loopback address", c.Listen)
 	}
 	return nil
+}
+
+// tlsProfile finds the profile of listeners. That of ActiveMQ is for its own doors.
+func tlsProfile(name string) (tlsx.Profile, error) {
+	if name == "" {
+		if fips140.Enabled() {
+			return tlsx.FIPS, nil
+		}
+		return tlsx.Compatible, nil
+	}
+	p, err := tlsx.ParseProfile(name)
+	if err != nil || p == tlsx.ActiveMQ {
+		return "", fault.New(fault.Invalid, "--tls-profile: %q is neither modern, compatible "+
+			"nor fips", name)
+	}
+	return p, nil
 }
 
 func set[T comparable](field *T, value T) {

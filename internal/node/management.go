@@ -15,7 +15,6 @@ import (
 	"coffer/internal/rabbitmq"
 	"coffer/internal/rabbitmq/management"
 	"coffer/internal/rabbitmq/management/ui"
-	"coffer/internal/tlsx"
 )
 
 // Bounds of requests of the management API; the bodies are bounded by the handler.
@@ -25,7 +24,7 @@ const maxManagementHeader = 32 << 10
 func (f *fleet) openManagement() error {
 	l, err := f.n.listen(listen.Config{
 		Name: "management", Port: f.n.cfg.ManagementPort, Flag: "--management-port",
-		TLS: tlsx.Compatible.Server(f.n.certs, "h2", "http/1.1"),
+		TLS: f.n.cfg.tlsProfile.Server(f.n.certs, "h2", "http/1.1"),
 	})
 	if err != nil {
 		return err

@@ -226,7 +226,7 @@ func (n *Node) openDoors(context.Context) error {
 	var err error
 	n.api, err = n.listen(listen.Config{
 		Name: "api", Port: n.cfg.APIPort, Flag: "--api-port",
-		TLS: tlsx.Compatible.Server(n.certs, "h2", "http/1.1"),
+		TLS: n.cfg.tlsProfile.Server(n.certs, "h2", "http/1.1"),
 	})
 	if err != nil {
 		return err
