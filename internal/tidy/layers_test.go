@@ -87,6 +87,7 @@ var owners = map[string]string{
 	"github.com/spf13/cobra":              "cmd",
 	"golang.org/x/term":                   "cmd",
 	"github.com/dlclark/regexp2":          "internal/rabbitmq",
+	"rsc.io/qr":                           "internal/service/iam",
 	"github.com/aws/aws-sdk-go-v2":        "test",
 	"github.com/rabbitmq/amqp091-go":      "internal/rabbitmq test",
 	"github.com/rogpeppe/go-internal":     "test",
