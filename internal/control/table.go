@@ -16,6 +16,7 @@ const (
 	TableIAM        Table = 0x04 // service/iam: users, groups, roles, policies, profiles
 	TableIAMName    Table = 0x05 // service/iam: the same by name
 	TableIAMLink    Table = 0x06 // service/iam: who is attached to what
+	TableMFA        Table = 0x0c // service/iam: MFA devices
 	TableKey        Table = 0x10 // service/kms: keys
 	TableMaterial   Table = 0x11 // service/kms: key material
 	TableAlias      Table = 0x12 // service/kms: aliases

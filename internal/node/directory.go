@@ -3,8 +3,6 @@ package node
 import (
 	"context"
 
-	"coffer/internal/fault"
-	"coffer/internal/policy"
 	"coffer/internal/service/iam"
 	"coffer/internal/service/sts"
 )
@@ -24,10 +22,4 @@ func (d directory) Role(ctx context.Context, account, name string) (*sts.Role, e
 		Account: r.Account, Name: r.Name, ARN: r.ARN, ID: r.ID, Trust: r.Trust,
 		Policies: r.Identity, Boundary: r.Boundary, Tags: r.Tags, MaxSession: r.MaxSession,
 	}, nil
-}
-
-// UseMFA is [sts.Directory]'s: nobody has a device yet.
-func (d directory) UseMFA(context.Context, policy.Principal, string, string) error {
-	return fault.New(fault.Denied, "MultiFactorAuthentication failed, unable to validate MFA "+
-		"code.  Please verify your MFA serial number is valid and associated with this user.")
 }

@@ -94,6 +94,9 @@ func (a *access) resource() (name, kindName string, err error) {
 		a.resourceTags(e)
 		return a.named(m.kind, e, a.text("Path"), given), cloudTrailType(m.kind), nil
 	}
+	if name, kindName, err := a.device(); err != nil || name != "" {
+		return name, kindName, err
+	}
 	for _, member := range []string{"PolicyArn", "PolicySourceArn"} {
 		if given := a.text(member); given != "" {
 			return a.byARN(given)

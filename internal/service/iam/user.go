@@ -138,7 +138,13 @@ func (s *Service) DeleteUser(ctx context.Context, in *api.DeleteUserInput) (
 		if err != nil {
 			return err
 		}
+		held, err := devices(r.tx, e.Account, heldBy(e.ID))
+		if err != nil {
+			return err
+		}
 		switch {
+		case len(held) > 0:
+			return deleteConflict("Cannot delete entity, must delete MFA device first.")
 		case len(e.User.Groups) > 0:
 			return deleteConflict("Cannot delete entity, must remove users from group first.")
 		case len(e.User.Keys) > 0:

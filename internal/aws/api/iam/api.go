@@ -1134,7 +1134,7 @@ var API = wire.API{
 		{Name: "arnType", Min: "20", Max: "2048"},
 		{Name: "assertionEncryptionModeType", Enum: []string{"Required", "Allowed"}},
 		{Name: "assignmentStatusType", Enum: []string{"Assigned", "Unassigned", "Any"}},
-		{Name: "authenticationCodeType", Min: "6", Max: "6", Pattern: `[\d]+`},
+		{Name: "authenticationCodeType", Min: "6", Max: "6", Pattern: `[\d]+`, Sensitive: true},
 		{Name: "certificateBodyType", Min: "1", Max: "16384", Pattern: `[\u0009\u000A\u000D\u0020-\u00FF]+`, RE: `[\x{0009}\x{000A}\x{000D}\x{0020}-\x{00FF}]+`},
 		{Name: "certificateChainType", Min: "1", Max: "2097152", Pattern: `[\u0009\u000A\u000D\u0020-\u00FF]+`, RE: `[\x{0009}\x{000A}\x{000D}\x{0020}-\x{00FF}]+`},
 		{Name: "certificateIdType", Min: "24", Max: "128", Pattern: `[\w]+`},

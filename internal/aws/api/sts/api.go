@@ -121,7 +121,7 @@ var API = wire.API{
 		{Name: "tagKeyType", Min: "1", Max: "128", Pattern: `[\p{L}\p{Z}\p{N}_.:/=+\-@]+`},
 		{Name: "tagListType", Max: "50"},
 		{Name: "tagValueType", Min: "0", Max: "256", Pattern: `[\p{L}\p{Z}\p{N}_.:/=+\-@]*`},
-		{Name: "tokenCodeType", Min: "6", Max: "6", Pattern: `[\d]*`},
+		{Name: "tokenCodeType", Min: "6", Max: "6", Pattern: `[\d]*`, Sensitive: true},
 		{Name: "tradeInTokenType", Sensitive: true},
 		{Name: "unrestrictedSessionPolicyDocumentType", Min: "1", Pattern: `[\u0009\u000A\u000D\u0020-\u00FF]+`, RE: `[\x{0009}\x{000A}\x{000D}\x{0020}-\x{00FF}]+`},
 		{Name: "urlType", Min: "4", Max: "2048"},
