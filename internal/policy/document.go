@@ -56,8 +56,9 @@ func (s *statement) hasAction(e *evaluation) bool {
 }
 
 // hasResource compares the resource; see matchResource and matchWide for the
-// two ways. A pattern whose variable has no value names no resource, so that a
-// NotResource of it excludes none.
+// two ways. A pattern whose variable has no value names no resource. So a
+// NotResource of it excludes none; but of an Allow AWS calls it invalid, and it
+// gives nothing.
 func (s *statement) hasResource(e *evaluation) bool {
 	if len(s.resources) == 0 {
 		return true
@@ -67,6 +68,9 @@ func (s *statement) hasResource(e *evaluation) bool {
 		r := &s.resources[i]
 		if r.matchResource(e, &e.resource) || wide && r.matchWide(e, &e.resource) {
 			return !s.notResources
+		}
+		if s.notResources && !s.deny && !r.resolves(e) {
+			return false
 		}
 	}
 	return s.notResources

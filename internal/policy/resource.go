@@ -132,3 +132,16 @@ func (r *resourcePattern) matchResource(e *evaluation, name *splitName) bool {
 func (r *resourcePattern) matchWide(e *evaluation, name *splitName) bool {
 	return r.match(e, name) || len(r.whole.tokens) > 0 && r.whole.match(e, name.text)
 }
+
+// resolves reports whether every variable of r has a value.
+func (r *resourcePattern) resolves(e *evaluation) bool {
+	for i := range r.parts {
+		for _, t := range r.parts[i].tokens {
+			if v := e.lookup(t.text); t.kind == variable && v.len() != 1 &&
+				(v.len() > 1 || !t.defaulted) {
+				return false
+			}
+		}
+	}
+	return true
+}
