@@ -26,6 +26,8 @@ const (
 	TableKeyUse     Table = 0x16 // service/kms: last use of keys
 	TableMQ         Table = 0x20 // service/mq: brokers
 	TableMQIndex    Table = 0x21 // service/mq: brokers by name, by creator request
+	TableMQConfig   Table = 0x22 // service/mq: configurations
+	TableMQRevision Table = 0x23 // service/mq: revisions of configurations
 	TableRabbit     Table = 0x28 // rabbitmq: vhosts, users, permissions, policies
 	TableQueue      Table = 0x30 // broker: queues
 	TableAddress    Table = 0x31 // broker: addresses

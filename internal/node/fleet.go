@@ -45,7 +45,9 @@ type instance struct {
 	run  mq.Running
 	turn sync.Mutex // one start, stop or reboot at a time
 
-	broker *rabbitmq.Broker // guarded by turn
+	// Guarded by turn.
+	broker   *rabbitmq.Broker
+	settings mq.Settings // of its configuration
 
 	// Guarded by the fleet's mu.
 	gone       bool // deleted
@@ -158,7 +160,7 @@ func (f *fleet) Start(r mq.Running) {
 	if f.brokers[r.ID] != nil || f.ctx.Err() != nil {
 		return
 	}
-	b := &instance{run: r}
+	b := &instance{run: r, settings: r.Settings}
 	f.brokers[r.ID] = b
 	f.work.Go(func() { f.inTurn(b, f.start) })
 }
@@ -213,10 +215,10 @@ func (f *fleet) Stop(id uuid.UUID) {
 }
 
 // Reboot is [mq.Engine]'s.
-func (f *fleet) Reboot(id uuid.UUID) {
+func (f *fleet) Reboot(r mq.Running) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	b := f.brokers[id]
+	b := f.brokers[r.ID]
 	if b == nil || f.ctx.Err() != nil {
 		return
 	}
@@ -224,6 +226,7 @@ func (f *fleet) Reboot(id uuid.UUID) {
 	f.work.Go(func() {
 		f.inTurn(b, func(b *instance) {
 			f.leave(f.ctx, b)
+			b.settings = r.Settings
 			f.start(b)
 		})
 	})

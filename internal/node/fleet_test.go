@@ -18,6 +18,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"coffer/internal/service/mq"
 	"coffer/internal/tlsx"
 )
 
@@ -300,13 +301,13 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	for i, id := range ids { // some are still starting
 		parsed, _ := w.n.fleet.named(id + ".localhost")
-		w.n.fleet.Reboot(parsed)
-		w.n.fleet.Reboot(parsed)
+		w.n.fleet.Reboot(mq.Running{ID: parsed})
+		w.n.fleet.Reboot(mq.Running{ID: parsed})
 		if i%2 == 0 {
 			if status, out := w.call("DELETE", "/v1/brokers/"+id, nil); status != 200 {
 				t.Errorf("%d %v", status, out)
 			}
-			w.n.fleet.Reboot(parsed)
+			w.n.fleet.Reboot(mq.Running{ID: parsed})
 		}
 	}
 	w.n.fleet.work.Wait()

@@ -76,7 +76,17 @@ func (s *Service) CreateBroker(ctx context.Context, in *api.CreateBrokerInput) (
 			r := requestIndex(tx, call.Account, call.Region, b.RequestID)
 			tx.Put(control.TableMQIndex, r, b.ID[:])
 		}
-		tx.After(func() { s.engine.Start(b.running()) })
+		if in.Configuration != nil {
+			b.Configuration, err = chosen(tx, call, b.EngineType, in.Configuration)
+			if err != nil {
+				return err
+			}
+		}
+		r, err := b.running(tx)
+		if err != nil {
+			return err
+		}
+		tx.After(func() { s.engine.Start(r) })
 		return b.put(tx)
 	})
 	if err != nil {

@@ -66,8 +66,8 @@ func (s *Service) retire(ctx context.Context, b *row, principal, id string) erro
 	return nil
 }
 
-// RebootBroker ends the broker's connections and starts it again. A broker
-// whose key cannot be used is not rebooted.
+// RebootBroker ends the broker's connections and starts it again with what was pending. A
+// broker whose key cannot be used is not rebooted.
 func (s *Service) RebootBroker(ctx context.Context, in *api.RebootBrokerInput) (
 	*api.RebootBrokerOutput, error,
 ) {
@@ -85,7 +85,14 @@ func (s *Service) RebootBroker(ctx context.Context, in *api.RebootBrokerInput) (
 		return nil, bad("broker-id", "Broker ["+b.brokerID()+"] cannot be rebooted while its "+
 			"state is "+state.Phase.String()+".")
 	}
-	tx := control.From(ctx)
-	tx.After(func() { s.engine.Reboot(b.ID) })
-	return &api.RebootBrokerOutput{}, nil
+	return &api.RebootBrokerOutput{}, s.db.Update(ctx,
+		func(_ context.Context, tx *control.Tx) error {
+			b.apply()
+			r, err := b.running(tx)
+			if err != nil {
+				return err
+			}
+			tx.After(func() { s.engine.Reboot(r) })
+			return b.put(tx)
+		})
 }

@@ -2,11 +2,7 @@ package mq
 
 import (
 	"context"
-	"crypto/hmac"
-	"encoding/base64"
 	"fmt"
-
-	"github.com/google/uuid"
 
 	api "coffer/internal/aws/api/mq"
 	"coffer/internal/aws/gateway"
@@ -16,7 +12,6 @@ import (
 const (
 	resourceType = "AWS::AmazonMQ::Broker"
 	invalidKey   = "RABBITMQ_INVALID_KMS_KEY"
-	pageSize     = 20 // of ListBrokers when the caller names none
 )
 
 // DescribeBroker shows a broker, and why its key cannot be used if so.
@@ -45,6 +40,7 @@ func (s *Service) DescribeBroker(ctx context.Context, in *api.DescribeBrokerInpu
 	if !b.AWSOwned {
 		out.EncryptionOptions.KmsKeyId = b.Key
 	}
+	b.describeChanges(out)
 	if len(state.Endpoints) > 0 {
 		out.BrokerInstances = []api.BrokerInstance{
 			{Endpoints: state.Endpoints, IpAddress: state.IPAddress,
@@ -55,6 +51,27 @@ func (s *Service) DescribeBroker(ctx context.Context, in *api.DescribeBrokerInpu
 			{ActionRequiredCode: invalidKey, ActionRequiredInfo: state.Reason}}
 	}
 	return out, nil
+}
+
+// describeChanges shows the broker's configurations and what waits for a reboot.
+func (b *row) describeChanges(out *api.DescribeBrokerOutput) {
+	p := b.Pending
+	if p == nil {
+		p = &pending{}
+	}
+	out.PendingEngineVersion, out.PendingHostInstanceType = p.EngineVersion, p.InstanceType
+	out.PendingSecurityGroups = p.SecurityGroups
+	if p.LogsGeneral != nil {
+		out.Logs.Pending = &api.PendingLogs{General: p.LogsGeneral}
+	}
+	if b.Configuration == nil && p.Configuration == nil {
+		return
+	}
+	out.Configurations = &api.Configurations{
+		Current: b.Configuration.shown(), Pending: p.Configuration.shown()}
+	for i := range b.History {
+		out.Configurations.History = append(out.Configurations.History, *b.History[i].shown())
+	}
 }
 
 // String gives Amazon MQ's brokerState.
@@ -78,30 +95,21 @@ func (s *Service) ListBrokers(ctx context.Context, in *api.ListBrokersInput) (
 	*api.ListBrokersOutput, error,
 ) {
 	call := gateway.From(ctx)
-	limit, after := pageSize, []byte(nil)
-	if in.MaxResults != nil {
-		limit = int(*in.MaxResults)
-	}
-	if in.NextToken != nil {
-		id, err := s.openToken(call, *in.NextToken)
-		if err != nil {
-			return nil, err
-		}
-		after = append(id[:], 0)
+	p, err := s.page(call, "brokers", in.MaxResults, in.NextToken)
+	if err != nil {
+		return nil, err
 	}
 	out := &api.ListBrokersOutput{BrokerSummaries: []api.BrokerSummary{}}
-	err := s.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
-		var last uuid.UUID
-		return tx.Range(control.TableMQ, after, nil, func(_, value []byte) error {
+	err = s.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
+		return tx.Range(control.TableMQ, p.position, nil, func(id, value []byte) error {
 			b, err := decodeRow(value)
 			if err != nil || b.Account != call.Account || b.Region != call.Region {
 				return err
 			}
-			if len(out.BrokerSummaries) == limit {
-				out.NextToken = s.token(call, last)
+			if len(out.BrokerSummaries) == p.size {
+				out.NextToken = p.token(id)
 				return control.ErrStop
 			}
-			last = b.ID
 			out.BrokerSummaries = append(out.BrokerSummaries, s.summary(b))
 			return nil
 		})
@@ -119,25 +127,4 @@ func (s *Service) summary(b *row) api.BrokerSummary {
 		DeploymentMode: b.DeploymentMode, EngineType: b.EngineType,
 		HostInstanceType: b.InstanceType,
 	}
-}
-
-// A token is the id of the last broker and a digest that only we can make.
-func (s *Service) token(call *gateway.Call, id uuid.UUID) string {
-	return base64.RawURLEncoding.EncodeToString(append(id[:], s.digest(call, id)...))
-}
-
-func (s *Service) openToken(call *gateway.Call, token string) (id uuid.UUID, err error) {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(b) != 2*len(id) {
-		return id, bad("nextToken", "The nextToken is not valid.")
-	}
-	copy(id[:], b)
-	if !hmac.Equal(b[len(id):], s.digest(call, id)) {
-		return id, bad("nextToken", "The nextToken is not valid.")
-	}
-	return id, nil
-}
-
-func (s *Service) digest(call *gateway.Call, id uuid.UUID) []byte {
-	return s.db.MAC("mq/list-token", call.Account, call.Region, string(id[:]))
 }

@@ -292,6 +292,8 @@ type engine struct {
 	fail    string // the next call of this name fails
 	brokers map[uuid.UUID]*keyring.Domain
 	log     []string
+
+	settings Settings // of the last start or reboot
 }
 
 var _ Engine = (*engine)(nil)
@@ -331,7 +333,7 @@ func (e *engine) Delete(ctx context.Context, id uuid.UUID) error {
 func (e *engine) Start(b Running) {
 	d := e.w.ring.Add(seal.DomainID(b.ID), b.Key, b.Grants, e.w.svc)
 	e.mu.Lock()
-	e.brokers[b.ID] = d
+	e.brokers[b.ID], e.settings = d, b.Settings
 	e.mu.Unlock()
 	e.work.Go(func() {
 		// Whether it opens, State tells.
@@ -347,7 +349,12 @@ func (e *engine) Stop(id uuid.UUID) {
 	e.log = append(e.log, "stop")
 }
 
-func (e *engine) Reboot(id uuid.UUID) { _ = e.did("reboot") }
+func (e *engine) Reboot(b Running) {
+	_ = e.did("reboot")
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.settings = b.Settings
+}
 
 func (e *engine) State(id uuid.UUID) State {
 	e.mu.Lock()

@@ -10,8 +10,11 @@
 // A cluster's nodes run in one process; each has its own volume, and the broker key is
 // wrapped under the data key of each.
 //
-// Not built yet, and answered so: ActiveMQ, configurations, users of ActiveMQ, tags after
-// creation, UpdateBroker.
+// What UpdateBroker changes waits for the next reboot, as do configurations, of which a
+// broker takes what Coffer has a setting for. Engine version and instance type are names
+// that brokers carry: they choose nothing.
+//
+// Not built, and answered so: ActiveMQ, replication to other Regions, shared resources.
 package mq
 
 import (
@@ -63,8 +66,8 @@ type Engine interface {
 	Start(b Running)
 	// Stop ends a broker and its connections, in the background.
 	Stop(id uuid.UUID)
-	// Reboot stops and starts a broker, in the background.
-	Reboot(id uuid.UUID)
+	// Reboot stops a broker and starts it with other settings, in the background.
+	Reboot(b Running)
 	// State tells how a broker fares.
 	State(id uuid.UUID) State
 }
@@ -77,6 +80,8 @@ type Running struct {
 	ID     uuid.UUID
 	Key    string   // ARN of its KMS key
 	Grants []string // ids of the grants that it rests on
+
+	Settings Settings // of its configuration
 }
 
 // State is how a broker fares now.
@@ -120,8 +125,12 @@ func (s *Service) StartAll(ctx context.Context) error {
 	return s.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
 		return tx.Scan(control.TableMQ, nil, func(_, value []byte) error {
 			b, err := decodeRow(value)
+			if err != nil {
+				return err
+			}
+			r, err := b.running(tx)
 			if err == nil {
-				s.engine.Start(b.running())
+				s.engine.Start(r)
 			}
 			return err
 		})

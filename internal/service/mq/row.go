@@ -34,6 +34,9 @@ type row struct {
 	SubnetIDs      []string             `json:"subnetIds,omitempty"`
 	Tags           map[string]string    `json:"tags,omitempty"`
 	LogsGeneral    bool                 `json:"logsGeneral"`
+	Configuration  *configID            `json:"configuration,omitempty"`
+	History        []configID           `json:"configurationHistory,omitempty"`
+	Pending        *pending             `json:"pending,omitempty"` // until the next reboot
 
 	AWSOwned bool     `json:"awsOwnedKey"`
 	Key      string   `json:"key"`    // ARN
@@ -97,10 +100,6 @@ func (b *row) grantIDs() []string {
 		}
 	}
 	return ids
-}
-
-func (b *row) running() Running {
-	return Running{ID: b.ID, Key: b.Key, Grants: b.grantIDs()}
 }
 
 // nameIndex finds a broker by its name, which is unique in account and Region.

@@ -17,6 +17,7 @@ import (
 // Source: the Amazon MQ REST API reference, "Brokers" and "Users", and
 // https://docs.aws.amazon.com/amazon-mq/latest/developer-guide/rabbitmq-creating-configuring.html
 const (
+	single         = "SINGLE_INSTANCE"
 	cluster        = "CLUSTER_MULTI_AZ"
 	defaultVersion = "4.2"
 	maxTags        = 50
@@ -45,6 +46,7 @@ func nodes(deployment string) int {
 	return 1
 }
 
+// versions are those that brokers can name, oldest first. They all run the same engine.
 func versions() []string { return []string{"3.13", "4.0", "4.1", "4.2"} }
 
 func bad(attribute, text string) error {
@@ -60,37 +62,66 @@ func validate(in *api.CreateBrokerInput) error {
 	case in.DeploymentMode == "ACTIVE_STANDBY_MULTI_AZ":
 		return bad("deploymentMode", "Deployment mode ["+in.DeploymentMode+
 			"] is not supported for engine type [RABBITMQ].")
-	case in.DeploymentMode == cluster && in.HostInstanceType == "mq.t3.micro":
-		return bad("hostInstanceType", "Host instance type [mq.t3.micro] is not supported for "+
-			"deployment mode [CLUSTER_MULTI_AZ].")
 	case !brokerName.MatchString(in.BrokerName):
 		return bad("brokerName", "Broker name is invalid. It must be 1-50 characters long and "+
 			"contain only letters, numbers, dashes, and underscores.")
-	case !instance.MatchString(in.HostInstanceType):
-		return bad("hostInstanceType",
-			"Host instance type ["+in.HostInstanceType+"] is not a valid instance type.")
-	case in.EngineVersion != nil && !slices.Contains(versions(), *in.EngineVersion):
-		return bad("engineVersion", "Broker engine version ["+*in.EngineVersion+
-			"] is invalid. Valid values: ["+strings.Join(versions(), ", ")+"]")
 	case in.StorageType != "" && in.StorageType != "EBS":
 		return bad("storageType", "Storage type ["+in.StorageType+
 			"] is not supported for engine type [RABBITMQ].")
 	case in.CreatorRequestId != nil && len(*in.CreatorRequestId) > maxRequestID:
 		return bad("creatorRequestId", "The creatorRequestId is longer than 256 bytes.")
-	case len(in.SecurityGroups) > maxGroups:
-		return bad("securityGroups", "A broker can have at most 5 security groups.")
 	case len(in.SubnetIds) > maxSubnets:
 		return bad("subnetIds", "A broker can have at most 16 subnets.")
-	case in.Logs != nil && in.Logs.Audit != nil && *in.Logs.Audit:
-		return bad("logs", "Audit logging is not supported for engine type [RABBITMQ].")
 	}
-	return cmp.Or(unsupported(in), tags(in.Tags), window(in.MaintenanceWindowStartTime),
-		users(in.Users))
+	if in.EngineVersion != nil {
+		if err := checkVersion(*in.EngineVersion); err != nil {
+			return err
+		}
+	}
+	return cmp.Or(checkInstance(in.HostInstanceType, in.DeploymentMode), unsupported(in),
+		checkLogs(in.Logs), checkGroups(in.SecurityGroups), checkTags(in.Tags),
+		window(in.MaintenanceWindowStartTime), users(in.Users))
 }
 
-func tags(list map[string]string) error {
+func checkInstance(name, deployment string) error {
+	switch {
+	case !instance.MatchString(name):
+		return bad("hostInstanceType",
+			"Host instance type ["+name+"] is not a valid instance type.")
+	case name == smallest && deployment == cluster:
+		return bad("hostInstanceType", "Host instance type ["+name+
+			"] is not supported for deployment mode [CLUSTER_MULTI_AZ].")
+	}
+	return nil
+}
+
+func checkVersion(v string) error {
+	if slices.Contains(versions(), v) {
+		return nil
+	}
+	valid := versions()
+	slices.Reverse(valid)
+	return bad("engineVersion", "Broker engine version ["+v+"] is invalid for broker engine type "+
+		"[RABBITMQ]. Valid values: ["+strings.Join(valid, ", ")+"].")
+}
+
+func checkLogs(l *api.Logs) error {
+	if l != nil && l.Audit != nil && *l.Audit {
+		return bad("logs", "Audit logging is not supported for engine type [RABBITMQ].")
+	}
+	return nil
+}
+
+func checkGroups(list []string) error {
+	if len(list) > maxGroups {
+		return bad("securityGroups", "A broker can have at most 5 security groups.")
+	}
+	return nil
+}
+
+func checkTags(list map[string]string) error {
 	if len(list) > maxTags {
-		return bad("tags", "A broker can have at most 50 tags.")
+		return bad("tags", "A resource can have at most 50 tags.")
 	}
 	for k, v := range list {
 		n := utf8.RuneCountInString(k)
@@ -120,8 +151,6 @@ func window(w *api.WeeklyStartTime) error {
 func unsupported(in *api.CreateBrokerInput) error {
 	name := ""
 	switch {
-	case in.Configuration != nil:
-		name = "configuration"
 	case in.StorageSize != nil:
 		name = "storageSize"
 	case in.DataReplicationPrimaryBrokerArn != nil:
@@ -140,8 +169,7 @@ func unsupported(in *api.CreateBrokerInput) error {
 
 func users(list []api.User) error {
 	if len(list) != 1 {
-		return bad("users", "A RabbitMQ broker is created with exactly one user; add others "+
-			"with the RabbitMQ management API.")
+		return bad("users", "Specify exactly one user for engine type [RABBITMQ].")
 	}
 	u := list[0]
 	if !userName.MatchString(u.Username) || u.Username == "guest" {
