@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"coffer/internal/service/kms"
@@ -11,11 +12,13 @@ import (
 // due counts at once; only what is left of it waits to be swept.
 const keysEvery = time.Minute
 
-// keepKeys does what is due for keys, now and until the process stops. What
+// keepKeys does what is due for keys and stores what they were used for, now and
+// until the process stops. What
 // fails is tried again: it must not keep brokers under other keys from serving.
 func (n *Node) keepKeys(ctx context.Context, keys *kms.Service) {
 	sweep := func(ctx context.Context) {
-		if err := keys.Sweep(ctx); err != nil && ctx.Err() == nil {
+		err := errors.Join(keys.Sweep(ctx), keys.FlushUses(ctx))
+		if err != nil && ctx.Err() == nil {
 			n.log.Error("what is due for keys failed", "error", err)
 		}
 	}
@@ -35,9 +38,12 @@ func (n *Node) keepKeys(ctx context.Context, keys *kms.Service) {
 			}
 		}
 	}()
-	n.onStop(func(context.Context) error {
+	n.onStop(func(ctx context.Context) error {
 		cancel()
 		<-done
+		if err := keys.FlushUses(ctx); err != nil { // the audit trail has them, too
+			n.log.Error("the last uses of keys could not be stored", "error", err)
+		}
 		return nil
 	})
 }

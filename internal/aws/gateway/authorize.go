@@ -79,6 +79,7 @@ func (g *Gateway) decide(c *Check, call *Call) error {
 	r.Context = keys.context()
 	d := policy.Evaluate(r)
 	if d.Allowed {
+		call.allowed(c, &d)
 		return nil
 	}
 	explanation := d.Explain()

@@ -31,7 +31,8 @@ type Call struct {
 	shared      bool   // the event has a sharedEventID
 	plain       bool   // the request came without TLS
 	unshown     []string
-	sealed      string // why the call was denied, for DecodeAuthorizationMessage
+	sealed      string            // why the call was denied, for DecodeAuthorizationMessage
+	grants      map[string]string // by resource: the grant that allowed
 }
 
 type callKey struct{}
@@ -56,6 +57,23 @@ func (c *Call) AccessKeyID() string {
 		return ""
 	}
 	return c.credential.AccessKeyID
+}
+
+// EventID is the id of the call's event.
+func (c *Call) EventID() string { return c.event.EventID }
+
+// AllowedBy gives the id of the grant that allowed the call on a resource; empty
+// when something else did.
+func (c *Call) AllowedBy(resource string) string { return c.grants[resource] }
+
+func (c *Call) allowed(k *Check, d *policy.Decision) {
+	if d.By.Kind != policy.FromGrant {
+		return
+	}
+	if c.grants == nil {
+		c.grants = map[string]string{}
+	}
+	c.grants[k.Resource] = d.By.Name
 }
 
 // AddResource puts a resource on the event that no Check named, such as one

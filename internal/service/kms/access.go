@@ -98,6 +98,8 @@ func managed(in any) (name string, ok bool) {
 		return in.KeyId, true
 	case *kms.RotateKeyOnDemandInput:
 		return in.KeyId, true
+	case *kms.GetKeyLastUsageInput:
+		return in.KeyId, true
 	}
 	return "", false
 }

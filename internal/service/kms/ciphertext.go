@@ -107,6 +107,8 @@ func (s *Service) ReEncrypt(ctx context.Context, in *kms.ReEncryptInput) (
 		if err != nil {
 			return err
 		}
+		s.used(ctx, tx, k, "ReEncrypt", from.pairs)
+		s.used(ctx, tx, to, "ReEncrypt", pairs)
 		out = &kms.ReEncryptOutput{
 			CiphertextBlob: blob, KeyId: to.arn(), SourceKeyId: k.arn(),
 			SourceEncryptionAlgorithm: old, DestinationEncryptionAlgorithm: algorithm,

@@ -69,8 +69,12 @@ func (s *Service) makeDataKey(ctx context.Context, r *dataKeyRequest) (d dataKey
 			return fmt.Errorf("make data key: %w", err)
 		}
 		blob, id, err := k.encrypt(tx, symmetric, r.pairs, d.plain)
+		if err != nil {
+			return err
+		}
+		s.used(ctx, tx, k, r.op, r.pairs)
 		d.blob, d.material = blob, hex.EncodeToString(id[:])
-		return err
+		return nil
 	})
 	return d, err
 }

@@ -127,6 +127,7 @@ func (s *Service) deleteMaterial(tx *control.Tx, k *key) error {
 	}
 	row := append([]byte{keyByScope}, scope(tx, k.Account, k.Region)...)
 	tx.Delete(control.TableKey, append(row, id[:]...))
+	tx.Delete(control.TableKeyUse, usedThing{key: id}.row())
 	k.Aliases, k.Material = nil, ""
 	if err := s.record(tx, k, "DeleteKey", map[string]any{"keyId": k.ID}); err != nil {
 		return err

@@ -70,10 +70,14 @@ func (s *Service) Encrypt(ctx context.Context, in *kms.EncryptInput) (
 			return err
 		}
 		blob, _, err := k.encrypt(tx, algorithm, in.EncryptionContext, in.Plaintext)
+		if err != nil {
+			return err
+		}
+		s.used(ctx, tx, k, "Encrypt", in.EncryptionContext)
 		out = &kms.EncryptOutput{
 			CiphertextBlob: blob, EncryptionAlgorithm: algorithm, KeyId: k.arn(),
 		}
-		return err
+		return nil
 	})
 	return result(out, err)
 }
@@ -196,6 +200,7 @@ func (s *Service) Decrypt(ctx context.Context, in *kms.DecryptInput) (
 		if err != nil {
 			return err
 		}
+		s.used(ctx, tx, k, "Decrypt", from.pairs)
 		out = &kms.DecryptOutput{
 			EncryptionAlgorithm: algorithm, KeyId: k.arn(), Plaintext: plain,
 			KeyMaterialId: symmetricID(k, id),

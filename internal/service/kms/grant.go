@@ -144,6 +144,7 @@ func (g *grant) save(tx *control.Tx, k *key) error {
 func (g *grant) remove(tx *control.Tx, k *key) error {
 	key, id, p := k.id(), g.id(), g.policy()
 	tx.Delete(control.TableGrant, grantRow(key, id))
+	tx.Delete(control.TableKeyUse, usedThing{key, id}.row())
 	tx.Delete(control.TableGrantIndex, append(granteePrefix(tx, key, p.Grantee), id[:]...))
 	if err := g.forgetName(tx); err != nil {
 		return err

@@ -48,8 +48,8 @@ type Config struct {
 	MaxGrants int
 	// MaxAliases bounds the aliases of one key; default 50, AWS's quota.
 	MaxAliases int
-	// Trail takes the events of what happens by the clock; nil = they are not
-	// recorded.
+	// Trail takes the events of what happens by the clock, and knows the last uses
+	// of keys before a crash; nil = neither.
 	Trail Trail
 }
 
@@ -57,6 +57,8 @@ type Config struct {
 type Trail interface {
 	// Append puts an event into the unit of work.
 	Append(tx *control.Tx, e *audit.Event) error
+	// Lookup finds events, the newest first.
+	Lookup(ctx context.Context, q audit.Query) (events []*audit.Event, next []byte, err error)
 }
 
 // Service implements the operations. It is safe for concurrent use.
@@ -67,6 +69,7 @@ type Service struct {
 	cfg      Config
 	policies policyCache
 	making   chan struct{} // a place to make a costly key pair
+	uses     uses
 }
 
 var (

@@ -77,6 +77,7 @@ func operations() []operation {
 		{"CreateGrant", `{"KeyId":"%k","GranteePrincipal":"mq.amazonaws.com",` +
 			`"Operations":["DescribeKey"]}`, enabledOnly, anyKind, false},
 		{"GetKeyRotationStatus", `{"KeyId":"%k"}`, always, anyKind, true},
+		{"GetKeyLastUsage", `{"KeyId":"%k"}`, always, anyKind, true},
 		{"ListKeyRotations", `{"KeyId":"%k"}`, always, rotated, true},
 		{"EnableKeyRotation", `{"KeyId":"%k"}`, enabledOnly, rotated, false},
 		{"DisableKeyRotation", `{"KeyId":"%k"}`, enabledOnly, rotated, false},

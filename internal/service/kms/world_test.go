@@ -46,6 +46,7 @@ type world struct {
 	gw     *gateway.Gateway
 	log    *audit.Log
 	fences *fences
+	fencer Fencer
 	now    time.Time
 	people map[string]*gateway.Identity
 }
@@ -119,11 +120,6 @@ func newWorldWith(t testing.TB, fencer Fencer) *world {
 			t.Error(err)
 		}
 	})
-	if w.svc, err = New(w.db, fencer, Config{
-		MaxGrants: 40, MaxAliases: 5, Trail: w.log,
-	}); err != nil {
-		t.Fatal(err)
-	}
 	w.people = map[string]*gateway.Identity{
 		"root":  person(t, policy.RootPrincipal(home), ""),
 		"alice": person(t, user(home, "alice"), allowRelay),
@@ -132,15 +128,28 @@ func newWorldWith(t testing.TB, fencer Fencer) *world {
 		"carol": person(t, user(abroad, "carol"), allowKMS),
 		"dave":  person(t, user(abroad, "dave"), ""),
 	}
-	services := []gateway.Service{
-		{API: &api.API, Impl: w.svc, Access: w.svc}, {API: relayAPI(), Impl: &relay{w}},
-	}
-	w.gw, err = gateway.New(w.db, w.log, w, services, gateway.Config{Now: clock,
-		Events: gateway.Events{Recorded: audittest.Recorded(t)}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.fencer = fencer
+	w.serve()
 	return w
+}
+
+// serve builds the service and the gateway, the first time or as a new process.
+func (w *world) serve() {
+	w.t.Helper()
+	var err error
+	w.svc, err = New(w.db, w.fencer, Config{MaxGrants: 40, MaxAliases: 5, Trail: w.log})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.gw, err = gateway.New(w.db, w.log, w, []gateway.Service{
+		{API: &api.API, Impl: w.svc, Access: w.svc}, {API: relayAPI(), Impl: &relay{w}},
+	}, gateway.Config{
+		Now:    func() time.Time { return w.now },
+		Events: gateway.Events{Recorded: audittest.Recorded(w.t)},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 const allowKMS = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",` +
