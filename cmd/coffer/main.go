@@ -63,7 +63,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(serveCommand(), envCommand(), checkCommand(), backupCommand(),
+	c.AddCommand(serveCommand(), envCommand(), checkCommand(), backupCommand(), keysCommand(),
 		restoreCommand(), versionCommand())
 	return c
 }

@@ -27,9 +27,10 @@ const maxAnswer = 16 << 20
 // apiClient calls the APIs of the process that runs on a data directory, with the
 // credentials that lie there: it may what whoever reads those may.
 type apiClient struct {
-	url  string
-	http *http.Client
-	key  sigv4.Key
+	url    string
+	http   *http.Client
+	key    sigv4.Key
+	region string
 }
 
 var _ wire.Caller = (*apiClient)(nil)
@@ -63,6 +64,8 @@ func dialAPI(ctx context.Context, data string) (*apiClient, error) {
 		url:  "https://" + net.JoinHostPort(e.Hostname, strconv.Itoa(e.API)),
 		http: &http.Client{Transport: transport, Timeout: time.Minute},
 		key:  sigv4.Key{AccessKeyID: id, Secret: sigv4.NewSecret(secret)},
+
+		region: Region,
 	}, nil
 }
 
@@ -82,33 +85,44 @@ func (c *apiClient) Call(ctx context.Context, api *wire.API, name string, in, ou
 	if !ok {
 		return fmt.Errorf("%s has no operation %s", api.Name, name)
 	}
-	asked, err := codec.EncodeRequest(op, in)
+	answer, err := c.ask(ctx, codec, api, op, in)
 	if err != nil {
 		return err
+	}
+	return codec.DecodeResponse(op, answer, out)
+}
+
+// ask gives the answer as it came.
+func (c *apiClient) ask(
+	ctx context.Context, codec *wire.Codec, api *wire.API, op *wire.Op, in any,
+) (*wire.Response, error) {
+	name := op.Name
+	asked, err := codec.EncodeRequest(op, in)
+	if err != nil {
+		return nil, err
 	}
 	r, err := http.NewRequestWithContext(ctx, asked.Method, c.url+asked.Path,
 		bytes.NewReader(asked.Body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for name, values := range asked.Header {
 		r.Header[name] = values
 	}
 	r.Header.Set("User-Agent", "coffer")
-	sigv4.Sign(r, asked.Body, c.key, Region, api.SigningName, time.Now())
+	sigv4.Sign(r, asked.Body, c.key, c.region, api.SigningName, time.Now())
 	resp, err := c.http.Do(r)
 	if err != nil {
-		return fault.Wrap(fault.Unavailable, err, "the process does not answer")
+		return nil, fault.Wrap(fault.Unavailable, err, "the process does not answer")
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err := errors.Join(err, resp.Body.Close()); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return unanswered(name, resp.StatusCode, body)
+		return nil, unanswered(name, resp.StatusCode, body)
 	}
-	answer := &wire.Response{Status: resp.StatusCode, Header: resp.Header, Body: body}
-	return codec.DecodeResponse(op, answer, out)
+	return &wire.Response{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
 }
 
 // unanswered gives an error that the API answered its kind and its text.

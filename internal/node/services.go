@@ -51,6 +51,8 @@ func (n *Node) openServices(ctx context.Context) error {
 	n.fleet = newFleet(n)
 	n.onStop(n.fleet.stop)
 	n.mq = mq.New(n.db, &keyService{node: n, keys: keys}, n.fleet)
+	own := coffer.New(&storeState{n, n.restored}, n.backups, n.fleet, keys,
+		&keyUsers{keys, n.mq})
 	requests := n.metrics.Histograms("coffer_api_request_seconds",
 		"Time to answer requests of the AWS APIs.", nil, "service", "operation", "code")
 	sessions := sts.New(n.db, directory{n.iam})
@@ -60,7 +62,7 @@ func (n *Node) openServices(ctx context.Context) error {
 		{API: &cloudtrailapi.API, Impl: cloudtrail.New(n.db, n.trail, nil)},
 		{API: &stsapi.API, Impl: sessions, Access: sessions},
 		{API: &iamapi.API, Impl: n.iam, Access: n.iam},
-		{API: &cofferapi.API, Impl: coffer.New(&storeState{n, n.restored}, n.backups, n.fleet)},
+		{API: &cofferapi.API, Impl: own, Access: own},
 	}, gateway.Config{Logger: n.log, Events: gateway.Events{
 		Answered: func(service, op, code string, _ int, took time.Duration) {
 			requests.With(service, op, code).Observe(took.Seconds())

@@ -7,7 +7,8 @@
 // of the store in the data directory, which stands still; whoever runs on the
 // machine carries it away. The service decides nothing about it: that is the
 // store's. It moves brokers from one queue shard to another; that is the queue
-// core's.
+// core's. It suspends and resumes grants, tells what uses a key, and shows the
+// keys that AWS owns; those operations are authorized as the KMS's own are.
 package coffer
 
 import (
@@ -72,13 +73,17 @@ type Service struct {
 	store   Describer
 	backups Backups
 	brokers Brokers
+	keys    Keys
+	users   KeyUsers
 }
 
 var _ api.Service = (*Service)(nil)
 
 // New makes the service.
-func New(store Describer, backups Backups, brokers Brokers) *Service {
-	return &Service{store: store, backups: backups, brokers: brokers}
+func New(
+	store Describer, backups Backups, brokers Brokers, keys Keys, users KeyUsers,
+) *Service {
+	return &Service{store: store, backups: backups, brokers: brokers, keys: keys, users: users}
 }
 
 // DescribeStore tells which store this is, and how it stands.

@@ -111,7 +111,7 @@ func newWorld(t *testing.T, room int) *world {
 	t.Cleanup(log.Close)
 	w := &world{shelf: &shelf{room: room}}
 	w.gateway, err = gateway.New(db, log, nobody{}, []gateway.Service{
-		{API: &api.API, Impl: New(w.shelf, w.shelf, &w.fleet)},
+		{API: &api.API, Impl: New(w.shelf, w.shelf, &w.fleet, nil, nil)},
 	}, gateway.Config{Events: gateway.Events{Recorded: func(e *audit.Event) {
 		w.mu.Lock()
 		defer w.mu.Unlock()

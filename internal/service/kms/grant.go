@@ -40,6 +40,8 @@ type grant struct {
 	Subset          map[string]string `json:"subset,omitempty"`
 	SourceARN       string            `json:"sourceArn,omitempty"`
 	Created         time.Time         `json:"created"`
+	// Suspended is when the grant was suspended; zero = it allows.
+	Suspended time.Time `json:"suspended,omitzero"`
 }
 
 // Grants are found by who may use them, by their name with all they say, and
@@ -65,6 +67,7 @@ func retiringPrefix(tx *control.Tx, region, name string) []byte {
 func (g *grant) nameRow(tx *control.Tx) []byte {
 	said := *g
 	said.Version, said.ID, said.Created = rowVersion, "", time.Time{}
+	said.Suspended = time.Time{}
 	v, err := json.Marshal(&said) // maps are written in the order of their keys
 	if err != nil {
 		panic(err) // a struct of strings
@@ -172,7 +175,8 @@ func (g *grant) forgetName(tx *control.Tx) error {
 }
 
 // grantsFor gives the grants on a key that may allow the call: the one it
-// names, or else those whose grantee may be its principal.
+// names, or else those whose grantee may be its principal. Suspended ones do not
+// allow.
 func grantsFor(tx *control.Tx, k *key, call *gateway.Call) ([]policy.Grant, error) {
 	if k.Grants == 0 {
 		return nil, nil
@@ -183,7 +187,7 @@ func grantsFor(tx *control.Tx, k *key, call *gateway.Call) ([]policy.Grant, erro
 			return nil, nil // no such grant: nothing allows
 		}
 		g, err := loadGrant(tx, k.id(), id)
-		if g == nil || err != nil {
+		if g == nil || err != nil || !g.Suspended.IsZero() {
 			return nil, err
 		}
 		return []policy.Grant{g.policy()}, nil
@@ -191,7 +195,9 @@ func grantsFor(tx *control.Tx, k *key, call *gateway.Call) ([]policy.Grant, erro
 	var found []policy.Grant
 	for _, name := range granteeNames(&call.Principal) {
 		err := eachGrantOf(tx, k.id(), name, func(g *grant) error {
-			found = append(found, g.policy())
+			if g.Suspended.IsZero() {
+				found = append(found, g.policy())
+			}
 			return nil
 		})
 		if err != nil {

@@ -71,7 +71,12 @@ func (r *request) createGrant(in *kms.CreateGrantInput) ([]gateway.Check, error)
 	if err != nil {
 		return nil, err
 	}
-	g := grantOf(in, r.call, k)
+	return r.makesGrant(k, grantOf(in, r.call, k), in.KeyId)
+}
+
+// makesGrant is the decision about a grant that will allow: a new one, or one
+// that was suspended.
+func (r *request) makesGrant(k *key, g *grant, name string) ([]gateway.Check, error) {
 	child := g.policy()
 	cond := conditions{
 		"kms:GrantOperations":       g.Operations,
@@ -98,7 +103,7 @@ func (r *request) createGrant(in *kms.CreateGrantInput) ([]gateway.Check, error)
 	if g.SourceARN != "" {
 		cond["kms:GrantConstraintType"] = append(cond["kms:GrantConstraintType"], "SourceArn")
 	}
-	c, err := r.check(k, r.op, in.KeyId, cond)
+	c, err := r.check(k, "CreateGrant", name, cond)
 	c.NewGrant, c.EncryptionContext = &child, pairs
 	return []gateway.Check{c}, err
 }

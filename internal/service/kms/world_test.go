@@ -143,6 +143,7 @@ func (w *world) serve() {
 	}
 	w.gw, err = gateway.New(w.db, w.log, w, []gateway.Service{
 		{API: &api.API, Impl: w.svc, Access: w.svc}, {API: relayAPI(), Impl: &relay{w}},
+		{API: ownAPI(), Impl: &own{w}, Access: &own{w}},
 	}, gateway.Config{
 		Now:    func() time.Time { return w.now },
 		Events: gateway.Events{Recorded: audittest.Recorded(w.t)},

@@ -140,7 +140,8 @@ func (s *Service) unwrap(ctx context.Context, b *row) (brokerKey seal.Secret, er
 func reason(b *row, grant string, err error) error {
 	if fault.KindOf(err) == fault.Denied {
 		return fault.Wrap(fault.KeyUnavailable, err, "The key "+b.Key+
-			" cannot be used: "+grant+" was revoked or retired, or the key policy denies it.")
+			" cannot be used: "+grant+" was revoked or retired, is suspended, or the key "+
+			"policy denies it.")
 	}
 	if text, ok := refusal(err); ok {
 		return fault.Wrap(fault.KeyUnavailable, err, text)

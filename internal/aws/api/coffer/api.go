@@ -18,9 +18,13 @@ type Service interface {
 	CreateBackup(context.Context, *CreateBackupInput) (*CreateBackupOutput, error)
 	DeleteBackup(context.Context, *DeleteBackupInput) (*DeleteBackupOutput, error)
 	DescribeBackup(context.Context, *DescribeBackupInput) (*DescribeBackupOutput, error)
+	DescribeKeyUsage(context.Context, *DescribeKeyUsageInput) (*DescribeKeyUsageOutput, error)
 	DescribeStore(context.Context, *DescribeStoreInput) (*DescribeStoreOutput, error)
 	ListBackups(context.Context, *ListBackupsInput) (*ListBackupsOutput, error)
+	ListOwnedKeys(context.Context, *ListOwnedKeysInput) (*ListOwnedKeysOutput, error)
 	MoveBroker(context.Context, *MoveBrokerInput) (*MoveBrokerOutput, error)
+	ResumeGrant(context.Context, *ResumeGrantInput) (*ResumeGrantOutput, error)
+	SuspendGrant(context.Context, *SuspendGrantInput) (*SuspendGrantOutput, error)
 }
 
 // API describes the service to routers, codecs, authorizers and auditors.
@@ -50,6 +54,11 @@ var API = wire.API{
 			Call: func(ctx context.Context, s, in any) (any, error) {
 				return s.(Service).DescribeBackup(ctx, in.(*DescribeBackupInput))
 			}},
+		{Name: "DescribeKeyUsage", Method: "POST", URI: "/", ReadOnly: true,
+			In: func() any { return new(DescribeKeyUsageInput) }, Out: func() any { return new(DescribeKeyUsageOutput) },
+			Call: func(ctx context.Context, s, in any) (any, error) {
+				return s.(Service).DescribeKeyUsage(ctx, in.(*DescribeKeyUsageInput))
+			}},
 		{Name: "DescribeStore", Method: "POST", URI: "/", ReadOnly: true,
 			In: func() any { return new(DescribeStoreInput) }, Out: func() any { return new(DescribeStoreOutput) },
 			Call: func(ctx context.Context, s, in any) (any, error) {
@@ -60,17 +69,34 @@ var API = wire.API{
 			Call: func(ctx context.Context, s, in any) (any, error) {
 				return s.(Service).ListBackups(ctx, in.(*ListBackupsInput))
 			}},
+		{Name: "ListOwnedKeys", Method: "POST", URI: "/", ReadOnly: true,
+			In: func() any { return new(ListOwnedKeysInput) }, Out: func() any { return new(ListOwnedKeysOutput) },
+			Call: func(ctx context.Context, s, in any) (any, error) {
+				return s.(Service).ListOwnedKeys(ctx, in.(*ListOwnedKeysInput))
+			}},
 		{Name: "MoveBroker", Method: "POST", URI: "/",
 			In: func() any { return new(MoveBrokerInput) }, Out: func() any { return new(MoveBrokerOutput) },
 			Call: func(ctx context.Context, s, in any) (any, error) {
 				return s.(Service).MoveBroker(ctx, in.(*MoveBrokerInput))
+			}},
+		{Name: "ResumeGrant", Method: "POST", URI: "/",
+			In: func() any { return new(ResumeGrantInput) }, Out: func() any { return new(ResumeGrantOutput) },
+			Call: func(ctx context.Context, s, in any) (any, error) {
+				return s.(Service).ResumeGrant(ctx, in.(*ResumeGrantInput))
+			}},
+		{Name: "SuspendGrant", Method: "POST", URI: "/",
+			In: func() any { return new(SuspendGrantInput) }, Out: func() any { return new(SuspendGrantOutput) },
+			Call: func(ctx context.Context, s, in any) (any, error) {
+				return s.(Service).SuspendGrant(ctx, in.(*SuspendGrantInput))
 			}},
 	},
 	Shapes: []wire.Shape{
 		{Name: "BackupId", Min: "32", Max: "32", Pattern: "[0-9a-f]{32}"},
 		{Name: "BackupState", Enum: []string{"CREATING", "AVAILABLE", "FAILED", "DELETING"}},
 		{Name: "BrokerId", Min: "1", Max: "64"},
+		{Name: "GrantId", Min: "1", Max: "128"},
 		{Name: "Hex", Min: "32", Max: "32"},
+		{Name: "KeyName", Min: "1", Max: "2048"},
 		{Name: "ShardNumber", Min: "1", Max: "65535"},
 	},
 	Faults: []wire.Fault{
@@ -105,6 +131,11 @@ func (Unimplemented) DescribeBackup(context.Context, *DescribeBackupInput) (*Des
 	return nil, wire.Unimplemented("DescribeBackup")
 }
 
+// DescribeKeyUsage answers that it is not implemented.
+func (Unimplemented) DescribeKeyUsage(context.Context, *DescribeKeyUsageInput) (*DescribeKeyUsageOutput, error) {
+	return nil, wire.Unimplemented("DescribeKeyUsage")
+}
+
 // DescribeStore answers that it is not implemented.
 func (Unimplemented) DescribeStore(context.Context, *DescribeStoreInput) (*DescribeStoreOutput, error) {
 	return nil, wire.Unimplemented("DescribeStore")
@@ -115,9 +146,24 @@ func (Unimplemented) ListBackups(context.Context, *ListBackupsInput) (*ListBacku
 	return nil, wire.Unimplemented("ListBackups")
 }
 
+// ListOwnedKeys answers that it is not implemented.
+func (Unimplemented) ListOwnedKeys(context.Context, *ListOwnedKeysInput) (*ListOwnedKeysOutput, error) {
+	return nil, wire.Unimplemented("ListOwnedKeys")
+}
+
 // MoveBroker answers that it is not implemented.
 func (Unimplemented) MoveBroker(context.Context, *MoveBrokerInput) (*MoveBrokerOutput, error) {
 	return nil, wire.Unimplemented("MoveBroker")
+}
+
+// ResumeGrant answers that it is not implemented.
+func (Unimplemented) ResumeGrant(context.Context, *ResumeGrantInput) (*ResumeGrantOutput, error) {
+	return nil, wire.Unimplemented("ResumeGrant")
+}
+
+// SuspendGrant answers that it is not implemented.
+func (Unimplemented) SuspendGrant(context.Context, *SuspendGrantInput) (*SuspendGrantOutput, error) {
+	return nil, wire.Unimplemented("SuspendGrant")
 }
 
 // Client is a Service that calls another one.
@@ -150,6 +196,15 @@ func (c Client) DescribeBackup(ctx context.Context, in *DescribeBackupInput) (*D
 	return out, nil
 }
 
+// DescribeKeyUsage calls the operation.
+func (c Client) DescribeKeyUsage(ctx context.Context, in *DescribeKeyUsageInput) (*DescribeKeyUsageOutput, error) {
+	out := new(DescribeKeyUsageOutput)
+	if err := c.Caller.Call(ctx, &API, "DescribeKeyUsage", in, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // DescribeStore calls the operation.
 func (c Client) DescribeStore(ctx context.Context, in *DescribeStoreInput) (*DescribeStoreOutput, error) {
 	out := new(DescribeStoreOutput)
@@ -168,10 +223,37 @@ func (c Client) ListBackups(ctx context.Context, in *ListBackupsInput) (*ListBac
 	return out, nil
 }
 
+// ListOwnedKeys calls the operation.
+func (c Client) ListOwnedKeys(ctx context.Context, in *ListOwnedKeysInput) (*ListOwnedKeysOutput, error) {
+	out := new(ListOwnedKeysOutput)
+	if err := c.Caller.Call(ctx, &API, "ListOwnedKeys", in, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MoveBroker calls the operation.
 func (c Client) MoveBroker(ctx context.Context, in *MoveBrokerInput) (*MoveBrokerOutput, error) {
 	out := new(MoveBrokerOutput)
 	if err := c.Caller.Call(ctx, &API, "MoveBroker", in, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// ResumeGrant calls the operation.
+func (c Client) ResumeGrant(ctx context.Context, in *ResumeGrantInput) (*ResumeGrantOutput, error) {
+	out := new(ResumeGrantOutput)
+	if err := c.Caller.Call(ctx, &API, "ResumeGrant", in, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// SuspendGrant calls the operation.
+func (c Client) SuspendGrant(ctx context.Context, in *SuspendGrantInput) (*SuspendGrantOutput, error) {
+	out := new(SuspendGrantOutput)
+	if err := c.Caller.Call(ctx, &API, "SuspendGrant", in, out); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -222,6 +304,16 @@ type DescribeBackupOutput struct {
 	Backup *Backup `aws:"Backup,"`
 }
 
+// DescribeKeyUsageInput is the model's DescribeKeyUsageRequest.
+type DescribeKeyUsageInput struct {
+	KeyId string `aws:"KeyId,KeyName,required"`
+}
+
+// DescribeKeyUsageOutput is the model's DescribeKeyUsageResponse.
+type DescribeKeyUsageOutput struct {
+	Usage *KeyUsage `aws:"Usage,"`
+}
+
 // DescribeStoreInput is the model's DescribeStoreRequest.
 type DescribeStoreInput struct {
 }
@@ -229,6 +321,56 @@ type DescribeStoreInput struct {
 // DescribeStoreOutput is the model's DescribeStoreResponse.
 type DescribeStoreOutput struct {
 	Store *Store `aws:"Store,"`
+}
+
+// GrantUsage is the model's GrantUsage.
+type GrantUsage struct {
+	CreatedAt         time.Time `aws:"CreatedAt,"`
+	GrantId           string    `aws:"GrantId,"`
+	Grantee           string    `aws:"Grantee,"`
+	LastUse           *KeyUse   `aws:"LastUse,"`
+	Name              string    `aws:"Name,"`
+	Operations        []string  `aws:"Operations,"`
+	RetiringPrincipal string    `aws:"RetiringPrincipal,"`
+	SuspendedAt       time.Time `aws:"SuspendedAt,"`
+}
+
+// KeyUsage is the model's KeyUsage.
+type KeyUsage struct {
+	Aliases      []string     `aws:"Aliases,"`
+	CreatedAt    time.Time    `aws:"CreatedAt,"`
+	DeletionDate time.Time    `aws:"DeletionDate,"`
+	Description  string       `aws:"Description,"`
+	GrantCount   *int32       `aws:"GrantCount,"`
+	Grants       []GrantUsage `aws:"Grants,"`
+	InUse        *bool        `aws:"InUse,"`
+	KeyArn       string       `aws:"KeyArn,"`
+	KeyManager   string       `aws:"KeyManager,"`
+	KeyState     string       `aws:"KeyState,"`
+	LastUse      *KeyUse      `aws:"LastUse,"`
+	TrackedSince time.Time    `aws:"TrackedSince,"`
+	Users        []KeyUser    `aws:"Users,"`
+}
+
+// KeyUse is the model's KeyUse.
+type KeyUse struct {
+	At                time.Time         `aws:"At,"`
+	EncryptionContext map[string]string `aws:"EncryptionContext,"`
+	EventId           string            `aws:"EventId,"`
+	GrantId           string            `aws:"GrantId,"`
+	Operation         string            `aws:"Operation,"`
+	Via               string            `aws:"Via,"`
+	Who               string            `aws:"Who,"`
+}
+
+// KeyUser is the model's KeyUser.
+type KeyUser struct {
+	Account string `aws:"Account,"`
+	Id      string `aws:"Id,"`
+	Name    string `aws:"Name,"`
+	Reason  string `aws:"Reason,"`
+	State   string `aws:"State,"`
+	Type    string `aws:"Type,"`
 }
 
 // ListBackupsInput is the model's ListBackupsRequest.
@@ -240,6 +382,15 @@ type ListBackupsOutput struct {
 	Backups []Backup `aws:"Backups,"`
 }
 
+// ListOwnedKeysInput is the model's ListOwnedKeysRequest.
+type ListOwnedKeysInput struct {
+}
+
+// ListOwnedKeysOutput is the model's ListOwnedKeysResponse.
+type ListOwnedKeysOutput struct {
+	Keys []OwnedKey `aws:"Keys,"`
+}
+
 // MoveBrokerInput is the model's MoveBrokerRequest.
 type MoveBrokerInput struct {
 	BrokerId string `aws:"BrokerId,BrokerId,required"`
@@ -248,6 +399,19 @@ type MoveBrokerInput struct {
 
 // MoveBrokerOutput is the model's MoveBrokerResponse.
 type MoveBrokerOutput struct {
+}
+
+// OwnedKey is the model's OwnedKey.
+type OwnedKey struct {
+	CreatedAt        time.Time `aws:"CreatedAt,"`
+	KeyArn           string    `aws:"KeyArn,"`
+	KeyMaterialId    string    `aws:"KeyMaterialId,"`
+	KeyState         string    `aws:"KeyState,"`
+	NextRotationDate time.Time `aws:"NextRotationDate,"`
+	Region           string    `aws:"Region,"`
+	Service          string    `aws:"Service,"`
+	Users            []KeyUser `aws:"Users,"`
+	Uses             []KeyUse  `aws:"Uses,"`
 }
 
 // Position is the model's Position.
@@ -265,6 +429,16 @@ type Restoration struct {
 	RestoredAt        time.Time `aws:"RestoredAt,"`
 }
 
+// ResumeGrantInput is the model's ResumeGrantRequest.
+type ResumeGrantInput struct {
+	GrantId string `aws:"GrantId,GrantId,required"`
+	KeyId   string `aws:"KeyId,KeyName,required"`
+}
+
+// ResumeGrantOutput is the model's ResumeGrantResponse.
+type ResumeGrantOutput struct {
+}
+
 // Store is the model's Store.
 type Store struct {
 	Brokers      []BrokerPlace `aws:"Brokers,"`
@@ -277,6 +451,16 @@ type Store struct {
 	StartNumber  *int64        `aws:"StartNumber,"`
 	StoredBytes  *int64        `aws:"StoredBytes,"`
 	Version      string        `aws:"Version,"`
+}
+
+// SuspendGrantInput is the model's SuspendGrantRequest.
+type SuspendGrantInput struct {
+	GrantId string `aws:"GrantId,GrantId,required"`
+	KeyId   string `aws:"KeyId,KeyName,required"`
+}
+
+// SuspendGrantOutput is the model's SuspendGrantResponse.
+type SuspendGrantOutput struct {
 }
 
 // BackupInUseException is the fault BackupInUseException, status 409.

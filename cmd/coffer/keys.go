@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"coffer/internal/fault"
+	"coffer/internal/node"
+)
+
+func keysCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "keys",
+		Short: "Show what uses keys; suspend and resume grants",
+		Long: "Show what uses keys, and suspend and resume grants, by way of the process that\n" +
+			"runs on a data directory and with the credentials that lie there.",
+		Args: cobra.NoArgs,
+	}
+	c.AddCommand(keysUsageCommand(), keysListCommand(),
+		grantCommand("suspend-grant KEY GRANT", "Keep a grant from allowing anything until it is "+
+			"resumed", "suspended", node.SuspendGrant),
+		grantCommand("resume-grant KEY GRANT", "End the suspension of a grant", "resumed",
+			node.ResumeGrant))
+	return c
+}
+
+// output adds the flags that all commands about keys have.
+func output(c *cobra.Command, r *node.KeyRequest) (format *string) {
+	f := c.Flags()
+	f.StringVar(&r.Data, "data", dataDefault(), "data directory")
+	f.StringVar(&r.Region, "region", "", "Region of the key (default that of its ARN)")
+	return f.String("output", "text", "text or json")
+}
+
+// show prints a report as it is asked for.
+func show(c *cobra.Command, report *node.KeyReport, format string) error {
+	text := []byte(report.Text)
+	if format == "json" {
+		text = report.JSON
+	}
+	_, err := c.OutOrStdout().Write(text)
+	return err
+}
+
+// known refuses what --output does not know, before anything is asked.
+func known(format string) error {
+	if format != "text" && format != "json" {
+		return fault.New(fault.Invalid, "--output: want text or json, not %q", format)
+	}
+	return nil
+}
+
+func keysUsageCommand() *cobra.Command {
+	r := node.KeyRequest{}
+	c := &cobra.Command{
+		Use:   "usage KEY",
+		Short: "Show what uses a key, before it is deleted",
+		Long: "Show what uses a key: the brokers sealed under it, its grants and aliases, and\n" +
+			"who used it last and what for. KEY is an id, an ARN or an alias. What is sealed\n" +
+			"under a key is lost when the key is deleted.",
+		Args: cobra.ExactArgs(1),
+	}
+	format := output(c, &r)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := known(*format); err != nil {
+			return err
+		}
+		r.Key = args[0]
+		report, err := node.KeyUsage(c.Context(), r)
+		if err != nil {
+			return err
+		}
+		return show(c, report, *format)
+	}
+	return c
+}
+
+func keysListCommand() *cobra.Command {
+	r := node.KeyRequest{}
+	var owned bool
+	c := &cobra.Command{
+		Use:   "list --owned",
+		Short: "Show the keys that AWS owns and what they are used for",
+		Long: "Show the keys that AWS owns, of which services make use for your account where\n" +
+			"no other key is named, and what for. `aws kms list-keys` lists your own.",
+		Args: cobra.NoArgs,
+	}
+	format := output(c, &r)
+	c.Flags().BoolVar(&owned, "owned", false, "the keys that AWS owns")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := known(*format); err != nil {
+			return err
+		}
+		if !owned {
+			return fault.New(fault.Invalid, "--owned: say which keys; `aws kms list-keys` lists "+
+				"your own")
+		}
+		report, err := node.OwnedKeys(c.Context(), r)
+		if err != nil {
+			return err
+		}
+		return show(c, report, *format)
+	}
+	return c
+}
+
+func grantCommand(
+	use, short, done string, do func(context.Context, node.KeyRequest) error,
+) *cobra.Command {
+	r := node.KeyRequest{}
+	c := &cobra.Command{
+		Use: use, Short: short,
+		Long: short + ". Brokers that rest on a suspended grant\n" +
+			"refuse messages at once, lose none, and come back when it is resumed.\n" +
+			"`coffer keys usage KEY` shows the grants of a key.",
+		Args: cobra.ExactArgs(2),
+	}
+	c.Flags().StringVar(&r.Data, "data", dataDefault(), "data directory")
+	c.Flags().StringVar(&r.Region, "region", "", "Region of the key (default that of its ARN)")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		r.Key, r.Grant = args[0], args[1]
+		if err := do(c.Context(), r); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(c.OutOrStdout(), "%s grant %s\n", done, r.Grant)
+		return err
+	}
+	return c
+}
