@@ -58,6 +58,7 @@ func ownAPI() *wire.API {
 	return &wire.API{
 		Name: "own", Protocol: "json", JSONVersion: "1.1", TargetPrefix: "Own",
 		SigningName: "own", EndpointPrefix: "own", ActionPrefix: "own",
+		EventSource: "own.internal",
 		Ops: []wire.Op{
 			wire.Method(usage, (*own).ListUsage), wire.Method(op("Resume"), (*own).Resume),
 			wire.Method(op("Suspend"), (*own).Suspend),
