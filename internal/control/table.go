@@ -16,6 +16,9 @@ const (
 	TableIAM        Table = 0x04 // service/iam: users, groups, roles, policies, profiles
 	TableIAMName    Table = 0x05 // service/iam: the same by name
 	TableIAMLink    Table = 0x06 // service/iam: who is attached to what
+	TableIAMTask    Table = 0x07 // service/iam: deletions of service-linked roles
+	TableIAMUse     Table = 0x08 // service/iam: last use of access keys
+	TableIAMAlias   Table = 0x09 // service/iam: account aliases
 	TableMFA        Table = 0x0c // service/iam: MFA devices
 	TableKey        Table = 0x10 // service/kms: keys
 	TableMaterial   Table = 0x11 // service/kms: key material

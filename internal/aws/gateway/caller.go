@@ -61,6 +61,7 @@ func (c *Caller) Call(ctx context.Context, api *wire.API, name string, in, out a
 	if err != nil {
 		return fmt.Errorf("call %s: %w", name, err)
 	}
+	call.Region = homeRegion(s, call.Region)
 	got, err := c.Gateway.run(ctx, s, op, in, call)
 	if err != nil {
 		return err

@@ -80,6 +80,9 @@ type Config struct {
 	Now     func() time.Time // default time.Now
 	Logger  *slog.Logger     // default slog.Default
 	Events  Events
+	// Used, if not nil, is told of each request with long-term credentials whose
+	// signature is right, before it is decided. Its error fails the request.
+	Used func(ctx context.Context, accessKeyID, service, region string) error
 }
 
 // Events tells a listener what happened; each may be nil and must not block.

@@ -115,6 +115,12 @@ func (g *Gateway) serve(w http.ResponseWriter, q *request) (*wire.Response, erro
 	}
 	call := newCall(q, cred, who)
 	q.call = call
+	if g.cfg.Used != nil && cred.SessionToken == "" {
+		err := g.cfg.Used(ctx, cred.AccessKeyID, cred.Service, call.Region)
+		if err != nil {
+			return nil, err
+		}
+	}
 	input := q.op.In()
 	if err := q.service.codec.Decode(q.op, in, input); err != nil {
 		call.trail = newTrail()

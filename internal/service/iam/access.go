@@ -30,6 +30,9 @@ func (s *Service) Access(ctx context.Context, op *wire.Op, in any) ([]gateway.Ch
 	if check.Resource, check.Type, err = a.resource(); err != nil {
 		return nil, err
 	}
+	if strings.HasPrefix(check.Resource, "arn:aws:iam::"+ownedByAWS+":") {
+		check.Account = a.account() // AWS's policies are everybody's
+	}
 	a.conditions()
 	checks := []gateway.Check{check}
 	if list, ok := in.(*api.AddRoleToInstanceProfileInput); ok {
@@ -102,6 +105,9 @@ func (a *access) resource() (name, kindName string, err error) {
 			return a.byARN(given)
 		}
 	}
+	if id := a.text("AccessKeyId"); id != "" {
+		return a.byKey(id)
+	}
 	if part, ok := listed[a.op]; ok {
 		return arn.New("iam", "", a.account(), part+cmp.Or(a.text("PathPrefix"), "/")).String(),
 			"", nil
@@ -138,6 +144,20 @@ func (a *access) byARN(given string) (name, kindName string, err error) {
 		kindName = cloudTrailType(policyKind)
 	}
 	return given, kindName, nil
+}
+
+// byKey is the user whose access key a request names, and no other.
+func (a *access) byKey(id string) (name, kindName string, err error) {
+	row, err := loadKey(a.tx, id)
+	if err != nil || row == nil || row.Account != a.account() || row.User == "" {
+		return "*", "", err
+	}
+	e, err := existing(a.tx, row.Account, userKind, row.User)
+	if err != nil {
+		return "", "", err
+	}
+	a.resourceTags(e)
+	return e.arn(), cloudTrailType(userKind), nil
 }
 
 func (a *access) callerName() string {

@@ -238,6 +238,8 @@ func (s *Service) DeleteAccessKey(ctx context.Context, in *api.DeleteAccessKeyIn
 			return err
 		}
 		r.tx.Delete(control.TableAccessKey, keyKey(r.tx, row.ID))
+		r.tx.Delete(control.TableIAMUse, keyKey(r.tx, row.ID))
+		r.tx.After(func() { s.uses.forget(row.ID) })
 		if e == nil {
 			return nil
 		}

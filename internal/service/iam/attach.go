@@ -29,6 +29,8 @@ func (s *Service) attach(ctx context.Context, k kind, owner, name string) error 
 			return err
 		case p == nil:
 			return notFound("Policy %s does not exist or is not attachable.", name)
+		case strings.HasPrefix(p.Path, servicePath):
+			return notAttachable()
 		case slices.Contains(e.Attached, name):
 			return nil
 		case len(e.Attached) >= maxAttached:

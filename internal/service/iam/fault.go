@@ -90,6 +90,12 @@ func protected(e *entity) error {
 	return refuse(fault.Conflict, text, &api.UnmodifiableEntityException{Message: text})
 }
 
+// notAttachable is for policies of service-linked roles.
+func notAttachable() error {
+	text := "Cannot attach a Service Role Policy to a Customer Role."
+	return refuse(fault.Invalid, text, &api.PolicyNotAttachableException{Message: text})
+}
+
 // clientText is the text of an error of the policy parser.
 func clientText(err error) string {
 	if e, ok := errors.AsType[*fault.Error](err); ok {

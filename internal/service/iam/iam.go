@@ -33,6 +33,7 @@ type Service struct {
 	api.Unimplemented
 	db        *control.DB
 	documents documentCache
+	uses      uses
 }
 
 var (
@@ -48,6 +49,7 @@ func New(db *control.DB) *Service { return &Service{db: db} }
 type accountRow struct {
 	Account string    `json:"account"`
 	Created time.Time `json:"created"`
+	Alias   string    `json:"alias,omitempty"`
 }
 
 // scope is the MAC that stands for an account in store keys (16).

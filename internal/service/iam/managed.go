@@ -1,6 +1,8 @@
 package iam
 
 import (
+	"crypto/sha256"
+	"encoding/base32"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +15,8 @@ import (
 
 // published is one managed policy of AWS.
 type published struct {
+	// The id is empty where no publication shows it: then it follows from the name.
+	// The name stands with its path, but for the first /.
 	id, name, version string
 	created, updated  string // dates
 	description       string
@@ -77,8 +81,8 @@ var publishedPolicies = []published{
 			`"sqs:GetQueueAttributes","sqs:GetQueueUrl","sqs:ListDeadLetterSourceQueues",` +
 			`"sqs:ListQueues","sqs:ListMessageMoveTasks"],"Resource":"*"}]}`,
 	}, {
-		"ANPAJLKBROJNQYDDXOOGG", "AmazonMQFullAccess", "v5", "2017-11-28", "2020-11-04",
-		"Provides full access to AmazonMQ via our API/SDK.",
+		"", "AmazonMQFullAccess", "v5", "2017-11-28", "2020-11-04",
+		"Provides full access to AmazonMQ via the AWS Management Console.",
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["mq:*",` +
 			`"cloudformation:CreateStack","ec2:CreateNetworkInterface",` +
 			`"ec2:CreateNetworkInterfacePermission","ec2:DeleteNetworkInterface",` +
@@ -92,11 +96,48 @@ var publishedPolicies = []published{
 			`{"Action":"iam:CreateServiceLinkedRole","Effect":"Allow","Resource":"*",` +
 			`"Condition":{"StringLike":{"iam:AWSServiceName":"mq.amazonaws.com"}}}]}`,
 	}, {
-		"ANPAJSKI4KSGRQZKWCZKC", "AmazonMQReadOnlyAccess", "v2", "2017-11-28", "2017-11-28",
+		"", "AmazonMQReadOnlyAccess", "v2", "2017-11-28", "2017-11-28",
+		"Provides read only access to AmazonMQ via the AWS Management Console.",
+		`{"Version":"2012-10-17","Statement":[{"Action":["mq:Describe*","mq:List*",` +
+			`"ec2:DescribeNetworkInterfaces","ec2:DescribeSecurityGroups",` +
+			`"ec2:DescribeSubnets","ec2:DescribeVpcs"],"Effect":"Allow","Resource":"*"}]}`,
+	}, {
+		"", "AmazonMQApiFullAccess", "v2", "2018-12-18", "2020-11-04",
+		"Provides full access to AmazonMQ via our API/SDK.",
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["mq:*",` +
+			`"ec2:CreateNetworkInterface","ec2:CreateNetworkInterfacePermission",` +
+			`"ec2:DeleteNetworkInterface","ec2:DeleteNetworkInterfacePermission",` +
+			`"ec2:DetachNetworkInterface","ec2:DescribeInternetGateways",` +
+			`"ec2:DescribeNetworkInterfaces","ec2:DescribeNetworkInterfacePermissions",` +
+			`"ec2:DescribeRouteTables","ec2:DescribeSecurityGroups","ec2:DescribeSubnets",` +
+			`"ec2:DescribeVpcs"],"Resource":"*"},{"Effect":"Allow","Action":[` +
+			`"logs:CreateLogGroup"],"Resource":["arn:aws:logs:*:*:log-group:/aws/amazonmq/*"]},` +
+			`{"Action":"iam:CreateServiceLinkedRole","Effect":"Allow","Resource":"*",` +
+			`"Condition":{"StringLike":{"iam:AWSServiceName":"mq.amazonaws.com"}}}]}`,
+	}, {
+		"", "AmazonMQApiReadOnlyAccess", "v1", "2018-12-18", "2018-12-18",
 		"Provides read only access to AmazonMQ via our API/SDK.",
 		`{"Version":"2012-10-17","Statement":[{"Action":["mq:Describe*","mq:List*",` +
 			`"ec2:DescribeNetworkInterfaces","ec2:DescribeSecurityGroups",` +
 			`"ec2:DescribeSubnets","ec2:DescribeVpcs"],"Effect":"Allow","Resource":"*"}]}`,
+	}, {
+		"", "aws-service-role/AmazonMQServiceRolePolicy", "v1", "2020-11-04",
+		"2020-11-04", "Service Linked Role Policy for AWS Amazon MQ",
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":[` +
+			`"ec2:DescribeVpcEndpoints"],"Resource":"*"},{"Effect":"Allow","Action":[` +
+			`"ec2:CreateVpcEndpoint"],"Resource":["arn:aws:ec2:*:*:vpc/*",` +
+			`"arn:aws:ec2:*:*:subnet/*","arn:aws:ec2:*:*:security-group/*"]},` +
+			`{"Effect":"Allow","Action":["ec2:CreateVpcEndpoint"],"Resource":[` +
+			`"arn:aws:ec2:*:*:vpc-endpoint/*"],"Condition":{"StringEquals":{` +
+			`"aws:RequestTag/AMQManaged":"true"}}},{"Effect":"Allow","Action":[` +
+			`"ec2:CreateTags"],"Resource":"arn:aws:ec2:*:*:vpc-endpoint/*","Condition":{` +
+			`"StringEquals":{"ec2:CreateAction":"CreateVpcEndpoint"}}},{"Effect":"Allow",` +
+			`"Action":["ec2:DeleteVpcEndpoints"],"Resource":` +
+			`"arn:aws:ec2:*:*:vpc-endpoint/*","Condition":{"StringEquals":{` +
+			`"ec2:ResourceTag/AMQManaged":"true"}}},{"Effect":"Allow","Action":[` +
+			`"logs:PutLogEvents","logs:DescribeLogStreams","logs:DescribeLogGroups",` +
+			`"logs:CreateLogStream","logs:CreateLogGroup"],"Resource":[` +
+			`"arn:aws:logs:*:*:log-group:/aws/amazonmq/*"]}]}`,
 	},
 }
 
@@ -104,8 +145,14 @@ var publishedPolicies = []published{
 func (p *published) entity() *entity {
 	created, _ := time.Parse(time.DateOnly, p.created) // constants; a test reads them all
 	updated, _ := time.Parse(time.DateOnly, p.updated)
+	at := strings.LastIndexByte(p.name, '/') + 1
+	id := p.id
+	if id == "" {
+		digest := sha256.Sum256([]byte(p.name))
+		id = kinds[policyKind].prefix + base32.StdEncoding.EncodeToString(digest[:])[:17]
+	}
 	return &entity{
-		Kind: policyKind, Account: ownedByAWS, ID: p.id, Name: p.name, Path: "/",
+		Kind: policyKind, Account: ownedByAWS, ID: id, Name: p.name[at:], Path: "/" + p.name[:at],
 		Created: created, Policy: &policyPart{
 			Description: p.description, Updated: updated, Default: p.version,
 			Versions: []version{{p.version, p.document, updated}},
