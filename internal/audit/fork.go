@@ -44,12 +44,13 @@ type identity struct {
 	forks    []Fork
 }
 
-// settle reads who this store is, or notes it: at the first start of all, and at
-// the first start of a copy, which leaves the original at these sizes.
+// settle reads who this store is, or notes it: at the first start of all, with a
+// first head, and at the first start of a copy, which leaves the original where its
+// trees end.
 func settle(
-	ctx context.Context, db *control.DB, store StoreID, from *Fork,
-	sizes map[store.ShardID]uint64, now time.Time,
+	ctx context.Context, db *control.DB, cfg *HeadConfig, ends map[store.ShardID]edge,
 ) (*identity, error) {
+	store, now := cfg.Store, cfg.Now()
 	id := &identity{StoreID: store}
 	err := db.Update(ctx, func(_ context.Context, tx *control.Tx) error {
 		k, err := keys(tx, store)
@@ -60,13 +61,39 @@ func settle(
 			return fmt.Errorf("signing key: %w", err)
 		}
 		id.verifier = k.Verifier
-		id.forks, err = follow(tx, store.Incarnation, from, sizes, now)
+		if id.forks, err = follow(tx, store.Incarnation, cfg.From, ends, now); err != nil {
+			return err
+		}
+		_, found, err := tx.Get(control.TableHead, []byte(rowLast))
+		if found || err != nil {
+			return err
+		}
+		msg, err := id.head(ends, now).sign(id.signer)
+		tx.Put(control.TableHead, []byte(rowLast), msg)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the trail's identity: %w", err)
 	}
 	return id, nil
+}
+
+// head gives the head over trees that end so.
+func (id *identity) head(ends map[store.ShardID]edge, now time.Time) *head {
+	h := &head{StoreID: id.StoreID, time: now.UTC(), forks: id.forks}
+	for _, shard := range sorted(ends) {
+		e := ends[shard]
+		h.trees = append(h.trees, treeHead{shard, e.size, e.root()})
+	}
+	return h
+}
+
+func edgeSizes(ends map[store.ShardID]edge) map[store.ShardID]uint64 {
+	m := map[store.ShardID]uint64{}
+	for id, e := range ends {
+		m[id] = e.size
+	}
+	return m
 }
 
 // signerName is the name in the key of a store.
@@ -91,7 +118,7 @@ func keys(tx *control.Tx, s StoreID) (*keyPair, error) {
 // follow gives the forks of this store, with that of a copy which starts for the
 // first time.
 func follow(
-	tx *control.Tx, now ID, from *Fork, sizes map[store.ShardID]uint64, at time.Time,
+	tx *control.Tx, now ID, from *Fork, ends map[store.ShardID]edge, at time.Time,
 ) ([]Fork, error) {
 	o := &origin{Version: rowVersion, Incarnation: now}
 	text, found, err := tx.Get(control.TableTree, []byte(rowOrigin))
@@ -107,7 +134,7 @@ func follow(
 		return o.Forks, nil
 	}
 	if found {
-		f := Fork{Incarnation: o.Incarnation, Time: at.UTC(), Sizes: sizes}
+		f := Fork{Incarnation: o.Incarnation, Time: at.UTC(), Sizes: edgeSizes(ends)}
 		if from != nil && from.Incarnation == o.Incarnation {
 			f.Backup = from.Backup
 		}

@@ -61,11 +61,7 @@ func newHeads(ctx context.Context, l *Log, cfg HeadConfig) (*heads, error) {
 	if err != nil {
 		return nil, err
 	}
-	sizes := map[store.ShardID]uint64{}
-	for id, e := range ends {
-		sizes[id] = e.size
-	}
-	if h.id, err = settle(ctx, l.db, cfg.Store, cfg.From, sizes, cfg.Now()); err != nil {
+	if h.id, err = settle(ctx, l.db, &cfg, ends); err != nil {
 		return nil, err
 	}
 	if cfg.File != "" {
@@ -108,17 +104,11 @@ func (h *heads) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	next := &head{StoreID: h.id.StoreID, time: h.cfg.Now().UTC(), forks: h.id.forks}
-	sizes := map[store.ShardID]uint64{}
-	for _, id := range sorted(ends) {
-		e := ends[id]
-		sizes[id] = e.size
-		next.trees = append(next.trees, treeHead{id, e.size, e.root()})
-	}
+	sizes := edgeSizes(ends)
 	if maps.Equal(sizes, h.signed) {
 		return nil
 	}
-	msg, err := next.sign(h.id.signer)
+	msg, err := h.id.head(ends, h.cfg.Now()).sign(h.id.signer)
 	if err != nil {
 		return fmt.Errorf("sign: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -42,6 +43,27 @@ type Finding struct {
 	Time    *time.Time     `json:"time,omitempty"`  // of the event or head
 	Line    int            `json:"line,omitempty"`  // of the file of heads
 	Problem string         `json:"problem"`
+}
+
+// String begins with the place.
+func (f *Finding) String() string {
+	var b strings.Builder
+	if f.Line != 0 {
+		fmt.Fprintf(&b, "line %d ", f.Line)
+	}
+	if f.Shard != nil {
+		fmt.Fprintf(&b, "shard %d ", *f.Shard)
+	}
+	if f.Leaf != nil {
+		fmt.Fprintf(&b, "leaf %d ", *f.Leaf)
+	}
+	if f.Event != "" && f.Time != nil {
+		fmt.Fprintf(&b, "event of %s ", f.Time.Format(time.RFC3339Nano))
+	}
+	if b.Len() == 0 {
+		return f.Problem
+	}
+	return strings.TrimSpace(b.String()) + ": " + f.Problem
 }
 
 // TreeProof is what was shown of one tree.
@@ -116,6 +138,17 @@ func Verify(ctx context.Context, cfg VerifyConfig) (*Proof, error) {
 		}
 	}
 	return v.proof, nil
+}
+
+// VerifierKey gives the key that verifies the heads of a store, as package note
+// writes it.
+func VerifierKey(state *control.Inspection) (string, error) {
+	v := &verify{cfg: VerifyConfig{State: state}}
+	k := &keyPair{}
+	if err := v.row(rowKeyPair, k, &k.Version); err != nil {
+		return "", fmt.Errorf("the key that signs heads: %w", err)
+	}
+	return k.Verifier, nil
 }
 
 // verify is one run of Verify.

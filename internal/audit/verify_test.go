@@ -237,16 +237,16 @@ func TestVerifyExpired(t *testing.T) {
 	}
 }
 
-// TestVerifyTampering does to a directory what must be found, with the store's
-// keys; what changes everything that the store knows only heads kept elsewhere show.
-func TestVerifyTampering(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		do     func(v *vandal)
-		alone  string // found without the file of heads
-		heads  string // found with it
-		noLeaf bool   // the finding is of no leaf
-	}{
+// crime is what must be found.
+type crime struct {
+	do     func(v *vandal)
+	alone  string // found without the file of heads
+	heads  string // found with it
+	noLeaf bool   // the finding is of no leaf
+}
+
+func crimes() map[string]crime {
+	return map[string]crime{
 		"an event": {do: func(v *vandal) {
 			text := bytes.Replace(v.text[1], []byte("Describe"), []byte("Forget"), 1)
 			v.put(v.last, 2, v.keys[1], text)
@@ -287,7 +287,14 @@ func TestVerifyTampering(t *testing.T) {
 			v.put(v.last, 2, v.keys[3], nil)
 			v.rebuild()
 		}, heads: "the tree ends at 3 leaves"},
-	} {
+	}
+}
+
+// TestVerifyTampering does to a directory what must be found, with the store's
+// keys; what changes everything that the store knows only heads kept elsewhere show.
+func TestVerifyTampering(t *testing.T) {
+	t.Parallel()
+	for name, c := range crimes() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
@@ -356,8 +363,9 @@ func TestVerifyHeads(t *testing.T) {
 	lines := strings.SplitAfter(string(text), "\n")
 	file := filepath.Join(filepath.Dir(s.dir), "file")
 	for name, c := range map[string]struct{ text, want string }{
-		"whole":       {"# a comment\n\n" + string(text), ""},
-		"rewritten":   {strings.Replace(string(text), "tree 0 2", "tree 0 1", 1), "signature is wrong"},
+		"whole": {"# a comment\n\n" + string(text), ""},
+		"rewritten": {strings.Replace(string(text), "tree 0 2", "tree 0 1", 1),
+			"signature is wrong"},
 		"cut":         {lines[0][:40] + "\n" + cutLine + lines[1], ""},
 		"cut at last": {lines[0] + lines[1][:40], ""},
 		"garbage":     {lines[0] + "garbage\n" + lines[1], "cut short or not"},

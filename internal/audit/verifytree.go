@@ -172,8 +172,8 @@ func (t *treeVerify) fit() {
 		}
 		n := t.signed
 		t.add(Finding{Leaf: &n, Line: g.line, Time: &g.time, Problem: fmt.Sprintf(
-			"leaves %d to %d, up to the event of %s, are not those that were signed: %s has another root",
-			n, g.size-1, t.at.Format(time.RFC3339), g.name())})
+			"leaves %d to %d, up to the event of %s, are not those that were signed: "+
+				"%s has another root", n, g.size-1, t.at.Format(time.RFC3339), g.name())})
 		t.targets = nil
 	}
 }
@@ -185,8 +185,8 @@ func (t *treeVerify) unreached() {
 	}
 	g, n := t.targets[len(t.targets)-1], t.grown.size
 	t.add(Finding{Leaf: &n, Line: g.line, Time: &g.time, Problem: fmt.Sprintf(
-		"the tree ends at %d leaves, %s knows %d: the tail was cut off, or an old copy was put back",
-		n, g.name(), g.size)})
+		"the tree ends at %d leaves, %s knows %d: the tail was cut off, or an old copy was "+
+			"put back", n, g.name(), g.size)})
 }
 
 // edge compares the stored edge with the leaves.
