@@ -129,6 +129,22 @@ func TestAlteredToken(t *testing.T) {
 	}
 }
 
+// TestNamelessGrant: a grant without a name is listed with an empty one, as the KMS
+// developer guide shows ("Viewing grants"); Ansible reads it.
+func TestNamelessGrant(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	name := w.key("root", object{})
+	w.must("root", "CreateGrant", object{
+		"KeyId": name, "GranteePrincipal": "mq.amazonaws.com", "Operations": []string{"Decrypt"},
+	}, nil)
+	var out struct{ Grants []object }
+	w.must("root", "ListGrants", object{"KeyId": name}, &out)
+	if v, ok := out.Grants[0]["Name"]; !ok || v != "" {
+		t.Errorf("%v", out.Grants)
+	}
+}
+
 // TestIndexesGo: nothing stays behind of grants that ended.
 func TestIndexesGo(t *testing.T) {
 	t.Parallel()

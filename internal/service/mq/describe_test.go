@@ -25,11 +25,7 @@ func TestListPages(t *testing.T) {
 	var got []string
 	token := ""
 	for pages := 1; ; pages++ {
-		path := "?maxResults=2"
-		if token != "" {
-			path += "&nextToken=" + token
-		}
-		status, out := w.mq("ROOT", "GET", path, nil)
+		status, out := w.mq("ROOT", "GET", "?maxResults=2&nextToken="+token, nil)
 		if status != 200 {
 			t.Fatalf("%d %v", status, out)
 		}

@@ -31,7 +31,7 @@ func (s *Service) page(
 	if size != nil {
 		p.size = int(*size)
 	}
-	if token == nil {
+	if token == nil || *token == "" { // Ansible begins with an empty one
 		return p, nil
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(*token)

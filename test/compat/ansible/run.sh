@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Lets Ansible's RabbitMQ modules that speak the management API drive the built binary:
-# declare, declare again without a change, remove. It needs Python 3 with venv
-# and pip's registry; Ansible is installed once in COFFER_COMPAT_CACHE. The other modules
-# run rabbitmqctl on the broker's machine, which Coffer has not; rabbitmq_publish speaks
-# TLS only with a certificate of its own.
+# Lets Ansible drive the built binary, by its RabbitMQ modules that speak the management
+# API and by its AWS modules: declare, declare again without a change, remove. It needs
+# Python 3 with venv and pip's registry; Ansible is installed once in
+# COFFER_COMPAT_CACHE. The other modules of RabbitMQ run rabbitmqctl on the broker's
+# machine, which Coffer has not; rabbitmq_publish speaks TLS only with a certificate of
+# its own.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -47,20 +48,24 @@ u = urllib.parse.urlsplit(sys.argv[1])
 print(u.username, u.password, u.hostname, u.port)' "$COFFER_MANAGEMENT_URL")
 
 export ANSIBLE_LOCALHOST_WARNING=False ANSIBLE_HOME=$work/ansible ANSIBLE_NOCOLOR=1
-# play CHANGED VARIABLE…: runs the playbook, which must change that many things.
+export ANSIBLE_DEPRECATION_WARNINGS=False
+# play BOOK CHANGED STATE: runs the playbook, which must change that many things.
 play() {
-	local changed=$1
-	shift
-	"$venv/bin/ansible-playbook" -i localhost, playbook.yml \
+	"$venv/bin/ansible-playbook" -i localhost, "$1" \
 		-e ansible_python_interpreter="$venv/bin/python" -e user="$user" \
-		-e password="$password" -e host="$host" -e api_port="$port" -e ca="$COFFER_CA" "$@" | tee "$work/out"
-	grep -q " changed=$changed .* failed=0" "$work/out" ||
-		{ echo "it did not change $changed things"; exit 1; }
+		-e password="$password" -e host="$host" -e api_port="$port" -e ca="$COFFER_CA" \
+		-e endpoint="$AWS_ENDPOINT_URL" -e state="$3" | tee "$work/out"
+	grep -q " changed=$2 .* failed=0" "$work/out" ||
+		{ echo "$1 did not change $2 things"; exit 1; }
 }
-play 4 -e state=present
-play 0 -e state=present
+play playbook.yml 4 present
+play playbook.yml 0 present
 shown=$(curl --silent --show-error --fail --cacert "$COFFER_CA" \
 	"$COFFER_MANAGEMENT_URL/api/queues/%2F/eu%2Forders?columns=arguments")
 [[ $shown = *'"x-max-length":100'*'"x-queue-type":"quorum"'* ]] ||
 	{ echo "the queue has $shown"; exit 1; }
-play 2 -e state=absent
+play playbook.yml 2 absent
+
+play aws.yml 7 present
+play aws.yml 0 present
+play aws.yml 6 absent

@@ -1809,7 +1809,7 @@ type GrantListEntry struct {
 	GranteeServicePrincipal  string            `aws:"GranteeServicePrincipal,ServicePrincipalType"`
 	IssuingAccount           string            `aws:"IssuingAccount,PrincipalIdType"`
 	KeyId                    string            `aws:"KeyId,KeyIdType"`
-	Name                     string            `aws:"Name,GrantNameType"`
+	Name                     string            `aws:"Name,GrantNameType,required"`
 	Operations               []string          `aws:"Operations,GrantOperationList"`
 	RetiringPrincipal        string            `aws:"RetiringPrincipal,PrincipalIdType"`
 	RetiringServicePrincipal string            `aws:"RetiringServicePrincipal,ServicePrincipalType"`
