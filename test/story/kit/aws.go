@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/mq"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -23,6 +24,7 @@ type AWS struct {
 	MQ    *mq.Client
 	Trail *cloudtrail.Client
 	STS   *sts.Client
+	IAM   *iam.Client
 }
 
 // AWS gives clients that sign as the root user. They do not try again: an
@@ -48,6 +50,7 @@ func (s *Server) AWSAs(id, secret string) *AWS {
 	return &AWS{
 		KMS: kms.NewFromConfig(cfg), MQ: mq.NewFromConfig(cfg),
 		Trail: cloudtrail.NewFromConfig(cfg), STS: sts.NewFromConfig(cfg),
+		IAM: iam.NewFromConfig(cfg),
 	}
 }
 
