@@ -15,8 +15,8 @@ import (
 
 // options are the flags of serve that node.Config does not hold as they are.
 type options struct {
-	config, ports string
-	log           telemetry.LogConfig
+	config, ports, names string
+	log                  telemetry.LogConfig
 }
 
 func serveCommand() *cobra.Command {
@@ -77,7 +77,11 @@ func serveCommand() *cobra.Command {
 			"neither x-consumer-timeout nor a policy says; 0 is for ever")
 	f.StringVar(&cfg.AuditHeads, "audit-heads", "",
 		"file, kept elsewhere, to append signed heads of the audit trail to")
+	f.StringVar(&cfg.Lint, "lint", "warn", "names, tags and descriptions that look like e-mail\n"+
+		"addresses, card numbers or keys: off, warn or refuse")
 	f.StringVar(&opt.log.Level, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&opt.names, "log-names", "plain",
+		"names that users gave people and things, in the log: plain, or hashed")
 	f.StringVar(&opt.log.Format, "log-format", "text", "text or json")
 	return c
 }
@@ -95,6 +99,14 @@ func serve(c *cobra.Command, cfg *node.Config, opt *options) error {
 		return fault.New(fault.Invalid, "--consumer-timeout: %v is negative", cfg.ConsumerTimeout)
 	case cfg.ConsumerTimeout == 0:
 		cfg.ConsumerTimeout = -1
+	}
+	switch opt.names {
+	case "hashed":
+		cfg.Names = &telemetry.Names{}
+		opt.log.Names = cfg.Names
+	case "plain":
+	default:
+		return fault.New(fault.Invalid, "--log-names: %q is neither plain nor hashed", opt.names)
 	}
 	log, err := telemetry.NewLogger(c.ErrOrStderr(), opt.log)
 	if err != nil {

@@ -18,8 +18,10 @@ import (
 
 	"coffer/internal/broker"
 	"coffer/internal/fault"
+	"coffer/internal/lint"
 	"coffer/internal/rabbitmq"
 	"coffer/internal/rootkey"
+	"coffer/internal/telemetry"
 	"coffer/internal/tlsx"
 )
 
@@ -90,8 +92,16 @@ type Config struct {
 	// before its channel is closed; 30 min, negative: for ever.
 	ConsumerTimeout time.Duration
 
+	// Lint says what is done about names, tags and descriptions that look like personal
+	// data or secrets: off, warn or refuse; "" is warn.
+	Lint     string
+	lintMode lint.Mode
+
 	Version string       // of the binary, shown to clients
 	Logger  *slog.Logger // slog.Default
+	// Names, if not nil, are those that Logger hides; they get a digest that all processes
+	// on the directory share.
+	Names *telemetry.Names
 
 	gauge *gauge // nil = nothing is measured
 }
@@ -135,6 +145,9 @@ func (c *Config) fill() error {
 			"--tls-cert and --tls-key: give one key for each certificate")
 	}
 	var err error
+	if c.lintMode, err = lint.ParseMode(c.Lint); err != nil {
+		return fault.New(fault.Invalid, "--lint: %v", err)
+	}
 	if c.tlsProfile, err = tlsProfile(c.TLSProfile); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -186,6 +187,11 @@ func (n *Node) openState(ctx context.Context) error {
 	}
 	if err == nil {
 		err = n.keeper.keep(n.root)
+	}
+	if n.cfg.Names != nil && err == nil {
+		n.cfg.Names.Use(func(name string) string {
+			return hex.EncodeToString(n.db.MAC("node/log-name", name)[:8])
+		})
 	}
 	if err == nil {
 		err = n.takeFiles()

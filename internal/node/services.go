@@ -40,7 +40,7 @@ const (
 func (n *Node) openServices(ctx context.Context) error {
 	n.rabbit = rabbitmq.New(n.core, n.db, rabbitmq.Config{
 		Logger: n.log, Dialect: dialect{}, Declarer: dialect{}, Build: n.cfg.Version,
-		Components: n.components(), LoginFrom: n.cfg.loginFrom,
+		Components: n.components(), LoginFrom: n.cfg.loginFrom, Lint: n.lint,
 	})
 	keys, err := kms.New(n.db, n.ring, kms.Config{Trail: n.trail})
 	if err != nil {
@@ -63,7 +63,7 @@ func (n *Node) openServices(ctx context.Context) error {
 		{API: &stsapi.API, Impl: sessions, Access: sessions},
 		{API: &iamapi.API, Impl: n.iam, Access: n.iam},
 		{API: &cofferapi.API, Impl: own, Access: own},
-	}, gateway.Config{Logger: n.log, Used: n.iam.NoteUse, Events: gateway.Events{
+	}, gateway.Config{Logger: n.log, Lint: n.cfg.lintMode, Used: n.iam.NoteUse, Events: gateway.Events{
 		Answered: func(service, op, code string, _ int, took time.Duration) {
 			requests.With(service, op, code).Observe(took.Seconds())
 		},

@@ -46,6 +46,10 @@ type Config struct {
 
 	LoginFrom LoginFrom // what of a certificate names its user
 
+	// Lint looks at a text that others can read, "user name" or "vhost description", when
+	// it is set; an error, of the kind [fault.Invalid], refuses it. Default: nobody looks.
+	Lint func(what, text string) error
+
 	// Components check the values of parameters that are for them, by their names. Errors
 	// have the kind [fault.Invalid]. Parameters of other components are refused.
 	Components map[string]func(Parameter) error
@@ -73,6 +77,7 @@ type Engine struct {
 	declarer   Declarer
 	build      string
 	login      LoginFrom
+	lint       func(what, text string) error
 
 	mu   sync.Mutex
 	open map[uuid.UUID]*Broker
@@ -93,6 +98,7 @@ func New(core *broker.Core, db *control.DB, cfg Config) *Engine {
 		core: core, db: db, hasher: NewHasher(), log: cfg.Logger, decoy: decoy(),
 		events: cfg.Events, components: cfg.Components, dialect: cfg.Dialect,
 		declarer: cfg.Declarer, build: cfg.Build, login: cfg.LoginFrom,
+		lint: cfg.Lint,
 		open: map[uuid.UUID]*Broker{},
 	}
 }

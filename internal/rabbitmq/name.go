@@ -26,6 +26,14 @@ func checkName(of, name string) error {
 	return nil
 }
 
+// looked looks at a text that others can read; see [Config].Lint.
+func (e *Engine) looked(what, text string) error {
+	if e.lint == nil {
+		return nil
+	}
+	return e.lint(what, text)
+}
+
 func checkTags(tags []string) error {
 	if len(tags) > maxTags {
 		return fault.New(fault.Invalid, "more than %d tags", maxTags)

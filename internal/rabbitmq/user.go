@@ -114,6 +114,11 @@ func (b *Broker) userRow(ctx context.Context, s *UserSpec) (row userRow, err err
 
 func (e *edit) putUser(row userRow) (created bool, err error) {
 	_, ok := e.next.member(row.Name)
+	if !ok {
+		if err := e.b.engine.looked("user name", row.Name); err != nil {
+			return false, err
+		}
+	}
 	u := e.next.user(row.Name)
 	row.Limits = u.row.Limits
 	u.row, u.known = row, true

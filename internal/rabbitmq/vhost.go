@@ -78,6 +78,9 @@ func (e *edit) putVhost(ctx context.Context, v Vhost) (created bool, err error) 
 	}
 	var next vhost
 	old, ok := e.next.vhosts[v.Name]
+	if err := e.lintVhost(old, v); err != nil {
+		return false, err
+	}
 	if ok {
 		next = *old
 	} else if err := e.newVhost(ctx, &next.row, v.Name); err != nil {
@@ -88,6 +91,19 @@ func (e *edit) putVhost(ctx context.Context, v Vhost) (created bool, err error) 
 	e.next.vhosts[v.Name] = &next
 	e.tell(Change{What: "vhost.put", Vhost: v.Name})
 	return !ok, e.put(rowVhost, &next.row, v.Name)
+}
+
+// lintVhost looks at what is new of a virtual host.
+func (e *edit) lintVhost(old *vhost, v Vhost) error {
+	if old == nil {
+		if err := e.b.engine.looked("vhost name", v.Name); err != nil {
+			return err
+		}
+	}
+	if old != nil && old.row.Description == v.Description {
+		return nil
+	}
+	return e.b.engine.looked("vhost description", v.Description)
 }
 
 // newVhost gives a virtual host its namespace. One that was made and could not be opened

@@ -24,6 +24,8 @@ type LogConfig struct {
 	// Level is debug, info, warn or error: the lowest that is written.
 	// Default: info.
 	Level string
+	// Names, if not nil, hides the names that users gave.
+	Names *Names
 }
 
 // NewLogger makes a logger that writes to w, a line an event, with times in
@@ -34,6 +36,11 @@ func NewLogger(w io.Writer, cfg LogConfig) (*slog.Logger, error) {
 		return nil, err
 	}
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: utc}
+	if n := cfg.Names; n != nil {
+		options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+			return n.hide(groups, utc(groups, a))
+		}
+	}
 	switch cfg.Format {
 	case "", "text":
 		return slog.New(slog.NewTextHandler(w, options)), nil

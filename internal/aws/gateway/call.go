@@ -5,6 +5,7 @@ import (
 
 	"coffer/internal/audit"
 	"coffer/internal/aws/sigv4"
+	"coffer/internal/lint"
 	"coffer/internal/policy"
 )
 
@@ -31,6 +32,7 @@ type Call struct {
 	shared      bool   // the event has a sharedEventID
 	plain       bool   // the request came without TLS
 	unshown     []string
+	found       []lint.Finding
 	sealed      string            // why the call was denied, for DecodeAuthorizationMessage
 	grants      map[string]string // by resource: the grant that allowed
 }

@@ -8,6 +8,7 @@ import (
 
 	"coffer/internal/audit"
 	"coffer/internal/aws/wire"
+	"coffer/internal/lint"
 )
 
 // eventVersion is the version of CloudTrail's record format that events have.
@@ -44,6 +45,9 @@ func (g *Gateway) newEvent(s *service, op *wire.Op, in any, call *Call) *audit.E
 	p := s.codec.Audit(in)
 	for _, name := range call.unshown {
 		delete(p, name)
+	}
+	if !op.ReadOnly && g.cfg.Lint != lint.Off {
+		call.found = lint.Request(op.Name, p)
 	}
 	if len(p) > 0 {
 		e.RequestParameters = fit("requestParameters", p)

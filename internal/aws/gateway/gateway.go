@@ -23,6 +23,7 @@ import (
 	"coffer/internal/aws/sigv4"
 	"coffer/internal/aws/wire"
 	"coffer/internal/control"
+	"coffer/internal/lint"
 	"coffer/internal/policy"
 )
 
@@ -83,6 +84,9 @@ type Config struct {
 	// Used, if not nil, is told of each request with long-term credentials whose
 	// signature is right, before it is decided. Its error fails the request.
 	Used func(ctx context.Context, accessKeyID, service, region string) error
+	// Lint says what is done about names, tags and descriptions that look like personal
+	// data or secrets; default lint.Warn.
+	Lint lint.Mode
 }
 
 // Events tells a listener what happened; each may be nil and must not block.

@@ -11,6 +11,7 @@ import (
 	"coffer/internal/aws/wire"
 	"coffer/internal/control"
 	"coffer/internal/fault"
+	"coffer/internal/lint"
 )
 
 // trail gathers the events of a call and of the calls it makes, in order.
@@ -42,6 +43,9 @@ func (g *Gateway) run(ctx context.Context, s *service, op *wire.Op, in any, call
 	call.event = g.newEvent(s, op, in, call)
 	ctx = context.WithValue(ctx, callKey{}, call)
 	prepared, err := guarded(func() (context.Context, error) {
+		if err := g.lint(ctx, s, call); err != nil {
+			return ctx, err
+		}
 		if p, ok := s.Impl.(Preparer); ok {
 			return p.Prepare(ctx, op, in)
 		}
@@ -87,6 +91,7 @@ func (g *Gateway) perform(
 	out, err := op.Call(ctx, s.Impl, in)
 	if err == nil && !op.ReadOnly && !call.trail.shown[call.event] {
 		if m := s.codec.Audit(out); len(m) > 0 {
+			lint.Scrub(m, call.hidden())
 			call.event.ResponseElements = fit("responseElements", m)
 		}
 	}

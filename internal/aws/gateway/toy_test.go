@@ -18,6 +18,9 @@ type putInput struct {
 	Name   string `aws:"Name,Name,required"`
 	Secret string `aws:"Secret,,sensitive"`
 	Note   string `aws:"Note,"`
+
+	Description string   `aws:"Description,"`
+	Tags        []string `aws:"Tags,"`
 	// Then is how the call ends: "", "invalid", "broken", "panic", "501".
 	Then string `aws:"Then,"`
 }
@@ -35,6 +38,7 @@ type nestInput struct {
 
 type answer struct {
 	Name   string `aws:"Name,"`
+	About  string `aws:"About,"`
 	Secret string `aws:"Secret,,sensitive"`
 }
 
@@ -91,7 +95,7 @@ func (s *toy) Put(ctx context.Context, in *putInput) (*answer, error) {
 		tx.Put(control.TableMQ, []byte(in.Name), []byte{1})
 		return end(in.Then)
 	})
-	return &answer{Name: in.Name, Secret: "shown once"}, err
+	return &answer{Name: in.Name, About: in.Description, Secret: "shown once"}, err
 }
 
 func (s *toy) Get(_ context.Context, in *getInput) (*answer, error) {

@@ -146,6 +146,12 @@ func (c *Codec) Validate(in any) error {
 	return chk.err()
 }
 
+// Refuse gives the error of a request that breaks rules which the model does not know.
+func (c *Codec) Refuse(found []Violation) error {
+	invalid, _ := c.proto.codes()
+	return &ValidationError{Violations: found, Count: len(found), code: invalid}
+}
+
 // Audit renders an input, an output or an exception for an audit record: the
 // members' wire names with the first letter lowered, as CloudTrail has them,
 // without sensitive members and without blobs. Times are RFC 3339 in UTC.
