@@ -63,7 +63,8 @@ func (n *Node) openServices(ctx context.Context) error {
 		{API: &stsapi.API, Impl: sessions, Access: sessions},
 		{API: &iamapi.API, Impl: n.iam, Access: n.iam},
 		{API: &cofferapi.API, Impl: own, Access: own},
-	}, gateway.Config{Logger: n.log, Lint: n.cfg.lintMode, Used: n.iam.NoteUse, Events: gateway.Events{
+	}, gateway.Config{Logger: n.log, Used: n.iam.NoteUse,
+		Lint: n.cfg.lintMode, Events: gateway.Events{
 		Answered: func(service, op, code string, _ int, took time.Duration) {
 			requests.With(service, op, code).Observe(took.Seconds())
 		},
