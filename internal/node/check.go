@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"coffer/internal/fault"
 	"coffer/internal/rootkey"
 	"coffer/internal/seal"
+	"coffer/internal/service/iam"
 	"coffer/internal/store"
 	"coffer/internal/store/embedded"
 )
@@ -188,7 +190,7 @@ func (c *checking) shard(
 	case id == 0:
 		r.Holds = "control state"
 		if c.state != nil {
-			r.Rows, err = c.state.Check(ctx, nil, damaged)
+			r.Rows, err = c.control(ctx, damaged)
 		}
 	case last:
 		r.Holds = "events"
@@ -209,6 +211,25 @@ func (c *checking) shard(
 	}
 	c.report.Shards = append(c.report.Shards, r)
 	return err
+}
+
+// control reads shard 0: every row, and what those of users and roles say of each
+// other.
+func (c *checking) control(ctx context.Context, damaged func(row string, err error)) (
+	rows int64, err error,
+) {
+	people := iam.NewCheck(c.state)
+	rows, err = c.state.Check(ctx, func(t control.Table, id, value []byte) {
+		if err := people.Row(t, id, value); err != nil {
+			damaged(fmt.Sprintf("%s entry %x", t, id), err)
+		}
+	}, damaged)
+	if err == nil {
+		for _, err := range people.Relations() {
+			damaged("users, roles and policies", err)
+		}
+	}
+	return rows, err
 }
 
 // beside checks the files of the data directory that clients read.

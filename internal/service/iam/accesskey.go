@@ -52,7 +52,7 @@ func newAccessKey() AccessKey {
 	}
 }
 
-func keyKey(tx *control.Tx, id string) []byte { return tx.MAC("iam/access-key", id) }
+func keyKey(m macs, id string) []byte { return m.MAC("iam/access-key", id) }
 
 func (k *keyRow) save(tx *control.Tx) error {
 	return put(tx, control.TableAccessKey, keyKey(tx, k.ID), k)

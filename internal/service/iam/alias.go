@@ -9,7 +9,7 @@ import (
 
 // aliasKey is a key of control.TableIAMAlias: MAC of an account's alias (16), of
 // which no two accounts have the same. The row is the account's number.
-func aliasKey(tx *control.Tx, alias string) []byte { return tx.MAC("iam/alias", alias) }
+func aliasKey(m macs, alias string) []byte { return m.MAC("iam/alias", alias) }
 
 // CreateAccountAlias names the account instead of the name it has.
 func (s *Service) CreateAccountAlias(ctx context.Context, in *api.CreateAccountAliasInput) (

@@ -86,17 +86,17 @@ func entityARN(account string, k kind, path, name string) string {
 	return arn.New("iam", "", account, kinds[k].part+path+name).String()
 }
 
-func entityPrefix(tx *control.Tx, account string, k kind) []byte {
-	return append(scope(tx, account), byte(k))
+func entityPrefix(m macs, account string, k kind) []byte {
+	return append(scope(m, account), byte(k))
 }
 
-func entityKey(tx *control.Tx, account string, k kind, id string) []byte {
-	return append(entityPrefix(tx, account, k), id...)
+func entityKey(m macs, account string, k kind, id string) []byte {
+	return append(entityPrefix(m, account, k), id...)
 }
 
 // nameKey is a key of control.TableIAMName: MAC of the name without its case (16).
-func nameKey(tx *control.Tx, account string, k kind, name string) []byte {
-	return tx.MAC("iam/name", account, string(rune(k)), strings.ToLower(name))
+func nameKey(m macs, account string, k kind, name string) []byte {
+	return m.MAC("iam/name", account, string(rune(k)), strings.ToLower(name))
 }
 
 // newID makes a unique id: a prefix by kind and 17 letters and digits.

@@ -33,8 +33,8 @@ func (e *entity) group() *api.Group {
 
 // memberKey is a key of control.TableIAMLink: MAC of the account (16), 'm', id of
 // the group, id of the user. The row is empty.
-func memberKey(tx *control.Tx, group *entity, user string) []byte {
-	key := append(append(scope(tx, group.Account), 'm'), group.ID...)
+func memberKey(m macs, group *entity, user string) []byte {
+	key := append(append(scope(m, group.Account), 'm'), group.ID...)
 	return append(key, user...)
 }
 

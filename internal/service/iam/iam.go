@@ -53,7 +53,13 @@ type accountRow struct {
 }
 
 // scope is the MAC that stands for an account in store keys (16).
-func scope(tx *control.Tx, account string) []byte { return tx.MAC("iam/account", account) }
+func scope(m macs, account string) []byte { return m.MAC("iam/account", account) }
+
+// macs makes the digests that stand for names in store keys: a unit of work, or the
+// inspection of a stopped store.
+type macs interface {
+	MAC(label string, parts ...string) []byte
+}
 
 // update runs fn in the unit of work of the call, and view one that reads.
 func (s *Service) update(ctx context.Context, fn func(*request) error) error {

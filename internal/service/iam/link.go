@@ -22,12 +22,12 @@ const (
 // linkPrefix begins the keys of control.TableIAMLink that tell who uses a policy:
 // MAC of the account (16), usage, MAC of the policy's ARN (16), kind, unique id.
 // The rows are empty.
-func linkPrefix(tx *control.Tx, account string, u usage, policy string) []byte {
-	return append(append(scope(tx, account), byte(u)), tx.MAC("iam/policy", policy)...)
+func linkPrefix(m macs, account string, u usage, policy string) []byte {
+	return append(append(scope(m, account), byte(u)), m.MAC("iam/policy", policy)...)
 }
 
-func (e *entity) linkKey(tx *control.Tx, u usage, policy string) []byte {
-	return append(append(linkPrefix(tx, e.Account, u, policy), byte(e.Kind)), e.ID...)
+func (e *entity) linkKey(m macs, u usage, policy string) []byte {
+	return append(append(linkPrefix(m, e.Account, u, policy), byte(e.Kind)), e.ID...)
 }
 
 // users lists who uses a policy, in the order of kind and name.

@@ -14,6 +14,7 @@ import (
 	"coffer/internal/aws/gateway"
 	"coffer/internal/aws/wire"
 	"coffer/internal/control"
+	"coffer/internal/store"
 	"coffer/internal/store/memory"
 )
 
@@ -21,6 +22,7 @@ import (
 type world struct {
 	t      *testing.T
 	engine *memory.Engine
+	zero   store.Shard
 	db     *control.DB
 	svc    *Service
 	gw     *gateway.Gateway
@@ -43,12 +45,13 @@ func (w *world) open() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.zero = zero
 	last, err := w.engine.Open(w.t.Context(), 1)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	clock := func() time.Time { return w.now }
-	w.db, err = control.Open(w.t.Context(), zero, bytes.Repeat([]byte{7}, 32),
+	w.db, err = control.Open(w.t.Context(), zero, worldRoot(),
 		control.Config{Now: clock})
 	if err != nil {
 		w.t.Fatal(err)
@@ -144,3 +147,5 @@ func statement(effect string, actions []string) string {
 func (w *world) identify(id string) (*gateway.Identity, error) {
 	return w.svc.Identity(context.Background(), id, "")
 }
+
+func worldRoot() []byte { return bytes.Repeat([]byte{7}, 32) }
