@@ -72,6 +72,10 @@ func serveCommand() *cobra.Command {
 			"(default 5%, at least 512MiB, at most 8GiB)")
 	f.StringVar(&cfg.MaxMessage, "max-message-size", node.DefaultMaxMessage,
 		"size of the largest message, at most 128MiB")
+	f.StringVar(&cfg.Revocation, "revocation", node.Immediate,
+		"immediate takes keys away at once; delayed, as AWS does, after --revocation-delay")
+	f.DurationVar(&cfg.RevocationDelay, "revocation-delay", node.DefaultRevocationDelay,
+		"how long brokers keep a key that was disabled, with --revocation delayed")
 	f.DurationVar(&cfg.ConsumerTimeout, "consumer-timeout", node.DefaultConsumerTimeout,
 		"how long an AMQP 0-9-1 delivery may stay unsettled before its channel is closed, where\n"+
 			"neither x-consumer-timeout nor a policy says; 0 is for ever")

@@ -4,10 +4,11 @@
 //
 // Guarantees: when Fence returns, no goroutine is inside a seal or open with a
 // key under the fenced KMS key, none can begin one, and no key can come back
-// while the fence stands. A domain whose key cannot be had is locked: it refuses
-// with the reason, loses nothing, and opens again by itself when the KMS gives
-// the key. The keyring decides nothing: it asks the KMS through a [Source]. What
-// Go's memory manager copied cannot be wiped for certain.
+// while the fence stands, unless [Config.Delay] asks for AWS's way. A domain whose
+// key cannot be had is locked: it refuses with the reason, loses nothing, and opens
+// again by itself when the KMS gives the key. The keyring decides nothing: it asks
+// the KMS through a [Source]. What Go's memory manager copied cannot be wiped for
+// certain.
 package keyring
 
 import (
@@ -32,8 +33,11 @@ type Source interface {
 
 // Config tunes a Keyring; the zero value is the default.
 type Config struct {
-	Retry  time.Duration // pause before a failed source is asked again; default 2 s
-	Logger *slog.Logger  // default slog.Default
+	Retry time.Duration // pause before a failed source is asked again; default 2 s
+	// Delay makes fences no fences, as AWS has it: keys that are in memory stay there for
+	// so long after a change, and only then is the KMS asked. Default 0.
+	Delay  time.Duration
+	Logger *slog.Logger // default slog.Default
 	// Fenced is told of every fence after it stands: the KMS key, the domains
 	// that lost their key, and how long they took. Optional; must not block.
 	Fenced func(key string, domains []seal.DomainID, took time.Duration)
@@ -48,6 +52,7 @@ type Keyring struct {
 	domains map[seal.DomainID]*Domain
 	fences  []*fence
 	closed  bool
+	done    chan struct{} // closed with the keyring
 	refresh sync.WaitGroup
 }
 
@@ -72,7 +77,7 @@ func New(start uint32, cfg Config) *Keyring {
 	}
 	return &Keyring{
 		cfg: cfg, numbers: seal.NewNumbers(start),
-		domains: map[seal.DomainID]*Domain{},
+		domains: map[seal.DomainID]*Domain{}, done: make(chan struct{}),
 	}
 }
 
@@ -134,6 +139,9 @@ func (k *Keyring) FenceGrant(key, grant string, why error) (lift func()) {
 }
 
 func (k *Keyring) raise(f *fence) (lift func()) {
+	if k.cfg.Delay > 0 {
+		return sync.OnceFunc(func() { k.later(f) })
+	}
 	begin := time.Now()
 	if f.why == nil {
 		f.why = fault.New(fault.KeyUnavailable, "The key %s is being changed.", f.key)
@@ -184,6 +192,9 @@ func (k *Keyring) Recheck(key string) {
 // added later never open. It is idempotent.
 func (k *Keyring) Close() {
 	k.mu.Lock()
+	if !k.closed {
+		close(k.done)
+	}
 	k.closed = true
 	all := make([]*Domain, 0, len(k.domains))
 	for _, d := range k.domains {

@@ -38,6 +38,10 @@ const (
 	DefaultBrokerPorts    = "15700-15999"
 
 	DefaultConsumerTimeout = 30 * time.Minute
+
+	Immediate              = "immediate" // ways of Config.Revocation
+	Delayed                = "delayed"
+	DefaultRevocationDelay = 5 * time.Minute
 )
 
 // Config is everything that can be set. The zero value of a field is the
@@ -88,6 +92,12 @@ type Config struct {
 	MaxMessage      string
 	maxMessageBytes int
 
+	// Revocation is "immediate", or "delayed" as AWS's is: then brokers keep the keys they
+	// have for RevocationDelay (5 min) after a key was disabled or a grant revoked.
+	Revocation      string
+	RevocationDelay time.Duration
+	revocationDelay time.Duration
+
 	// ConsumerTimeout is how long a client of AMQP 0-9-1 may leave a delivery unsettled
 	// before its channel is closed; 30 min, negative: for ever.
 	ConsumerTimeout time.Duration
@@ -125,6 +135,8 @@ func (c *Config) fill() error {
 	set(&c.ManagementPort, DefaultManagementPort)
 	set(&c.BrokerPorts, DefaultBrokerPorts)
 	set(&c.ConsumerTimeout, DefaultConsumerTimeout)
+	set(&c.Revocation, Immediate)
+	set(&c.RevocationDelay, DefaultRevocationDelay)
 	set(&c.Version, "unknown")
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -135,6 +147,13 @@ func (c *Config) fill() error {
 		if port < 1 || port > 65535 {
 			return fault.New(fault.Invalid, "%s: %d is not a port", flag, port)
 		}
+	}
+	switch {
+	case c.Revocation == Delayed && c.RevocationDelay > 0:
+		c.revocationDelay = c.RevocationDelay
+	case c.Revocation != Immediate:
+		return fault.New(fault.Invalid, "--revocation: %q, by %v, is neither %s nor %s by a time",
+			c.Revocation, c.RevocationDelay, Immediate, Delayed)
 	}
 	if _, err := netip.ParseAddr(c.Listen); err != nil && c.Listen != "localhost" {
 		return fault.New(fault.Invalid,

@@ -203,7 +203,8 @@ func (n *Node) openState(ctx context.Context) error {
 		return err
 	}
 	n.ring = keyring.New(n.db.StartNumber(), keyring.Config{
-		Logger: n.log, Fenced: func(_ string, domains []seal.DomainID, took time.Duration) {
+		Logger: n.log, Delay: n.cfg.revocationDelay,
+		Fenced: func(_ string, domains []seal.DomainID, took time.Duration) {
 			if g := n.cfg.gauge; g != nil {
 				g.fenced()
 			}
