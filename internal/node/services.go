@@ -65,11 +65,11 @@ func (n *Node) openServices(ctx context.Context) error {
 		{API: &cofferapi.API, Impl: own, Access: own},
 	}, gateway.Config{Logger: n.log, Used: n.iam.NoteUse,
 		Lint: n.cfg.lintMode, Events: gateway.Events{
-		Answered: func(service, op, code string, _ int, took time.Duration) {
-			requests.With(service, op, code).Observe(took.Seconds())
-		},
-		Recorded: n.counts.recorded,
-	}})
+			Answered: func(service, op, code string, _ int, took time.Duration) {
+				requests.With(service, op, code).Observe(took.Seconds())
+			},
+			Recorded: n.counts.recorded,
+		}})
 	if err != nil {
 		return err
 	}

@@ -101,6 +101,9 @@ func TestClusterNeedsAll(t *testing.T) {
 		for _, name := range []string{"GrantId", "CreationDate", "IssuingAccount"} {
 			delete(look, name)
 		}
+		if look["Name"] == "" {
+			delete(look, "Name") // of a volume's grant
+		}
 		w.kms("ROOT", "CreateGrant", look)
 		w.settled(id, "CRITICAL_ACTION_REQUIRED")
 		why := w.describe(id)["actionsRequired"].([]any)[0].(object)["actionRequiredInfo"]
