@@ -129,8 +129,11 @@ func (e *Event) Username() string {
 	return ""
 }
 
-// attributes lists the name and value pairs that LookupEvents can search, each
-// once.
+// requestID is the attribute that LookupEvents does not have.
+const requestID = "RequestId"
+
+// attributes lists the name and value pairs that LookupEvents can search, and
+// RequestId, by which Coffer's own API finds what it explains, each once.
 func (e *Event) attributes() [][2]string {
 	readOnly := "false"
 	if e.ReadOnly {
@@ -139,7 +142,7 @@ func (e *Event) attributes() [][2]string {
 	list := [][2]string{
 		{"EventId", e.EventID}, {"EventName", e.EventName}, {"EventSource", e.EventSource},
 		{"ReadOnly", readOnly}, {"Username", e.Username()},
-		{"AccessKeyId", e.UserIdentity.AccessKeyID},
+		{"AccessKeyId", e.UserIdentity.AccessKeyID}, {requestID, e.RequestID},
 	}
 	for _, r := range e.Resources {
 		list = append(list, [2]string{"ResourceType", r.Type})

@@ -67,6 +67,8 @@ type Decision struct {
 	// AllowedByBoth, the identity policy's), of an explicit denial the denying
 	// statement; of other denials it is empty.
 	By Source
+	// With is the resource policy's statement where both allowed.
+	With Source
 
 	request Request
 }
@@ -74,13 +76,27 @@ type Decision struct {
 // ExplicitDeny reports whether a Deny statement decided: no Allow can help.
 func (d *Decision) ExplicitDeny() bool { return d.Reason == DeniedExplicitly }
 
+// Summary gives the decision in one line: what was asked, and what decided.
+func (d Decision) Summary() string {
+	text := d.request.Action + " on " + d.request.Resource
+	if !d.Allowed {
+		return text + ": denied, " + string(d.Reason)
+	}
+	text += ": allowed by " + d.By.String()
+	if d.With.Kind != FromNothing {
+		text += " with " + d.With.String()
+	}
+	return text
+}
+
 // verdict is the answer of one part of an evaluation.
 type verdict struct {
 	allowed bool
 	reason  Reason
 	by      Source
+	with    Source
 }
 
-func allow(r Reason, by Source) verdict { return verdict{true, r, by} }
+func allow(r Reason, by Source) verdict { return verdict{allowed: true, reason: r, by: by} }
 
 func deny(r Reason) verdict { return verdict{reason: r} }

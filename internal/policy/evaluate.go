@@ -18,7 +18,7 @@ package policy
 func Evaluate(r Request) Decision {
 	e := evaluation{request: &r}
 	v := e.decide()
-	return Decision{Allowed: v.allowed, Reason: v.reason, By: v.by, request: r}
+	return Decision{Allowed: v.allowed, Reason: v.reason, By: v.by, With: v.with, request: r}
 }
 
 func (e *evaluation) decide() verdict {
@@ -114,7 +114,7 @@ func (e *evaluation) byPolicies() verdict {
 	case needed && how == unnamed:
 		return deny(DeniedByDefault)
 	case needed && v.allowed:
-		return allow(AllowedByBoth, v.by)
+		return verdict{allowed: true, reason: AllowedByBoth, by: v.by, with: by}
 	case how != unnamed && v.reason == DeniedByDefault:
 		return deny(DeniedByIdentity)
 	}

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -10,9 +9,9 @@ import (
 const maxNotes = 16
 
 // Explain gives the decision in lines of text: what was asked, the reason,
-// what decided, and, of a denial, which statements and grants came near and
-// what would allow. It names policies, statements, condition keys and grants,
-// but no condition value. The text is stable for equal requests.
+// what decided, and, of a denial, which statements and grants came near, what
+// would allow and where to add it. It names policies, statements, condition keys
+// and grants, but no condition value. The text is stable for equal requests.
 func (d Decision) Explain() string {
 	var b strings.Builder
 	r := &d.request
@@ -25,8 +24,15 @@ func (d Decision) Explain() string {
 	if d.By.Kind != FromNothing {
 		fmt.Fprintf(&b, "by: %s\n", d.By)
 	}
+	if d.With.Kind != FromNothing {
+		fmt.Fprintf(&b, "with: %s\n", d.With)
+	}
 	e := evaluation{request: r}
-	if d.Allowed || d.Reason == DeniedRequest || d.ExplicitDeny() || !e.prepare() {
+	if d.Allowed || d.Reason == DeniedRequest || !e.prepare() {
+		return b.String()
+	}
+	if d.ExplicitDeny() {
+		e.explainDeny(&b, d.By)
 		return b.String()
 	}
 	notes := e.near()
@@ -37,9 +43,57 @@ func (d Decision) Explain() string {
 		fmt.Fprintf(&b, "near: %d more\n", len(notes)-maxNotes)
 	}
 	for _, w := range e.remedies(d.Reason) {
-		fmt.Fprintf(&b, "would allow: %s\n", w)
+		fmt.Fprintf(&b, "would allow: %s\n", w.text)
+		if w.add != "" {
+			fmt.Fprintf(&b, "  %s: %s\n", w.verb, w.add)
+		}
 	}
 	return b.String()
+}
+
+// explainDeny says what keeps a Deny from applying.
+func (e *evaluation) explainDeny(b *strings.Builder, by Source) {
+	s := e.denying(by)
+	if s == nil {
+		return
+	}
+	for i := range s.conditions {
+		fmt.Fprintf(b, "met: condition %s\n", &s.conditions[i])
+	}
+	text := "nothing beside it: no Allow and no grant beats a Deny. Change or remove the statement"
+	if len(s.conditions) > 0 {
+		text += ", or make a request that does not meet one of its conditions"
+	}
+	if s.notPrincipals {
+		text += ", or list the principal, the role behind its session and its account in NotPrincipal"
+	}
+	fmt.Fprintf(b, "would allow: %s\n", text)
+}
+
+// denying finds the statement that denied again.
+func (e *evaluation) denying(by Source) *statement {
+	r := e.request
+	list := [...]struct {
+		kind     SourceKind
+		policies []Policy
+	}{
+		{FromIdentity, r.Identity}, {FromBoundary, []Policy{r.Boundary}},
+		{FromSession, r.Session}, {FromResource, []Policy{r.ResourcePolicy}},
+	}
+	for _, l := range list {
+		for _, p := range l.policies {
+			if l.kind != by.Kind || p.Name != by.Name || p.Document == nil {
+				continue
+			}
+			for i := range p.Document.statements {
+				s := &p.Document.statements[i]
+				if s.deny && s.label == by.Statement && s.applies(e) {
+					return s
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // near lists what would have allowed but for one thing: statements that cover
@@ -50,7 +104,7 @@ func (e *evaluation) near() []string {
 	var notes []string
 	if r.OnlyGrant != "" {
 		if g := e.namedGrant(); g != nil && e.action != retireAction {
-			notes = append(notes, fmt.Sprintf("grant %s: %s", g.ID, g.hinders(e)))
+			notes = append(notes, fmt.Sprintf("grant %s: %s", g.ID, g.obstructs(e)))
 		}
 		return notes
 	}
@@ -64,8 +118,8 @@ func (e *evaluation) near() []string {
 	notes = e.nearIn(notes, &r.ResourcePolicy, FromResource)
 	for i := range r.Grants {
 		g := &r.Grants[i]
-		if why := g.hinders(e); why != otherGrantee {
-			notes = append(notes, fmt.Sprintf("grant %s: %s", g.ID, why))
+		if g.hinders(e) != otherGrantee {
+			notes = append(notes, fmt.Sprintf("grant %s: %s", g.ID, g.obstructs(e)))
 		}
 	}
 	return notes
@@ -85,54 +139,46 @@ func (e *evaluation) nearIn(notes []string, p *Policy, kind SourceKind) []string
 		case s.reach(e) == unnamed:
 			notes = append(notes, fmt.Sprintf("%s: it names other principals", source))
 		case c != nil:
-			notes = append(notes, fmt.Sprintf("%s: condition %s is not met", source, c))
+			notes = append(notes, fmt.Sprintf("%s: condition %s is not met%s", source, c, e.why(c)))
 		}
 	}
 	return notes
 }
 
-// remedies says what would allow, given the reason of the denial.
-func (e *evaluation) remedies(reason Reason) []string {
-	r := e.request
-	p := &r.Principal
-	identity := fmt.Sprintf("an Allow of %s in an identity policy of %s", r.Action, p)
-	resource := fmt.Sprintf("an Allow of %s for %s in the resource policy", r.Action, p)
-	var list []string
-	switch reason {
-	case DeniedByBoundary:
-		return []string{fmt.Sprintf("an Allow of %s in the permissions boundary", r.Action)}
-	case DeniedBySession:
-		return []string{fmt.Sprintf("an Allow of %s in a session policy", r.Action)}
-	case DeniedNoGrant, DeniedByGrant:
-		return []string{fmt.Sprintf("grant %s, if it let %s do %s", r.OnlyGrant, p, r.Action)}
-	case DeniedByIdentity:
-		list = append(list, identity)
-	case DeniedByResource:
-		list = append(list, resource)
-	default:
-		list = e.openings(identity, resource)
+// why says what of the request does not meet a condition.
+func (e *evaluation) why(c *condition) string {
+	if values := e.lookup(c.folded); values.len() == 0 {
+		return ": the request does not have the key"
 	}
-	if op, ok := strings.CutPrefix(r.Action, kmsPrefix); ok && slices.Contains(grantable[:], op) {
-		list = append(list, fmt.Sprintf("a grant of %s to %s", op, p))
+	if c.operator.family == ofPresence {
+		return ": the request has the key"
 	}
-	return list
+	return ": the request has another value"
 }
 
-// openings says what would allow where nothing does.
-func (e *evaluation) openings(identity, resource string) []string {
-	r := e.request
-	switch {
-	case !r.Principal.hasIdentity() || e.sameAccount() && r.Principal.Kind == Root:
-		return []string{resource}
-	case !e.sameAccount():
-		return []string{resource + ", with " + identity}
-	case r.RootOfTrust:
-		account := fmt.Sprintf("one for account %s, with ", r.Principal.Account)
-		return []string{resource, account + identity}
+// obstructs gives the obstacle of a grant, with the pair that is in the way.
+func (g *Grant) obstructs(e *evaluation) string {
+	o := g.hinders(e)
+	if o != otherContext {
+		return string(o)
 	}
-	list := []string{identity}
-	if r.ResourcePolicy.Document != nil {
-		list = append(list, resource)
+	pairs := e.request.EncryptionContext
+	for _, want := range []map[string]string{g.EncryptionContextEquals, g.EncryptionContextSubset} {
+		for _, name := range contextNames(want).many {
+			switch {
+			case hasFolded(pairs, name, want[name]):
+			case !hasName(pairs, name):
+				return fmt.Sprintf("%s: it has no pair %s", o, name)
+			default:
+				return fmt.Sprintf("%s: its pair %s has another value", o, name)
+			}
+		}
 	}
-	return list
+	return string(o) + ": it has more pairs than the constraint"
+}
+
+// hasName reports whether pairs have a name, which has no case.
+func hasName(pairs map[string]string, name string) bool {
+	v := contextValues(pairs, fold(name))
+	return v.len() > 0
 }

@@ -80,10 +80,11 @@ func (g *Gateway) decide(c *Check, call *Call) error {
 	d := policy.Evaluate(r)
 	if d.Allowed {
 		call.allowed(c, &d)
+		call.tellAllowed(&d)
 		return nil
 	}
 	explanation := d.Explain()
-	call.AddEventData("authorization", clip(explanation, maxExplanation))
+	call.AddEventData(authorization, clip(explanation, maxExplanation))
 	var err error
 	call.sealed, err = g.sealMessage(&r, &d, explanation, keys)
 	if err != nil {
@@ -91,6 +92,22 @@ func (g *Gateway) decide(c *Check, call *Call) error {
 	}
 	call.AddEventData("encodedAuthorizationMessage", call.sealed)
 	return fault.New(fault.Denied, "%s", deniedText(&d, c, call))
+}
+
+// authorization is the name of what decided, in an event's additionalEventData.
+const authorization = "authorization"
+
+// tellAllowed puts what let the call through on the event, a line for each
+// decision. That the root user may goes without saying.
+func (c *Call) tellAllowed(d *policy.Decision) {
+	if d.By.Kind == policy.FromRoot {
+		return
+	}
+	text := d.Summary()
+	if before, ok := c.event.AdditionalEventData[authorization].(string); ok {
+		text = before + "\n" + text
+	}
+	c.AddEventData(authorization, clip(text, maxExplanation))
 }
 
 // conditions are the global condition keys that the gateway knows.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
@@ -21,8 +22,8 @@ func (t *trail) all() (list []*audit.Event) {
 }
 
 // copies gives the event to the other accounts whose resources it names. They see
-// of who asked only the account and the principal's id; what a service did by
-// itself they see as such. The events of one call have one shared id.
+// of who asked only the account and the principal's id, and nothing of its
+// policies; what a service did by itself they see as such. The events of one call have one shared id.
 //
 // Source: CloudTrail User Guide, record contents, sharedEventID; KMS Developer
 // Guide, "Logging AWS KMS API calls"; acceptance CT-05
@@ -38,6 +39,8 @@ func copies(e *audit.Event) (list []*audit.Event) {
 		}
 		c := *e
 		c.EventID, c.RecipientAccountID = uuid.NewString(), r.AccountID
+		c.AdditionalEventData = maps.Clone(e.AdditionalEventData)
+		delete(c.AdditionalEventData, authorization)
 		if id := &e.UserIdentity; id.Type != "AWSService" {
 			c.UserIdentity = audit.Identity{Type: "AWSAccount", PrincipalID: id.PrincipalID,
 				AccountID: id.AccountID, InvokedBy: id.InvokedBy}

@@ -73,10 +73,16 @@ func TestSharedEvents(t *testing.T) {
 	}
 }
 
-// same compares the caller's event with the owner's.
+// same compares the caller's event with the owner's, who learns nothing of the
+// policies that let the caller.
 func same(t *testing.T, name string, from, to *audit.Event) {
 	t.Helper()
+	by, _ := from.AdditionalEventData["authorization"].(string)
+	if !strings.Contains(by, "allowed by identity policy own") {
+		t.Errorf("%s: the caller sees %+v", name, from)
+	}
 	want := *from
+	want.AdditionalEventData = nil
 	want.EventID, want.RecipientAccountID = to.EventID, home
 	want.UserIdentity = audit.Identity{Type: "AWSAccount", PrincipalID: "AIDACAROL",
 		AccountID: abroad, InvokedBy: from.UserIdentity.InvokedBy}

@@ -20,6 +20,7 @@ type Service interface {
 	DescribeBackup(context.Context, *DescribeBackupInput) (*DescribeBackupOutput, error)
 	DescribeKeyUsage(context.Context, *DescribeKeyUsageInput) (*DescribeKeyUsageOutput, error)
 	DescribeStore(context.Context, *DescribeStoreInput) (*DescribeStoreOutput, error)
+	ExplainRequest(context.Context, *ExplainRequestInput) (*ExplainRequestOutput, error)
 	ListBackups(context.Context, *ListBackupsInput) (*ListBackupsOutput, error)
 	ListOwnedKeys(context.Context, *ListOwnedKeysInput) (*ListOwnedKeysOutput, error)
 	MoveBroker(context.Context, *MoveBrokerInput) (*MoveBrokerOutput, error)
@@ -64,6 +65,11 @@ var API = wire.API{
 			Call: func(ctx context.Context, s, in any) (any, error) {
 				return s.(Service).DescribeStore(ctx, in.(*DescribeStoreInput))
 			}},
+		{Name: "ExplainRequest", Method: "POST", URI: "/",
+			In: func() any { return new(ExplainRequestInput) }, Out: func() any { return new(ExplainRequestOutput) },
+			Call: func(ctx context.Context, s, in any) (any, error) {
+				return s.(Service).ExplainRequest(ctx, in.(*ExplainRequestInput))
+			}},
 		{Name: "ListBackups", Method: "POST", URI: "/", ReadOnly: true,
 			In: func() any { return new(ListBackupsInput) }, Out: func() any { return new(ListBackupsOutput) },
 			Call: func(ctx context.Context, s, in any) (any, error) {
@@ -91,12 +97,14 @@ var API = wire.API{
 			}},
 	},
 	Shapes: []wire.Shape{
+		{Name: "AccountId", Pattern: "[0-9]{12}"},
 		{Name: "BackupId", Min: "32", Max: "32", Pattern: "[0-9a-f]{32}"},
 		{Name: "BackupState", Enum: []string{"CREATING", "AVAILABLE", "FAILED", "DELETING"}},
 		{Name: "BrokerId", Min: "1", Max: "64"},
 		{Name: "GrantId", Min: "1", Max: "128"},
 		{Name: "Hex", Min: "32", Max: "32"},
 		{Name: "KeyName", Min: "1", Max: "2048"},
+		{Name: "RequestId", Min: "1", Max: "128"},
 		{Name: "ShardNumber", Min: "1", Max: "65535"},
 	},
 	Faults: []wire.Fault{
@@ -105,6 +113,7 @@ var API = wire.API{
 		(*BrokerInUseException)(nil),
 		(*BrokerNotFoundException)(nil),
 		(*LimitExceededException)(nil),
+		(*RequestNotFoundException)(nil),
 	},
 }
 
@@ -139,6 +148,11 @@ func (Unimplemented) DescribeKeyUsage(context.Context, *DescribeKeyUsageInput) (
 // DescribeStore answers that it is not implemented.
 func (Unimplemented) DescribeStore(context.Context, *DescribeStoreInput) (*DescribeStoreOutput, error) {
 	return nil, wire.Unimplemented("DescribeStore")
+}
+
+// ExplainRequest answers that it is not implemented.
+func (Unimplemented) ExplainRequest(context.Context, *ExplainRequestInput) (*ExplainRequestOutput, error) {
+	return nil, wire.Unimplemented("ExplainRequest")
 }
 
 // ListBackups answers that it is not implemented.
@@ -209,6 +223,15 @@ func (c Client) DescribeKeyUsage(ctx context.Context, in *DescribeKeyUsageInput)
 func (c Client) DescribeStore(ctx context.Context, in *DescribeStoreInput) (*DescribeStoreOutput, error) {
 	out := new(DescribeStoreOutput)
 	if err := c.Caller.Call(ctx, &API, "DescribeStore", in, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// ExplainRequest calls the operation.
+func (c Client) ExplainRequest(ctx context.Context, in *ExplainRequestInput) (*ExplainRequestOutput, error) {
+	out := new(ExplainRequestOutput)
+	if err := c.Caller.Call(ctx, &API, "ExplainRequest", in, out); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -321,6 +344,30 @@ type DescribeStoreInput struct {
 // DescribeStoreOutput is the model's DescribeStoreResponse.
 type DescribeStoreOutput struct {
 	Store *Store `aws:"Store,"`
+}
+
+// ExplainRequestInput is the model's ExplainRequestRequest.
+type ExplainRequestInput struct {
+	AccountId *string `aws:"AccountId,AccountId"`
+	RequestId string  `aws:"RequestId,RequestId,required"`
+}
+
+// ExplainRequestOutput is the model's ExplainRequestResponse.
+type ExplainRequestOutput struct {
+	Calls []ExplainedCall `aws:"Calls,"`
+}
+
+// ExplainedCall is the model's ExplainedCall.
+type ExplainedCall struct {
+	Authorization string    `aws:"Authorization,"`
+	ErrorCode     string    `aws:"ErrorCode,"`
+	ErrorMessage  string    `aws:"ErrorMessage,"`
+	EventId       string    `aws:"EventId,"`
+	EventName     string    `aws:"EventName,"`
+	EventSource   string    `aws:"EventSource,"`
+	EventTime     time.Time `aws:"EventTime,"`
+	InvokedBy     string    `aws:"InvokedBy,"`
+	Principal     string    `aws:"Principal,"`
 }
 
 // GrantUsage is the model's GrantUsage.
@@ -538,6 +585,22 @@ func (*LimitExceededException) Fault() (code string, status int) {
 
 // FaultMessage gives the text for the client.
 func (e *LimitExceededException) FaultMessage() string { return e.Message }
+
+// RequestNotFoundException is the fault RequestNotFoundException, status 404.
+type RequestNotFoundException struct {
+	Message string `aws:"message,"`
+}
+
+// Error gives the code and the message.
+func (e *RequestNotFoundException) Error() string { return "RequestNotFoundException: " + e.Message }
+
+// Fault gives the code and the HTTP status.
+func (*RequestNotFoundException) Fault() (code string, status int) {
+	return "RequestNotFoundException", 404
+}
+
+// FaultMessage gives the text for the client.
+func (e *RequestNotFoundException) FaultMessage() string { return e.Message }
 
 // The values of BackupState.
 const (
