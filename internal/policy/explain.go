@@ -60,12 +60,14 @@ func (e *evaluation) explainDeny(b *strings.Builder, by Source) {
 	for i := range s.conditions {
 		fmt.Fprintf(b, "met: condition %s\n", &s.conditions[i])
 	}
-	text := "nothing beside it: no Allow and no grant beats a Deny. Change or remove the statement"
+	text := "nothing beside it: no Allow and no grant beats a Deny. " +
+		"Change or remove the statement"
 	if len(s.conditions) > 0 {
 		text += ", or make a request that does not meet one of its conditions"
 	}
 	if s.notPrincipals {
-		text += ", or list the principal, the role behind its session and its account in NotPrincipal"
+		text += ", or list the principal, the role behind its session and its account " +
+			"in NotPrincipal"
 	}
 	fmt.Fprintf(b, "would allow: %s\n", text)
 }
@@ -139,7 +141,8 @@ func (e *evaluation) nearIn(notes []string, p *Policy, kind SourceKind) []string
 		case s.reach(e) == unnamed:
 			notes = append(notes, fmt.Sprintf("%s: it names other principals", source))
 		case c != nil:
-			notes = append(notes, fmt.Sprintf("%s: condition %s is not met%s", source, c, e.why(c)))
+			notes = append(notes,
+				fmt.Sprintf("%s: condition %s is not met: %s", source, c, e.why(c)))
 		}
 	}
 	return notes
@@ -148,12 +151,12 @@ func (e *evaluation) nearIn(notes []string, p *Policy, kind SourceKind) []string
 // why says what of the request does not meet a condition.
 func (e *evaluation) why(c *condition) string {
 	if values := e.lookup(c.folded); values.len() == 0 {
-		return ": the request does not have the key"
+		return "the request does not have the key"
 	}
 	if c.operator.family == ofPresence {
-		return ": the request has the key"
+		return "the request has the key"
 	}
-	return ": the request has another value"
+	return "the request has another value"
 }
 
 // obstructs gives the obstacle of a grant, with the pair that is in the way.
@@ -163,7 +166,9 @@ func (g *Grant) obstructs(e *evaluation) string {
 		return string(o)
 	}
 	pairs := e.request.EncryptionContext
-	for _, want := range []map[string]string{g.EncryptionContextEquals, g.EncryptionContextSubset} {
+	for _, want := range [...]map[string]string{
+		g.EncryptionContextEquals, g.EncryptionContextSubset,
+	} {
 		for _, name := range contextNames(want).many {
 			switch {
 			case hasFolded(pairs, name, want[name]):

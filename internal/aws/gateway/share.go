@@ -23,7 +23,8 @@ func (t *trail) all() (list []*audit.Event) {
 
 // copies gives the event to the other accounts whose resources it names. They see
 // of who asked only the account and the principal's id, and nothing of its
-// policies; what a service did by itself they see as such. The events of one call have one shared id.
+// policies; what a service did by itself they see as such. The events of one call
+// have one shared id.
 //
 // Source: CloudTrail User Guide, record contents, sharedEventID; KMS Developer
 // Guide, "Logging AWS KMS API calls"; acceptance CT-05

@@ -75,15 +75,20 @@ type Service struct {
 	brokers Brokers
 	keys    Keys
 	users   KeyUsers
+
+	trail    Trail
+	operator string
 }
 
 var _ api.Service = (*Service)(nil)
 
-// New makes the service.
+// New makes the service. operator is the account whose root user runs the process.
 func New(
 	store Describer, backups Backups, brokers Brokers, keys Keys, users KeyUsers,
+	trail Trail, operator string,
 ) *Service {
-	return &Service{store: store, backups: backups, brokers: brokers, keys: keys, users: users}
+	return &Service{store: store, backups: backups, brokers: brokers, keys: keys, users: users,
+		trail: trail, operator: operator}
 }
 
 // DescribeStore tells which store this is, and how it stands.

@@ -40,6 +40,8 @@ func (s *Service) Access(ctx context.Context, _ *wire.Op, in any) ([]gateway.Che
 		return s.keys.ResumeChecks(ctx, in.KeyId, in.GrantId)
 	case *api.DescribeKeyUsageInput:
 		return s.keys.UsageChecks(ctx, in.KeyId)
+	case *api.ExplainRequestInput:
+		return s.explainChecks(ctx, in), nil
 	}
 	return []gateway.Check{{}}, nil
 }
