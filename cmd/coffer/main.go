@@ -63,7 +63,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(serveCommand(), envCommand(), checkCommand(), explainCommand(), auditCommand(),
-		backupCommand(), keysCommand(), restoreCommand(), versionCommand())
+	c.AddCommand(serveCommand(), envCommand(), accountsCommand(), checkCommand(), explainCommand(),
+		auditCommand(), backupCommand(), keysCommand(), restoreCommand(), versionCommand())
 	return c
 }

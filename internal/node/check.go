@@ -241,6 +241,9 @@ func (c *checking) beside() {
 	}{{fileCredentials, c.credentials}, {fileMainAdmin, checkPassword}, {fileCA, checkPEM}} {
 		path := filepath.Join(c.cfg.Data, f.name)
 		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) && c.unserved(f.name) {
+			continue
+		}
 		if err == nil {
 			err = f.check(text)
 		}
@@ -252,6 +255,17 @@ func (c *checking) beside() {
 			})
 		}
 	}
+}
+
+// unserved reports whether a file is not there yet because no process has served the
+// directory; `coffer accounts create` may have made it.
+func (c *checking) unserved(name string) bool {
+	row, ok := map[string]string{fileMainAdmin: "main", fileCA: "ca"}[name]
+	if !ok || c.state == nil {
+		return false
+	}
+	_, found, err := c.state.Get(control.TableNode, []byte(row))
+	return err == nil && !found
 }
 
 // credentials compares the file with the access key that is stored.

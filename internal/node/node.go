@@ -83,13 +83,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err
 	}
-	n := &Node{
-		cfg: cfg, log: cfg.Logger, metrics: telemetry.NewRegistry(), started: time.Now(),
-	}
-	n.watching = newWatching()
-	n.events = listen.Observe(n.log, n.metrics)
-	n.clients = observeClients(n.log, n.metrics)
-	n.counts = newCounts(n.metrics)
+	n := newNode(cfg)
 	for _, step := range []func(context.Context) error{
 		n.openClientCA, n.openStore, n.openState, n.openCertificates, n.openBackups, n.openExpiry,
 		n.openServices, n.startBrokers, n.checkFiles, n.openDoors, n.announce,
@@ -99,6 +93,17 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		}
 	}
 	return n, nil
+}
+
+func newNode(cfg Config) *Node {
+	n := &Node{
+		cfg: cfg, log: cfg.Logger, metrics: telemetry.NewRegistry(), started: time.Now(),
+	}
+	n.watching = newWatching()
+	n.events = listen.Observe(n.log, n.metrics)
+	n.clients = observeClients(n.log, n.metrics)
+	n.counts = newCounts(n.metrics)
+	return n
 }
 
 // Stop ends the process in order: doors, brokers, what they rest on, the store. On

@@ -52,7 +52,7 @@ func (n *Node) openServices(ctx context.Context) error {
 	n.onStop(n.fleet.stop)
 	n.mq = mq.New(n.db, &keyService{node: n, keys: keys}, n.fleet)
 	own := coffer.New(&storeState{n, n.restored}, n.backups, n.fleet, keys,
-		&keyUsers{keys, n.mq}, n.trail, Account)
+		&keyUsers{keys, n.mq}, n.trail, accounts{n.iam}, Account)
 	requests := n.metrics.Histograms("coffer_api_request_seconds",
 		"Time to answer requests of the AWS APIs.", nil, "service", "operation", "code")
 	sessions := sts.New(n.db, directory{n.iam})

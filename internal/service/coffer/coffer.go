@@ -77,6 +77,7 @@ type Service struct {
 	users   KeyUsers
 
 	trail    Trail
+	accounts Accounts
 	operator string
 }
 
@@ -85,10 +86,10 @@ var _ api.Service = (*Service)(nil)
 // New makes the service. operator is the account whose root user runs the process.
 func New(
 	store Describer, backups Backups, brokers Brokers, keys Keys, users KeyUsers,
-	trail Trail, operator string,
+	trail Trail, accounts Accounts, operator string,
 ) *Service {
 	return &Service{store: store, backups: backups, brokers: brokers, keys: keys, users: users,
-		trail: trail, operator: operator}
+		trail: trail, accounts: accounts, operator: operator}
 }
 
 // DescribeStore tells which store this is, and how it stands.

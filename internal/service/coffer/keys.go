@@ -31,7 +31,9 @@ type KeyUsers interface {
 var _ gateway.Access = (*Service)(nil)
 
 // Access lets what a request does to a key be decided as the KMS would decide it:
-// by the key's policy, the caller's policies and grants.
+// by the key's policy, the caller's policies and grants. What is about the process
+// as a whole is decided in the operator's account, so that no other account's
+// administrators may do it.
 func (s *Service) Access(ctx context.Context, _ *wire.Op, in any) ([]gateway.Check, error) {
 	switch in := in.(type) {
 	case *api.SuspendGrantInput:
@@ -42,8 +44,10 @@ func (s *Service) Access(ctx context.Context, _ *wire.Op, in any) ([]gateway.Che
 		return s.keys.UsageChecks(ctx, in.KeyId)
 	case *api.ExplainRequestInput:
 		return s.explainChecks(ctx, in), nil
+	case *api.ListOwnedKeysInput:
+		return []gateway.Check{{}}, nil
 	}
-	return []gateway.Check{{}}, nil
+	return []gateway.Check{{Account: s.operator}}, nil
 }
 
 // SuspendGrant keeps a grant from allowing anything until it is resumed. Brokers

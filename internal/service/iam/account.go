@@ -38,8 +38,8 @@ var summaryQuotas = map[string]int32{
 	"ServerCertificatesQuota": 20, "SigningCertificatesPerUserQuota": 2,
 	"UserPolicySizeQuota": 2048, "VersionsPerPolicyQuota": maxVersions,
 	// What Coffer does not have, or counts elsewhere.
-	"AccountMFAEnabled": 0, "AccountPasswordPresent": 0, "AccountSigningCertificatesPresent": 0,
-	"GlobalEndpointTokenVersion": 2, "MFADevices": 0, "MFADevicesInUse": 0, "Providers": 0,
+	"AccountPasswordPresent": 0, "AccountSigningCertificatesPresent": 0,
+	"GlobalEndpointTokenVersion": 2, "Providers": 0,
 	"ServerCertificates": 0,
 }
 
@@ -66,8 +66,11 @@ func (s *Service) GetAccountSummary(ctx context.Context, _ *api.GetAccountSummar
 		}
 		out.SummaryMap["PolicyVersionsInUse"] = int32(inUse)
 		keys, err := r.rootKeys()
+		if err != nil {
+			return err
+		}
 		out.SummaryMap["AccountAccessKeysPresent"] = int32(min(len(keys), 1))
-		return err
+		return r.countDevices(out.SummaryMap)
 	})
 }
 

@@ -157,3 +157,18 @@ func (s *Service) ListMFADeviceTags(ctx context.Context, in *api.ListMFADeviceTa
 		return err
 	})
 }
+
+// countDevices counts devices for a summary.
+func (r *request) countDevices(sum map[string]int32) error {
+	list, err := devices(r.tx, r.account(), func(*device) bool { return true })
+	sum["MFADevices"], sum["MFADevicesInUse"], sum["AccountMFAEnabled"] = int32(len(list)), 0, 0
+	for _, d := range list {
+		if d.Holder != "" {
+			sum["MFADevicesInUse"]++
+		}
+		if d.Holder == devicesOfRoot {
+			sum["AccountMFAEnabled"] = 1
+		}
+	}
+	return err
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/mq"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go/middleware"
 )
 
@@ -37,10 +38,24 @@ func (s *Server) AWSAs(id, secret string) *AWS {
 	if id == "" {
 		id, secret = s.Env["AWS_ACCESS_KEY_ID"], s.Env["AWS_SECRET_ACCESS_KEY"]
 	}
+	return s.clients(id, secret, "")
+}
+
+// AWSWith gives clients that sign with temporary credentials.
+func (s *Server) AWSWith(c *types.Credentials) *AWS {
+	s.t.Helper()
+	s.Secret(aws.ToString(c.SecretAccessKey))
+	s.Secret(aws.ToString(c.SessionToken))
+	return s.clients(aws.ToString(c.AccessKeyId), aws.ToString(c.SecretAccessKey),
+		aws.ToString(c.SessionToken))
+}
+
+func (s *Server) clients(id, secret, token string) *AWS {
+	s.t.Helper()
 	cfg := aws.Config{
 		Region:       s.Env["AWS_REGION"],
 		BaseEndpoint: aws.String(s.Env["AWS_ENDPOINT_URL"]),
-		Credentials:  credentials.NewStaticCredentialsProvider(id, secret, ""),
+		Credentials:  credentials.NewStaticCredentialsProvider(id, secret, token),
 		HTTPClient:   s.HTTP(),
 		Retryer:      func() aws.Retryer { return aws.NopRetryer{} },
 		APIOptions: []func(*middleware.Stack) error{func(stack *middleware.Stack) error {

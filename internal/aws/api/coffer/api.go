@@ -15,12 +15,14 @@ import (
 
 // Service is implemented by the server, by [Client] and by decorators of either.
 type Service interface {
+	CreateAccount(context.Context, *CreateAccountInput) (*CreateAccountOutput, error)
 	CreateBackup(context.Context, *CreateBackupInput) (*CreateBackupOutput, error)
 	DeleteBackup(context.Context, *DeleteBackupInput) (*DeleteBackupOutput, error)
 	DescribeBackup(context.Context, *DescribeBackupInput) (*DescribeBackupOutput, error)
 	DescribeKeyUsage(context.Context, *DescribeKeyUsageInput) (*DescribeKeyUsageOutput, error)
 	DescribeStore(context.Context, *DescribeStoreInput) (*DescribeStoreOutput, error)
 	ExplainRequest(context.Context, *ExplainRequestInput) (*ExplainRequestOutput, error)
+	ListAccounts(context.Context, *ListAccountsInput) (*ListAccountsOutput, error)
 	ListBackups(context.Context, *ListBackupsInput) (*ListBackupsOutput, error)
 	ListOwnedKeys(context.Context, *ListOwnedKeysInput) (*ListOwnedKeysOutput, error)
 	MoveBroker(context.Context, *MoveBrokerInput) (*MoveBrokerOutput, error)
@@ -40,6 +42,11 @@ var API = wire.API{
 	EventSource:    "coffer.internal",
 	ActionPrefix:   "coffer",
 	Ops: []wire.Op{
+		{Name: "CreateAccount", Method: "POST", URI: "/",
+			In: func() any { return new(CreateAccountInput) }, Out: func() any { return new(CreateAccountOutput) },
+			Call: func(ctx context.Context, s, in any) (any, error) {
+				return s.(Service).CreateAccount(ctx, in.(*CreateAccountInput))
+			}},
 		{Name: "CreateBackup", Method: "POST", URI: "/",
 			In: func() any { return new(CreateBackupInput) }, Out: func() any { return new(CreateBackupOutput) },
 			Call: func(ctx context.Context, s, in any) (any, error) {
@@ -69,6 +76,11 @@ var API = wire.API{
 			In: func() any { return new(ExplainRequestInput) }, Out: func() any { return new(ExplainRequestOutput) },
 			Call: func(ctx context.Context, s, in any) (any, error) {
 				return s.(Service).ExplainRequest(ctx, in.(*ExplainRequestInput))
+			}},
+		{Name: "ListAccounts", Method: "POST", URI: "/", ReadOnly: true,
+			In: func() any { return new(ListAccountsInput) }, Out: func() any { return new(ListAccountsOutput) },
+			Call: func(ctx context.Context, s, in any) (any, error) {
+				return s.(Service).ListAccounts(ctx, in.(*ListAccountsInput))
 			}},
 		{Name: "ListBackups", Method: "POST", URI: "/", ReadOnly: true,
 			In: func() any { return new(ListBackupsInput) }, Out: func() any { return new(ListBackupsOutput) },
@@ -105,9 +117,11 @@ var API = wire.API{
 		{Name: "Hex", Min: "32", Max: "32"},
 		{Name: "KeyName", Min: "1", Max: "2048"},
 		{Name: "RequestId", Min: "1", Max: "128"},
+		{Name: "Secret", Sensitive: true},
 		{Name: "ShardNumber", Min: "1", Max: "65535"},
 	},
 	Faults: []wire.Fault{
+		(*AccountExistsException)(nil),
 		(*BackupInUseException)(nil),
 		(*BackupNotFoundException)(nil),
 		(*BrokerInUseException)(nil),
@@ -124,6 +138,11 @@ var (
 	_ Service = Unimplemented{}
 	_ Service = Client{}
 )
+
+// CreateAccount answers that it is not implemented.
+func (Unimplemented) CreateAccount(context.Context, *CreateAccountInput) (*CreateAccountOutput, error) {
+	return nil, wire.Unimplemented("CreateAccount")
+}
 
 // CreateBackup answers that it is not implemented.
 func (Unimplemented) CreateBackup(context.Context, *CreateBackupInput) (*CreateBackupOutput, error) {
@@ -155,6 +174,11 @@ func (Unimplemented) ExplainRequest(context.Context, *ExplainRequestInput) (*Exp
 	return nil, wire.Unimplemented("ExplainRequest")
 }
 
+// ListAccounts answers that it is not implemented.
+func (Unimplemented) ListAccounts(context.Context, *ListAccountsInput) (*ListAccountsOutput, error) {
+	return nil, wire.Unimplemented("ListAccounts")
+}
+
 // ListBackups answers that it is not implemented.
 func (Unimplemented) ListBackups(context.Context, *ListBackupsInput) (*ListBackupsOutput, error) {
 	return nil, wire.Unimplemented("ListBackups")
@@ -182,6 +206,15 @@ func (Unimplemented) SuspendGrant(context.Context, *SuspendGrantInput) (*Suspend
 
 // Client is a Service that calls another one.
 type Client struct{ Caller wire.Caller }
+
+// CreateAccount calls the operation.
+func (c Client) CreateAccount(ctx context.Context, in *CreateAccountInput) (*CreateAccountOutput, error) {
+	out := new(CreateAccountOutput)
+	if err := c.Caller.Call(ctx, &API, "CreateAccount", in, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
 
 // CreateBackup calls the operation.
 func (c Client) CreateBackup(ctx context.Context, in *CreateBackupInput) (*CreateBackupOutput, error) {
@@ -237,6 +270,15 @@ func (c Client) ExplainRequest(ctx context.Context, in *ExplainRequestInput) (*E
 	return out, nil
 }
 
+// ListAccounts calls the operation.
+func (c Client) ListAccounts(ctx context.Context, in *ListAccountsInput) (*ListAccountsOutput, error) {
+	out := new(ListAccountsOutput)
+	if err := c.Caller.Call(ctx, &API, "ListAccounts", in, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ListBackups calls the operation.
 func (c Client) ListBackups(ctx context.Context, in *ListBackupsInput) (*ListBackupsOutput, error) {
 	out := new(ListBackupsOutput)
@@ -282,6 +324,12 @@ func (c Client) SuspendGrant(ctx context.Context, in *SuspendGrantInput) (*Suspe
 	return out, nil
 }
 
+// Account is the model's Account.
+type Account struct {
+	AccountId string    `aws:"AccountId,AccountId"`
+	CreatedAt time.Time `aws:"CreatedAt,"`
+}
+
 // Backup is the model's Backup.
 type Backup struct {
 	BackupId  string     `aws:"BackupId,BackupId"`
@@ -297,6 +345,18 @@ type BrokerPlace struct {
 	BrokerId string `aws:"BrokerId,"`
 	Moving   *bool  `aws:"Moving,"`
 	Shard    *int32 `aws:"Shard,"`
+}
+
+// CreateAccountInput is the model's CreateAccountRequest.
+type CreateAccountInput struct {
+	AccountId string `aws:"AccountId,AccountId,required"`
+}
+
+// CreateAccountOutput is the model's CreateAccountResponse.
+type CreateAccountOutput struct {
+	AccessKeyId     string `aws:"AccessKeyId,"`
+	AccountId       string `aws:"AccountId,AccountId"`
+	SecretAccessKey string `aws:"SecretAccessKey,Secret"`
 }
 
 // CreateBackupInput is the model's CreateBackupRequest.
@@ -420,6 +480,15 @@ type KeyUser struct {
 	Type    string `aws:"Type,"`
 }
 
+// ListAccountsInput is the model's ListAccountsRequest.
+type ListAccountsInput struct {
+}
+
+// ListAccountsOutput is the model's ListAccountsResponse.
+type ListAccountsOutput struct {
+	Accounts []Account `aws:"Accounts,"`
+}
+
 // ListBackupsInput is the model's ListBackupsRequest.
 type ListBackupsInput struct {
 }
@@ -509,6 +578,22 @@ type SuspendGrantInput struct {
 // SuspendGrantOutput is the model's SuspendGrantResponse.
 type SuspendGrantOutput struct {
 }
+
+// AccountExistsException is the fault AccountExistsException, status 409.
+type AccountExistsException struct {
+	Message string `aws:"message,"`
+}
+
+// Error gives the code and the message.
+func (e *AccountExistsException) Error() string { return "AccountExistsException: " + e.Message }
+
+// Fault gives the code and the HTTP status.
+func (*AccountExistsException) Fault() (code string, status int) {
+	return "AccountExistsException", 409
+}
+
+// FaultMessage gives the text for the client.
+func (e *AccountExistsException) FaultMessage() string { return e.Message }
 
 // BackupInUseException is the fault BackupInUseException, status 409.
 type BackupInUseException struct {

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"coffer/internal/fault"
+	"coffer/internal/node"
+)
+
+func accountsCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "accounts",
+		Short: "Make and list accounts",
+		Long: "Make and list accounts, by way of the process that runs on a data directory and\n" +
+			"with the credentials that lie there; where none runs, in the directory itself,\n" +
+			"which takes the root key.",
+		Args: cobra.NoArgs,
+	}
+	c.AddCommand(accountsCreateCommand(), accountsListCommand())
+	return c
+}
+
+// accountFlags adds the flags that all commands about accounts have.
+func accountFlags(c *cobra.Command, cfg *node.AccountConfig, output *string) {
+	f := c.Flags()
+	f.StringVar(&cfg.Data, "data", dataDefault(), "data directory")
+	rootKeyFlag(f, &cfg.RootKey, "", "root key of a directory that nothing serves")
+	f.StringVar(output, "output", "text", "text or json")
+}
+
+func accountsCreateCommand() *cobra.Command {
+	var cfg node.AccountConfig
+	var output string
+	c := &cobra.Command{
+		Use:   "create --account NUMBER",
+		Short: "Make an account and print the access key of its root user",
+		Long: "Make an account and print the access key of its root user. The secret key is\n" +
+			"shown this once. Nothing of an account is visible in another one.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := checkOutput(output); err != nil {
+				return err
+			}
+			if !isAccount(cfg.Account) {
+				return fault.New(fault.Invalid, "--account: %q is not a number of 12 digits",
+					cfg.Account)
+			}
+			a, err := node.CreateAccount(c.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				return printJSON(c.OutOrStdout(), a)
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(),
+				"account %s\naccess key id %s\nsecret access key %s\n",
+				a.Account, a.AccessKeyID, a.SecretAccessKey)
+			return err
+		},
+	}
+	accountFlags(c, &cfg, &output)
+	c.Flags().StringVar(&cfg.Account, "account", "", "number of the account, 12 digits")
+	return c
+}
+
+func accountsListCommand() *cobra.Command {
+	var cfg node.AccountConfig
+	var output string
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List the accounts",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := checkOutput(output); err != nil {
+				return err
+			}
+			list, err := node.ListAccounts(c.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				return printJSON(c.OutOrStdout(), map[string]any{"Accounts": list})
+			}
+			for _, a := range list {
+				_, err := fmt.Fprintf(c.OutOrStdout(), "%s created %s\n", a.Account,
+					a.CreatedAt.UTC().Format(time.RFC3339))
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	accountFlags(c, &cfg, &output)
+	return c
+}
+
+// checkOutput refuses what --output does not know, before anything is done.
+func checkOutput(output string) error {
+	if output != "text" && output != "json" {
+		return fault.New(fault.Invalid, "--output: %q is neither text nor json", output)
+	}
+	return nil
+}
+
+func isAccount(s string) bool {
+	for _, c := range s {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(s) == 12
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
