@@ -165,7 +165,11 @@ func (c *checker) mapping(p *valuePlan, v reflect.Value, secret, deep bool) {
 			badElem = badElem || len(p.elem.fails(p.elem.kind, measure(p.elem.kind, e))) > 0
 			continue
 		}
-		c.push(k.String())
+		if p.key.sensitive {
+			c.push("*")
+		} else {
+			c.push(k.String())
+		}
 		c.value(p.elem, e, secret, deep)
 		c.pop()
 	}
@@ -218,7 +222,7 @@ func measure(k kind, v reflect.Value) scalar {
 // shown is how a message repeats a value: as Java prints it, never a secret,
 // never bytes.
 func shown(p *valuePlan, v reflect.Value, secret bool) string {
-	if secret || p.kind == kindBlob || p.kind == kindTime {
+	if secret || p.kind == kindBlob || p.kind == kindTime || p.holdsSecrets() {
 		return "Value"
 	}
 	text, ok := printed(p, v)
@@ -229,6 +233,11 @@ func shown(p *valuePlan, v reflect.Value, secret bool) string {
 		text = strings.ToValidUTF8(text[:maxEcho], "") + "..."
 	}
 	return "Value '" + text + "'"
+}
+
+// holdsSecrets says whether the items of a list or map are not to be shown.
+func (p *valuePlan) holdsSecrets() bool {
+	return p.elem != nil && p.elem.sensitive || p.key != nil && p.key.sensitive
 }
 
 func printed(p *valuePlan, v reflect.Value) (string, bool) {
