@@ -24,7 +24,7 @@ func auditCommand() *cobra.Command {
 		Short: "Verify the audit trail, export it, and show the key that signs it",
 		Args:  cobra.NoArgs,
 	}
-	c.AddCommand(auditVerifyCommand(), auditKeyCommand())
+	c.AddCommand(auditVerifyCommand(), auditExportCommand(), auditKeyCommand())
 	return c
 }
 
