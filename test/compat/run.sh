@@ -17,7 +17,7 @@ if [ ! -e "$venv/ready" ]; then
 fi
 
 export COFFER_COMPAT_CACHE=$cache
-suites="rabbithole amqp091-go iamsimulate"
+suites="rabbithole amqp091-go iamsimulate auditlogs"
 case ${COFFER_COMPAT:=quick} in
 quick) COFFER_COMPAT=node ;;
 all)
