@@ -20,6 +20,7 @@ import (
 	"coffer/internal/rootkey"
 	"coffer/internal/seal"
 	"coffer/internal/service/iam"
+	"coffer/internal/service/kms"
 	"coffer/internal/store"
 	"coffer/internal/store/embedded"
 )
@@ -213,17 +214,26 @@ func (c *checking) shard(
 	return err
 }
 
-// control reads shard 0: every row, and what those of users and roles say of each
-// other.
+// control reads shard 0: every row, and what those of users, roles and keys say of
+// each other; that of keys only where each row is what was written: one that is not
+// would be missed by many.
 func (c *checking) control(ctx context.Context, damaged func(row string, err error)) (
 	rows int64, err error,
 ) {
-	people := iam.NewCheck(c.state)
+	people, keys, whole := iam.NewCheck(c.state), &kms.Check{}, true
+	told := func(row string, err error) {
+		whole = false
+		damaged(row, err)
+	}
 	rows, err = c.state.Check(ctx, func(t control.Table, id, value []byte) {
+		keys.Row(t, id, value, told)
 		if err := people.Row(t, id, value); err != nil {
 			damaged(fmt.Sprintf("%s entry %x", t, id), err)
 		}
-	}, damaged)
+	}, told)
+	if err == nil && whole {
+		keys.Done(c.state, damaged)
+	}
 	if err == nil {
 		for _, err := range people.Relations() {
 			damaged("users, roles and policies", err)

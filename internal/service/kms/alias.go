@@ -37,8 +37,8 @@ func noAlias(account, region, name string) error {
 	return notFound("Alias %s is not found.", aliasARN(account, region, name))
 }
 
-func aliasRow(tx *control.Tx, account, region, name string) []byte {
-	return append(scope(tx, account, region), tx.MAC("kms/alias", name)...)
+func aliasRow(m macs, account, region, name string) []byte {
+	return append(scope(m, account, region), m.MAC("kms/alias", name)...)
 }
 
 // loadAlias reads an alias; nil means that there is none.

@@ -54,17 +54,17 @@ const (
 
 func grantRow(key keyID, id grantID) []byte { return append(key[:], id[:]...) }
 
-func granteePrefix(tx *control.Tx, key keyID, name string) []byte {
-	return append(append([]byte{grantByGrantee}, key[:]...), tx.MAC("kms/grantee", name)...)
+func granteePrefix(m macs, key keyID, name string) []byte {
+	return append(append([]byte{grantByGrantee}, key[:]...), m.MAC("kms/grantee", name)...)
 }
 
-func retiringPrefix(tx *control.Tx, region, name string) []byte {
-	return append([]byte{grantByRetiring}, tx.MAC("kms/retiring", region, name)...)
+func retiringPrefix(m macs, region, name string) []byte {
+	return append([]byte{grantByRetiring}, m.MAC("kms/retiring", region, name)...)
 }
 
 // nameRow stands for a named request: another request with this name makes
 // another grant unless it says the same.
-func (g *grant) nameRow(tx *control.Tx) []byte {
+func (g *grant) nameRow(m macs) []byte {
 	said := *g
 	said.Version, said.ID, said.Created = rowVersion, "", time.Time{}
 	said.Suspended = time.Time{}
@@ -73,7 +73,7 @@ func (g *grant) nameRow(tx *control.Tx) []byte {
 		panic(err) // a struct of strings
 	}
 	id := g.keyID()
-	return append(append([]byte{grantByName}, id[:]...), tx.MAC("kms/grant-name", string(v))...)
+	return append(append([]byte{grantByName}, id[:]...), m.MAC("kms/grant-name", string(v))...)
 }
 
 func (g *grant) keyID() keyID { return uuid.MustParse(g.Key) }

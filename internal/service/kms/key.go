@@ -72,9 +72,14 @@ const (
 
 func keyRow(id keyID) []byte { return append([]byte{keyByID}, id[:]...) }
 
+// macs makes the digests that stand for names in ids of rows.
+type macs interface {
+	MAC(label string, parts ...string) []byte
+}
+
 // scope stands for an account's keys in a Region.
-func scope(tx *control.Tx, account, region string) []byte {
-	return tx.MAC("kms/scope", account, region)
+func scope(m macs, account, region string) []byte {
+	return m.MAC("kms/scope", account, region)
 }
 
 // load reads a key; nil means that there is none, or none any more: a key ends

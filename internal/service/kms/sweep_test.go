@@ -61,7 +61,7 @@ func TestSweep(t *testing.T) {
 	}
 	w.now = w.now.Add(time.Nanosecond)
 	w.fences.take()
-	id := uuid.MustParse(name[strings.LastIndexByte(name, '/')+1:])
+	id := idOf(name)
 	for i := range 2 { // then the process ends
 		if more, err := w.svc.step(t.Context(), id); !more || err != nil {
 			t.Fatal(more, err)
@@ -92,6 +92,9 @@ func TestSweep(t *testing.T) {
 		t.Errorf("events %+v, %v", events, err)
 	}
 }
+
+// idOf gives the id in the ARN of a key.
+func idOf(name string) keyID { return uuid.MustParse(name[strings.LastIndexByte(name, '/')+1:]) }
 
 // manyGrants stores grants with all their indexes.
 func (w *world) manyGrants(name string, n int) {
