@@ -27,7 +27,7 @@ type Event struct {
 	ResponseElements    map[string]any `json:"responseElements"`
 	AdditionalEventData map[string]any `json:"additionalEventData,omitempty"`
 	ServiceEventDetails map[string]any `json:"serviceEventDetails,omitempty"`
-	RequestID           string         `json:"requestID"`
+	RequestID           string         `json:"requestID,omitempty"` // empty: no request
 	EventID             string         `json:"eventID"`
 	ReadOnly            bool           `json:"readOnly"`
 	Resources           []Resource     `json:"resources,omitempty"`

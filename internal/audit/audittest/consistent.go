@@ -20,7 +20,9 @@ func (c *checker) consistent(e object) {
 	if e["eventSource"] == "iam.amazonaws.com" && e["awsRegion"] != "us-east-1" {
 		c.problem("an event of IAM in %v", e["awsRegion"])
 	}
-	c.who(id, e)
+	if e["eventType"] != "AwsServiceEvent" {
+		c.who(id, e)
+	}
 	list, _ := e["resources"].([]any)
 	for _, r := range list {
 		c.named(str(e, "awsRegion"), str(r.(object), "ARN"), str(r.(object), "accountId"))

@@ -144,13 +144,12 @@ func (s *Service) record(tx *control.Tx, k *key, name string, details map[string
 	}
 	const by = "AWS Internal"
 	return s.cfg.Trail.Append(tx, &audit.Event{
-		EventVersion: "1.08", EventID: uuid.NewString(), RequestID: uuid.NewString(),
-		EventTime:   tx.Time(),
+		EventVersion: "1.08", EventID: uuid.NewString(), EventTime: tx.Time(),
 		EventSource: "kms.amazonaws.com", EventName: name, EventType: "AwsServiceEvent",
 		UserIdentity:    audit.Identity{AccountID: k.Account, InvokedBy: by},
 		SourceIPAddress: by, UserAgent: by, AWSRegion: k.Region,
 		Resources:       []audit.Resource{{AccountID: k.Account, Type: keyType, ARN: k.arn()}},
 		ManagementEvent: true, EventCategory: "Management", RecipientAccountID: k.Account,
-		ServiceEventDetails: details,
+		ServiceEventDetails: details, ResponseElements: map[string]any{"keyId": k.arn()},
 	})
 }

@@ -124,6 +124,7 @@ func (s *Service) CreateAlias(ctx context.Context, in *kms.CreateAliasInput) (
 		if err := s.attach(tx, k, in.AliasName); err != nil {
 			return err
 		}
+		affected(ctx, k)
 		a := alias{Name: in.AliasName, Key: k.ID, Created: tx.Time(), Updated: tx.Time()}
 		return a.save(tx, k)
 	})
@@ -183,6 +184,7 @@ func (s *Service) UpdateAlias(ctx context.Context, in *kms.UpdateAliasInput) (
 				return err
 			}
 		}
+		affected(ctx, k)
 		a.Key, a.Updated = k.ID, tx.Time()
 		return a.save(tx, k)
 	})
@@ -197,6 +199,7 @@ func (s *Service) DeleteAlias(ctx context.Context, in *kms.DeleteAliasInput) (
 		if err != nil {
 			return err
 		}
+		affected(ctx, k)
 		tx.Delete(control.TableAlias, aliasRow(tx, k.Account, k.Region, a.Name))
 		return k.detach(tx, a.Name)
 	})

@@ -43,7 +43,7 @@ func (s *Service) ScheduleKeyDeletion(ctx context.Context, in *kms.ScheduleKeyDe
 	out *kms.ScheduleKeyDeletionOutput, err error,
 ) {
 	days := window(in)
-	err = s.edit(ctx, in.KeyId, func(tx *control.Tx, k *key) error {
+	err = s.change(ctx, in.KeyId, func(tx *control.Tx, k *key) error {
 		if days < minWindow || days > maxWindow {
 			return invalid("PendingWindowInDays must be between %d and %d", minWindow, maxWindow)
 		}

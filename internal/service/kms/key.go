@@ -11,6 +11,7 @@ import (
 
 	"coffer/internal/arn"
 	"coffer/internal/aws/api/kms"
+	"coffer/internal/aws/gateway"
 	"coffer/internal/control"
 	"coffer/internal/store"
 )
@@ -240,8 +241,25 @@ func (s *Service) UpdateKeyDescription(ctx context.Context, in *kms.UpdateKeyDes
 		})
 }
 
-// edit changes a key of the caller's account that does not wait for deletion.
+// affected shows on the event which key an operation changed that answers nothing.
+//
+// Source: KMS Developer Guide, log entries recorded since December 2022.
+func affected(ctx context.Context, k *key) {
+	gateway.From(ctx).SetResponseElements(map[string]any{"keyId": k.arn()})
+}
+
+// edit is change for an operation that answers nothing.
 func (s *Service) edit(ctx context.Context, name string, fn func(*control.Tx, *key) error) error {
+	return s.change(ctx, name, func(tx *control.Tx, k *key) error {
+		affected(ctx, k)
+		return fn(tx, k)
+	})
+}
+
+// change changes a key of the caller's account that does not wait for deletion.
+func (s *Service) change(
+	ctx context.Context, name string, fn func(*control.Tx, *key) error,
+) error {
 	return s.update(ctx, func(tx *control.Tx) error {
 		k, err := resolve(ctx, tx, name, ownKey)
 		if err == nil {

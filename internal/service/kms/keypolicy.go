@@ -193,6 +193,7 @@ func (s *Service) PutKeyPolicy(ctx context.Context, in *kms.PutKeyPolicyInput) (
 		if err != nil {
 			return err
 		}
+		affected(ctx, k)
 		k.Policy = in.Policy
 		if err := k.save(tx); err != nil {
 			return err

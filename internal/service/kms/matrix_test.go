@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"coffer/internal/audit"
 	api "coffer/internal/aws/api/kms"
 	"coffer/internal/aws/wire"
 	"coffer/internal/control"
@@ -322,5 +323,37 @@ func (w *world) editKey(name string, fn func(*control.Tx, *key)) {
 	})
 	if err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+// TestAffectedKey: every change of a key has the key's ARN among the response
+// elements of its event, also where the operation answers nothing.
+func TestAffectedKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	name := w.key("root", object{})
+	for i, row := range operations() {
+		op, _ := api.API.Op(row.op)
+		if op.ReadOnly || row.when == pendingOnly {
+			continue
+		}
+		in := w.fill(row.in, name, kinds[0], fmt.Sprintf("alias/affected-%d", i))
+		if got := w.do("root", row.op, in); !strings.HasPrefix(got, "200 ") {
+			t.Fatalf("%s: %s", row.op, got)
+		}
+		events, _, err := w.log.Lookup(t.Context(), audit.Query{
+			Account: home, Region: here, Attribute: "EventName", Value: row.op,
+		})
+		if err != nil || len(events) == 0 {
+			t.Fatalf("%s: %d events, %v", row.op, len(events), err)
+		}
+		want := name
+		if row.op == "RotateKeyOnDemand" {
+			want = name[strings.LastIndexByte(name, '/')+1:] // it answers the id
+		}
+		if got := events[0].ResponseElements["keyId"]; got != want {
+			t.Errorf("%s: response elements %v", row.op, events[0].ResponseElements)
+		}
+		w.clean(name)
 	}
 }

@@ -23,6 +23,7 @@ func (s *Service) RetireGrant(ctx context.Context, in *kms.RetireGrantInput) (
 		if err != nil {
 			return err
 		}
+		affected(ctx, k)
 		return s.endGrant(tx, k, g, "retired")
 	})
 }
@@ -91,6 +92,7 @@ func (s *Service) RevokeGrant(ctx context.Context, in *kms.RevokeGrantInput) (
 		if err != nil {
 			return err
 		}
+		affected(ctx, k)
 		return s.endGrant(tx, k, g, "revoked")
 	})
 }

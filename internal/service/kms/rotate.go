@@ -12,7 +12,7 @@ import (
 func (s *Service) rotates(
 	ctx context.Context, name string, fn func(*control.Tx, *key) error,
 ) error {
-	return s.edit(ctx, name, func(tx *control.Tx, k *key) error {
+	return s.change(ctx, name, func(tx *control.Tx, k *key) error {
 		if err := k.usable(); err != nil {
 			return err
 		}
@@ -46,6 +46,7 @@ func (s *Service) EnableKeyRotation(ctx context.Context, in *kms.EnableKeyRotati
 			if in.RotationPeriodInDays != nil {
 				days = *in.RotationPeriodInDays // within AWS's bounds by the model
 			}
+			affected(ctx, k)
 			k.Rotation = &rotation{Days: days, Next: from.Add(time.Duration(days) * day)}
 			return nil
 		})
@@ -57,6 +58,7 @@ func (s *Service) DisableKeyRotation(ctx context.Context, in *kms.DisableKeyRota
 ) {
 	return &kms.DisableKeyRotationOutput{}, s.rotates(ctx, in.KeyId,
 		func(_ *control.Tx, k *key) error {
+			affected(ctx, k)
 			k.Rotation = nil
 			return nil
 		})

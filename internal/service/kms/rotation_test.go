@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"coffer/internal/audit"
+	"coffer/internal/audit/audittest"
 	"coffer/internal/control"
 )
 
@@ -48,6 +49,7 @@ func TestRotateOnDemand(t *testing.T) {
 		t.Fatal(len(events), err)
 	}
 	for _, e := range events {
+		audittest.Recorded(t)(e)
 		d := e.ServiceEventDetails
 		if d["rotationType"] != rotationOnDemand || !seen[fmt.Sprint(d["currentKeyMaterialId"])] ||
 			!seen[fmt.Sprint(d["previousKeyMaterialId"])] {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"coffer/internal/audit"
+	"coffer/internal/audit/audittest"
 	"coffer/internal/control"
 )
 
@@ -89,8 +90,9 @@ func TestSweep(t *testing.T) {
 	})
 	if err != nil || len(events) != 1 || events[0].Resources[0].ARN != name ||
 		events[0].EventType != "AwsServiceEvent" || events[0].UserIdentity.Type != "" {
-		t.Errorf("events %+v, %v", events, err)
+		t.Fatalf("events %+v, %v", events, err)
 	}
+	audittest.Recorded(t)(events[0])
 }
 
 // idOf gives the id in the ARN of a key.
