@@ -17,8 +17,8 @@ var errFenced = errors.New("keyring: fenced meanwhile")
 // 256 KiB where they can.
 type Domain struct {
 	id     seal.DomainID
-	key    string
-	grants []string
+	key    string   // written under both ring.mu and mu
+	grants []string // likewise
 	source Source
 	ring   *Keyring
 	ctx    context.Context // ends with the domain
@@ -42,7 +42,11 @@ type Domain struct {
 func (d *Domain) ID() seal.DomainID { return d.id }
 
 // Key is the ARN of the KMS key.
-func (d *Domain) Key() string { return d.key }
+func (d *Domain) Key() string {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.key
+}
 
 // Locked is nil when the domain can seal and open, else the reason.
 func (d *Domain) Locked() error {
@@ -91,7 +95,7 @@ func (d *Domain) Refresh(ctx context.Context) error {
 	case d.asking <- struct{}{}:
 		defer func() { <-d.asking }()
 	case <-ctx.Done():
-		return locked(d.key, context.Cause(ctx))
+		return locked(d.Key(), context.Cause(ctx))
 	}
 	d.mu.RLock()
 	open, why, before := d.epochs != nil, d.why, d.fenced
@@ -103,7 +107,7 @@ func (d *Domain) Refresh(ctx context.Context) error {
 		return why
 	}
 	if why := d.ring.fenced(d); why != nil {
-		return locked(d.key, why)
+		return locked(d.Key(), why)
 	}
 	epochs, err := d.ask(ctx)
 	changed, err := d.install(epochs, err, before)

@@ -113,6 +113,36 @@ func (k *Keyring) Open(ctx context.Context, d *Domain) error {
 	return err
 }
 
+// Rebind lets a domain rest on another KMS key and other grants (kept) from now on: what
+// fences the former ones does not touch it any more. Its secret stays, so that is for
+// sources that keep it under the new key too. Under a fence that stands before the new
+// key it is locked; a domain that is locked without one asks its source again.
+func (k *Keyring) Rebind(id seal.DomainID, key string, grants []string) {
+	k.mu.Lock()
+	d := k.domains[id]
+	if d == nil {
+		k.mu.Unlock()
+		return
+	}
+	d.mu.Lock()
+	d.key, d.grants = key, grants
+	d.mu.Unlock()
+	var why error
+	for _, f := range k.fences {
+		if f.holds(d) {
+			why = f.why
+		}
+	}
+	k.mu.Unlock()
+	switch {
+	case why != nil:
+		d.lock(why)
+		d.notify()
+	case d.Locked() != nil:
+		k.spawn(d)
+	}
+}
+
 // Remove forgets a domain and its key; it stays locked for who still holds it.
 func (k *Keyring) Remove(id seal.DomainID) {
 	k.mu.Lock()

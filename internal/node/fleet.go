@@ -232,6 +232,11 @@ func (f *fleet) Reboot(r mq.Running) {
 	})
 }
 
+// Rest is [mq.Engine]'s.
+func (f *fleet) Rest(r mq.Running) {
+	f.n.ring.Rebind(seal.DomainID(r.ID), r.Key, r.Grants)
+}
+
 // leave ends the connections of a broker.
 func (f *fleet) leave(ctx context.Context, b *instance) {
 	f.mu.Lock()

@@ -58,6 +58,11 @@ func (f *fleet) Movable(id string, shard int) error {
 	return nil
 }
 
+// Rekey is [coffer.Brokers]'s.
+func (f *fleet) Rekey(ctx context.Context, id string, owned bool, key string) (string, error) {
+	return f.n.mq.Rekey(ctx, id, owned, key)
+}
+
 // placed gives the broker with that id, or nil. It is called with mu held.
 func (f *fleet) placed(id string) *instance {
 	x, err := uuid.Parse(strings.TrimPrefix(id, "b-"))

@@ -26,6 +26,11 @@ type Brokers interface {
 	// Move begins to move a broker and does not wait for it. Its connections end, and
 	// clients may connect again when it has moved, or could not be.
 	Move(id string, shard int)
+	// Rekey lets a broker of the caller's account rest on another KMS key, as the unit of
+	// work in ctx, and gives its ARN. Errors: fault.NotFound, fault.Invalid for a key that
+	// cannot be, fault.KeyUnavailable when the present key cannot be used, fault.Conflict
+	// while the broker does not run.
+	Rekey(ctx context.Context, id string, owned bool, key string) (arn string, err error)
 }
 
 // MoveBroker begins to move a broker with all that it stores to another queue shard.
@@ -46,6 +51,31 @@ func (s *Service) MoveBroker(ctx context.Context, in *api.MoveBrokerInput) (
 	}
 	control.From(ctx).After(func() { s.brokers.Move(id, shard) })
 	return &api.MoveBrokerOutput{}, nil
+}
+
+// RekeyBroker wraps the key of a broker under another KMS key, while it serves. The key is
+// chosen as CreateBroker of Amazon MQ chooses one, with the caller's permissions. The
+// present key must be usable once more, or be made so first.
+func (s *Service) RekeyBroker(ctx context.Context, in *api.RekeyBrokerInput) (
+	*api.RekeyBrokerOutput, error,
+) {
+	name, err := s.brokers.Rekey(ctx, in.BrokerId, in.UseAwsOwnedKey, in.KmsKeyId)
+	switch fault.KindOf(err) {
+	case fault.NotFound:
+		return nil, &api.BrokerNotFoundException{Message: text(err)}
+	case fault.Conflict:
+		return nil, &api.BrokerInUseException{Message: text(err)}
+	case fault.KeyUnavailable:
+		return nil, &api.KeyUnavailableException{Message: text(err)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &api.RekeyBrokerOutput{BrokerId: in.BrokerId, UseAwsOwnedKey: &in.UseAwsOwnedKey}
+	if !in.UseAwsOwnedKey {
+		out.KmsKeyId = name
+	}
+	return out, nil
 }
 
 func places(list []Place) []api.BrokerPlace {

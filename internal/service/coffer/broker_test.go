@@ -1,6 +1,8 @@
 package coffer
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +17,7 @@ type fleet struct {
 	mu    sync.Mutex
 	shard int // less 1
 	busy  bool
+	key   string // that it was asked to rest on
 }
 
 var _ Brokers = (*fleet)(nil)
@@ -43,6 +46,55 @@ func (f *fleet) Move(_ string, shard int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.shard = shard - 1
+}
+
+func (f *fleet) Rekey(_ context.Context, id string, owned bool, key string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case id != "b-1":
+		return "", fault.New(fault.NotFound, "no broker %s", id)
+	case f.busy:
+		return "", fault.New(fault.Conflict, "busy")
+	case key == "lost":
+		return "", fault.New(fault.KeyUnavailable, "the old one is disabled")
+	case key == "none":
+		return "", fault.New(fault.Invalid, "no key")
+	}
+	f.key = fmt.Sprint(owned, " ", key)
+	return "arn of " + key, nil
+}
+
+// TestRekeyBroker hands on what is asked for, and answers each refusal with its code.
+func TestRekeyBroker(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0)
+	c := w.client(policy.RootPrincipal(account))
+	rekey := func(id, key string, owned bool) (*api.RekeyBrokerOutput, error) {
+		return c.RekeyBroker(t.Context(),
+			&api.RekeyBrokerInput{BrokerId: id, KmsKeyId: key, UseAwsOwnedKey: owned})
+	}
+	out, err := rekey("b-1", "k", false)
+	if err != nil || out.KmsKeyId != "arn of k" || *out.UseAwsOwnedKey || w.fleet.key != "false k" {
+		t.Errorf("%+v, %v, asked for %q", out, err, w.fleet.key)
+	}
+	out, err = rekey("b-1", "", true)
+	if err != nil || out.KmsKeyId != "" || !*out.UseAwsOwnedKey || w.fleet.key != "true " {
+		t.Errorf("%+v, %v, asked for %q", out, err, w.fleet.key)
+	}
+	if _, err := rekey("b-2", "k", false); !is[*api.BrokerNotFoundException](err) {
+		t.Errorf("another broker: %v", err)
+	}
+	if _, err := rekey("b-1", "lost", false); !is[*api.KeyUnavailableException](err) {
+		t.Errorf("a lost key: %v", err)
+	}
+	if _, err := rekey("b-1", "none", false); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("no key: %v", err)
+	}
+	w.fleet.busy = true
+	if _, err := rekey("b-1", "k", false); !is[*api.BrokerInUseException](err) {
+		t.Errorf("busy: %v", err)
+	}
 }
 
 // TestMoveBroker moves a broker, refuses what cannot be, and has both on record.

@@ -7,8 +7,9 @@
 // of the store in the data directory, which stands still; whoever runs on the
 // machine carries it away. The service decides nothing about it: that is the
 // store's. It moves brokers from one queue shard to another; that is the queue
-// core's. It suspends and resumes grants, tells what uses a key, and shows the
-// keys that AWS owns; those operations are authorized as the KMS's own are.
+// core's. It lets brokers rest on another KMS key; that is Amazon MQ's. It suspends
+// and resumes grants, tells what uses a key, and shows the keys that AWS owns; those
+// operations are authorized as the KMS's own are.
 package coffer
 
 import (

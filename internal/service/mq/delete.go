@@ -22,16 +22,8 @@ func (s *Service) DeleteBroker(ctx context.Context, in *api.DeleteBrokerInput) (
 		return nil, err
 	}
 	err = s.db.Update(ctx, func(ctx context.Context, tx *control.Tx) error {
-		// The volumes' grants first: they were made under the broker's.
-		for _, v := range b.Volumes {
-			if err := s.retire(ctx, b, b.ec2(), v.Grant); err != nil {
-				return err
-			}
-		}
-		for _, g := range b.Grants {
-			if err := s.retire(ctx, b, Principal, g.ID); err != nil {
-				return err
-			}
+		if err := s.retireAll(ctx, b); err != nil {
+			return err
 		}
 		if err := s.engine.Delete(ctx, b.ID); err != nil {
 			return fmt.Errorf("delete broker %s: %w", b.brokerID(), err)

@@ -45,26 +45,31 @@ func brokerGrants(deployment string) []brokerGrant {
 		"GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo", "DescribeKey"}}}
 }
 
-// encrypt gives a new broker its key: it chooses the KMS key, and makes a broker key that
-// rests on it.
-func (s *Service) encrypt(
+// choose sets the KMS key of a broker, with the caller's own permissions.
+func (s *Service) choose(
 	ctx context.Context, call *gateway.Call, b *row, opt *api.EncryptionOptions,
-) error {
-	var err error
+) (err error) {
+	b.AWSOwned = opt == nil || opt.UseAwsOwnedKey
 	switch {
-	case opt == nil || opt.UseAwsOwnedKey:
-		if opt != nil && opt.KmsKeyId != "" {
-			return bad("encryptionOptions",
-				"A kmsKeyId cannot be given when useAwsOwnedKey is true.")
-		}
-		b.AWSOwned = true
+	case b.AWSOwned && opt != nil && opt.KmsKeyId != "":
+		return bad("encryptionOptions",
+			"A kmsKeyId cannot be given when useAwsOwnedKey is true.")
+	case b.AWSOwned:
 		b.Key, err = s.kms.EnsureOwned(ctx, call.Region)
 	case opt.KmsKeyId == "":
 		b.Key, err = s.kms.EnsureManaged(ctx, call.Account, call.Region)
 	default:
 		b.Key, err = s.customerKey(ctx, call, opt.KmsKeyId)
 	}
-	if err != nil {
+	return err
+}
+
+// encrypt gives a new broker its key: it chooses the KMS key, and makes a broker key that
+// rests on it.
+func (s *Service) encrypt(
+	ctx context.Context, call *gateway.Call, b *row, opt *api.EncryptionOptions,
+) error {
+	if err := s.choose(ctx, call, b, opt); err != nil {
 		return err
 	}
 	brokerKey := make(seal.Secret, seal.KeySize)

@@ -19,10 +19,12 @@ import (
 
 	"coffer/internal/audit"
 	"coffer/internal/audit/audittest"
+	cofferapi "coffer/internal/aws/api/coffer"
 	kmsapi "coffer/internal/aws/api/kms"
 	api "coffer/internal/aws/api/mq"
 	"coffer/internal/aws/gateway"
 	"coffer/internal/aws/sigv4"
+	"coffer/internal/aws/wire"
 	"coffer/internal/control"
 	"coffer/internal/fault"
 	"coffer/internal/keyring"
@@ -96,6 +98,7 @@ func newWorld(t testing.TB) *world {
 	w.gw, err = gateway.New(w.db, w.log, w, []gateway.Service{
 		{API: &kmsapi.API, Impl: w.keys, Access: w.keys},
 		{API: &api.API, Impl: w.svc, Access: w.svc},
+		{API: &cofferapi.API, Impl: rekeyer{svc: w.svc}},
 	}, gateway.Config{Now: clock, Logger: quiet,
 		Events: gateway.Events{Recorded: audittest.Recorded(t)}})
 	must(t, err)
@@ -145,11 +148,24 @@ func (w *world) Identity(_ context.Context, name, _ string) (*gateway.Identity, 
 
 // As implements KMS, as node does.
 func (w *world) As(who Who) kmsapi.Service {
-	return kmsapi.Client{Caller: &gateway.Caller{
+	return kmsapi.Client{Caller: caller{w.engine, &gateway.Caller{
 		Gateway: w.gw, Service: who.Principal, OnBehalf: who.OnBehalf,
 		Account: who.Account, Region: who.Region, Grant: who.Grant,
 		EventSource: who.EventSource, UserAgent: who.UserAgent, Unshown: who.Unshown,
-	}}
+	}}}
+}
+
+// caller fails where the engine is told to, after the call.
+type caller struct {
+	engine *engine
+	wire.Caller
+}
+
+func (c caller) Call(ctx context.Context, api *wire.API, name string, in, out any) error {
+	if err := c.Caller.Call(ctx, api, name, in, out); err != nil {
+		return err
+	}
+	return c.engine.failing(name)
 }
 
 // EnsureOwned implements KMS.
@@ -299,14 +315,33 @@ type engine struct {
 var _ Engine = (*engine)(nil)
 
 func (e *engine) did(what string) error {
+	if err := e.failing(what); err != nil {
+		return err
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.fail == what {
-		e.fail = ""
-		return fmt.Errorf("%s fails", what)
-	}
 	e.log = append(e.log, what)
 	return nil
+}
+
+func (e *engine) failing(what string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.fail != what {
+		return nil
+	}
+	e.fail = ""
+	return fmt.Errorf("%s fails", what)
+}
+
+// domain gives that of a broker.
+func (e *engine) domain(t testing.TB, id string) *keyring.Domain {
+	t.Helper()
+	u, err := uuid.Parse(strings.TrimPrefix(id, "b-"))
+	must(t, err)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.brokers[u]
 }
 
 func (e *engine) HashPassword(ctx context.Context, p []byte) (string, error) {
@@ -356,6 +391,11 @@ func (e *engine) Reboot(b Running) {
 	e.settings = b.Settings
 }
 
+func (e *engine) Rest(b Running) {
+	_ = e.did("rest")
+	e.w.ring.Rebind(seal.DomainID(b.ID), b.Key, b.Grants)
+}
+
 func (e *engine) State(id uuid.UUID) State {
 	e.mu.Lock()
 	d := e.brokers[id]
@@ -373,12 +413,7 @@ func (e *engine) State(id uuid.UUID) State {
 // settled waits until the broker's key was asked for again, and gives its state.
 func (w *world) settled(id string, want string) {
 	w.t.Helper()
-	u, err := uuid.Parse(strings.TrimPrefix(id, "b-"))
-	must(w.t, err)
-	w.engine.mu.Lock()
-	d := w.engine.brokers[u]
-	w.engine.mu.Unlock()
-	if d != nil {
+	if d := w.engine.domain(w.t, id); d != nil {
 		_ = d.Refresh(context.Background()) // waits for one that is under way
 	}
 	if got := w.state(id); got != want {

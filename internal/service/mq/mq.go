@@ -68,6 +68,9 @@ type Engine interface {
 	Stop(id uuid.UUID)
 	// Reboot stops a broker and starts it with other settings, in the background.
 	Reboot(b Running)
+	// Rest lets a broker that runs rest on the KMS key and the grants of b from now on;
+	// its secret stays what it is. If it is without it, it asks KMS again.
+	Rest(b Running)
 	// State tells how a broker fares.
 	State(id uuid.UUID) State
 }

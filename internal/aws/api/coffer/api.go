@@ -26,6 +26,7 @@ type Service interface {
 	ListBackups(context.Context, *ListBackupsInput) (*ListBackupsOutput, error)
 	ListOwnedKeys(context.Context, *ListOwnedKeysInput) (*ListOwnedKeysOutput, error)
 	MoveBroker(context.Context, *MoveBrokerInput) (*MoveBrokerOutput, error)
+	RekeyBroker(context.Context, *RekeyBrokerInput) (*RekeyBrokerOutput, error)
 	ResumeGrant(context.Context, *ResumeGrantInput) (*ResumeGrantOutput, error)
 	SuspendGrant(context.Context, *SuspendGrantInput) (*SuspendGrantOutput, error)
 }
@@ -97,6 +98,11 @@ var API = wire.API{
 			Call: func(ctx context.Context, s, in any) (any, error) {
 				return s.(Service).MoveBroker(ctx, in.(*MoveBrokerInput))
 			}},
+		{Name: "RekeyBroker", Method: "POST", URI: "/",
+			In: func() any { return new(RekeyBrokerInput) }, Out: func() any { return new(RekeyBrokerOutput) },
+			Call: func(ctx context.Context, s, in any) (any, error) {
+				return s.(Service).RekeyBroker(ctx, in.(*RekeyBrokerInput))
+			}},
 		{Name: "ResumeGrant", Method: "POST", URI: "/",
 			In: func() any { return new(ResumeGrantInput) }, Out: func() any { return new(ResumeGrantOutput) },
 			Call: func(ctx context.Context, s, in any) (any, error) {
@@ -126,6 +132,7 @@ var API = wire.API{
 		(*BackupNotFoundException)(nil),
 		(*BrokerInUseException)(nil),
 		(*BrokerNotFoundException)(nil),
+		(*KeyUnavailableException)(nil),
 		(*LimitExceededException)(nil),
 		(*RequestNotFoundException)(nil),
 	},
@@ -192,6 +199,11 @@ func (Unimplemented) ListOwnedKeys(context.Context, *ListOwnedKeysInput) (*ListO
 // MoveBroker answers that it is not implemented.
 func (Unimplemented) MoveBroker(context.Context, *MoveBrokerInput) (*MoveBrokerOutput, error) {
 	return nil, wire.Unimplemented("MoveBroker")
+}
+
+// RekeyBroker answers that it is not implemented.
+func (Unimplemented) RekeyBroker(context.Context, *RekeyBrokerInput) (*RekeyBrokerOutput, error) {
+	return nil, wire.Unimplemented("RekeyBroker")
 }
 
 // ResumeGrant answers that it is not implemented.
@@ -301,6 +313,15 @@ func (c Client) ListOwnedKeys(ctx context.Context, in *ListOwnedKeysInput) (*Lis
 func (c Client) MoveBroker(ctx context.Context, in *MoveBrokerInput) (*MoveBrokerOutput, error) {
 	out := new(MoveBrokerOutput)
 	if err := c.Caller.Call(ctx, &API, "MoveBroker", in, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// RekeyBroker calls the operation.
+func (c Client) RekeyBroker(ctx context.Context, in *RekeyBrokerInput) (*RekeyBrokerOutput, error) {
+	out := new(RekeyBrokerOutput)
+	if err := c.Caller.Call(ctx, &API, "RekeyBroker", in, out); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -537,6 +558,20 @@ type Position struct {
 	Shard *int32 `aws:"Shard,"`
 }
 
+// RekeyBrokerInput is the model's RekeyBrokerRequest.
+type RekeyBrokerInput struct {
+	BrokerId       string `aws:"BrokerId,BrokerId,required"`
+	KmsKeyId       string `aws:"KmsKeyId,KeyName"`
+	UseAwsOwnedKey bool   `aws:"UseAwsOwnedKey,,required"`
+}
+
+// RekeyBrokerOutput is the model's RekeyBrokerResponse.
+type RekeyBrokerOutput struct {
+	BrokerId       string `aws:"BrokerId,"`
+	KmsKeyId       string `aws:"KmsKeyId,"`
+	UseAwsOwnedKey *bool  `aws:"UseAwsOwnedKey,"`
+}
+
 // Restoration is the model's Restoration.
 type Restoration struct {
 	BackupCreatedAt   time.Time `aws:"BackupCreatedAt,"`
@@ -654,6 +689,22 @@ func (*BrokerNotFoundException) Fault() (code string, status int) {
 
 // FaultMessage gives the text for the client.
 func (e *BrokerNotFoundException) FaultMessage() string { return e.Message }
+
+// KeyUnavailableException is the fault KeyUnavailableException, status 400.
+type KeyUnavailableException struct {
+	Message string `aws:"message,"`
+}
+
+// Error gives the code and the message.
+func (e *KeyUnavailableException) Error() string { return "KeyUnavailableException: " + e.Message }
+
+// Fault gives the code and the HTTP status.
+func (*KeyUnavailableException) Fault() (code string, status int) {
+	return "KeyUnavailableException", 400
+}
+
+// FaultMessage gives the text for the client.
+func (e *KeyUnavailableException) FaultMessage() string { return e.Message }
 
 // LimitExceededException is the fault LimitExceededException, status 400.
 type LimitExceededException struct {
