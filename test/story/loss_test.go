@@ -276,9 +276,9 @@ func (c *lossCase) forGood(f *traffic) {
 	c.Helper()
 	kept := c.listGrants()
 	g := c.grants[c.grant]
-	look := &kms.CreateGrantInput{KeyId: &c.key, Name: g.Name, Operations: g.Operations,
-		Constraints: g.Constraints, GranteePrincipal: g.GranteePrincipal,
-		RetiringPrincipal: g.RetiringPrincipal}
+	look := &kms.CreateGrantInput{KeyId: &c.key, Name: given(g.Name),
+		Operations: g.Operations, Constraints: g.Constraints,
+		GranteePrincipal: g.GranteePrincipal, RetiringPrincipal: g.RetiringPrincipal}
 	if c.choice == ownKey {
 		kit.Do(c, c.aws.KMS.CreateGrant, look)
 		for _, do := range []func(*lossCase) error{(*lossCase).disable, (*lossCase).enable} {

@@ -38,7 +38,7 @@ func TestRevokeGrant_MQ08_MQ10_GRT20(t *testing.T) {
 			f.silent(t, other, 10)
 		}
 		again := kit.Do(t, a.KMS.CreateGrant, &kms.CreateGrantInput{
-			KeyId: aws.String(key), Name: g.Name, Operations: g.Operations,
+			KeyId: aws.String(key), Name: given(g.Name), Operations: g.Operations,
 			Constraints: g.Constraints, GranteePrincipal: g.GranteePrincipal,
 			RetiringPrincipal: g.RetiringPrincipal,
 		})
@@ -56,6 +56,14 @@ func TestRevokeGrant_MQ08_MQ10_GRT20(t *testing.T) {
 			t.Errorf("%s: grants %+v are left, want the one made by hand", name, left)
 		}
 	}
+}
+
+// given is a name to ask for, which ListGrants shows as empty where there is none.
+func given(name *string) *string {
+	if aws.ToString(name) == "" {
+		return nil
+	}
+	return name
 }
 
 // brokerGrant finds mq_grant or the grant of the broker's volume.

@@ -121,7 +121,7 @@ func TestClusterNeedsAll(t *testing.T) {
 
 // grantLabel is the name of a broker's grant, or its volume.
 func grantLabel(g object) string {
-	if name, ok := g["Name"].(string); ok {
+	if name, _ := g["Name"].(string); name != "" {
 		return name
 	}
 	return fmt.Sprint(g["Constraints"].(object)["EncryptionContextSubset"].(object)[volumeKey])
