@@ -136,9 +136,13 @@ func userDetail(tx *control.Tx, e *entity) (api.UserDetail, error) {
 }
 
 func (r *request) roleDetail(e *entity) (api.RoleDetail, error) {
+	trust, err := e.shownTrust(r.tx)
+	if err != nil {
+		return api.RoleDetail{}, err
+	}
 	d := api.RoleDetail{
 		Arn: e.arn(), CreateDate: e.Created, Path: e.Path, RoleId: e.ID, RoleName: e.Name,
-		AssumeRolePolicyDocument: encoded(e.Role.Trust),
+		AssumeRolePolicyDocument: trust,
 		AttachedManagedPolicies:  attached(e.Attached), RolePolicyList: e.inlineDetail(),
 		Tags: e.tags(), PermissionsBoundary: e.boundary(), RoleLastUsed: &api.RoleLastUsed{},
 	}

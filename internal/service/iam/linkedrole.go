@@ -84,8 +84,8 @@ func (s *Service) CreateServiceLinkedRole(
 			return err
 		}
 		r.tx.Put(control.TableIAMLink, e.linkKey(r.tx, asPermissions, e.Attached[0]), nil)
-		out.Role = e.role()
-		return nil
+		out.Role, err = e.role(r.tx)
+		return err
 	})
 }
 

@@ -27,41 +27,14 @@ type Role struct {
 	Policies
 }
 
-// User is a user as the Security Token Service sees it.
-type User struct {
-	Account, ID, Name, Path, ARN string
-	Policies
-}
-
 // Role finds a role by its name. One that does not exist is an error of kind
 // fault.NotFound.
-func (s *Service) Role(ctx context.Context, account, name string) (*Role, error) {
-	return s.lookRole(ctx, func(tx *control.Tx) (*entity, error) {
+func (s *Service) Role(ctx context.Context, account, name string) (role *Role, err error) {
+	err = s.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
 		e, err := byName(tx, account, roleKind, name)
 		if err == nil && e == nil {
 			err = noEntity(roleKind, name)
 		}
-		return e, err
-	})
-}
-
-// RoleByID finds a role by its unique id, which is never given again. One that
-// does not exist any more is an error of kind fault.NotFound.
-func (s *Service) RoleByID(ctx context.Context, account, id string) (*Role, error) {
-	return s.lookRole(ctx, func(tx *control.Tx) (*entity, error) {
-		e, err := byID(tx, account, roleKind, id)
-		if err == nil && e == nil {
-			err = noEntity(roleKind, id)
-		}
-		return e, err
-	})
-}
-
-func (s *Service) lookRole(ctx context.Context, find func(*control.Tx) (*entity, error)) (
-	role *Role, err error,
-) {
-	err = s.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
-		e, err := find(tx)
 		if err != nil {
 			return err
 		}
@@ -71,7 +44,7 @@ func (s *Service) lookRole(ctx context.Context, find func(*control.Tx) (*entity,
 			Service:    e.Role.Service,
 		}
 		role.Trust.Name = "trust policy of " + e.arn()
-		if role.Trust.Document, err = s.documents.of(e.Role.Trust, policy.Trust); err != nil {
+		if role.Trust.Document, err = s.trust(e); err != nil {
 			return err
 		}
 		role.Policies, err = s.policiesOf(tx, e)
@@ -98,45 +71,6 @@ func (s *Service) ManagedPolicy(ctx context.Context, account, arn string) (
 		return err
 	})
 	return p, err
-}
-
-// User finds a user by its name. One that does not exist is an error of kind
-// fault.NotFound.
-func (s *Service) User(ctx context.Context, account, name string) (*User, error) {
-	return s.lookUser(ctx, func(tx *control.Tx) (*entity, error) {
-		e, err := byName(tx, account, userKind, name)
-		if err == nil && e == nil {
-			err = noEntity(userKind, name)
-		}
-		return e, err
-	})
-}
-
-// UserByID finds a user by its unique id, which is never given again. One that
-// does not exist any more is an error of kind fault.NotFound.
-func (s *Service) UserByID(ctx context.Context, account, id string) (*User, error) {
-	return s.lookUser(ctx, func(tx *control.Tx) (*entity, error) {
-		e, err := byID(tx, account, userKind, id)
-		if err == nil && e == nil {
-			err = noEntity(userKind, id)
-		}
-		return e, err
-	})
-}
-
-func (s *Service) lookUser(ctx context.Context, find func(*control.Tx) (*entity, error)) (
-	user *User, err error,
-) {
-	err = s.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
-		e, err := find(tx)
-		if err != nil {
-			return err
-		}
-		user = &User{Account: e.Account, ID: e.ID, Name: e.Name, Path: e.Path, ARN: e.arn()}
-		user.Policies, err = s.policiesOf(tx, e)
-		return err
-	})
-	return user, err
 }
 
 func (e *entity) tagMap() map[string]string {

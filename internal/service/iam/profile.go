@@ -37,7 +37,11 @@ func (e *entity) profile(tx *control.Tx) (*api.InstanceProfile, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Roles = append(p.Roles, *role.role())
+	shown, err := role.role(tx)
+	if err != nil {
+		return nil, err
+	}
+	p.Roles = append(p.Roles, *shown)
 	return p, nil
 }
 

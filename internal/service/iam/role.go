@@ -5,7 +5,7 @@ import (
 
 	api "coffer/internal/aws/api/iam"
 	"coffer/internal/aws/wire"
-	"coffer/internal/policy"
+	"coffer/internal/control"
 )
 
 const (
@@ -15,9 +15,11 @@ const (
 
 // rolePart is what only roles have.
 type rolePart struct {
-	Trust       string `json:"trust"` // who may assume it, as it was put
-	Description string `json:"description,omitempty"`
-	MaxSeconds  int32  `json:"maxSeconds"` // of a session
+	Trust string `json:"trust"` // who may assume it, as it was put
+	// Principals are the unique ids of the users and roles that Trust names, by ARN.
+	Principals  map[string]string `json:"principals,omitempty"`
+	Description string            `json:"description,omitempty"`
+	MaxSeconds  int32             `json:"maxSeconds"` // of a session
 	// Service is the service principal of a service-linked role.
 	Service string `json:"service,omitempty"`
 }
@@ -41,9 +43,11 @@ func (s *Service) CreateRole(ctx context.Context, in *api.CreateRoleInput) (
 			Trust: in.AssumeRolePolicyDocument, Description: wire.Or(in.Description, ""),
 			MaxSeconds: wire.Or(in.MaxSessionDuration, usualSeconds),
 		}
-		if err := r.checkTrust(part.Trust); err != nil {
+		ids, err := r.checkTrust(part.Trust)
+		if err != nil {
 			return err
 		}
+		part.Principals = ids
 		e := &entity{Kind: roleKind, Name: in.RoleName, Path: in.Path, Role: part}
 		if err := r.create(e, in.Tags); err != nil {
 			return err
@@ -51,28 +55,35 @@ func (s *Service) CreateRole(ctx context.Context, in *api.CreateRoleInput) (
 		if err := r.bound(e, in.PermissionsBoundary); err != nil {
 			return err
 		}
-		out.Role = e.role()
+		if out.Role, err = e.role(r.tx); err != nil {
+			return err
+		}
 		out.Role.Tags = e.tags()
 		return nil
 	})
 }
 
-// checkTrust refuses a document that is no trust policy.
-func (r *request) checkTrust(text string) error {
-	if length(text) > maxTrust {
-		return overQuota("ACLSizePerRole", maxTrust)
-	}
-	_, err := r.s.documents.parse(text, policy.Trust)
-	return err
-}
-
 // role is the answer's form without tags and boundary, which listings leave out.
-func (e *entity) role() *api.Role {
+func (e *entity) role(tx *control.Tx) (*api.Role, error) {
+	trust, err := e.shownTrust(tx)
 	return &api.Role{
-		Arn: e.arn(), AssumeRolePolicyDocument: encoded(e.Role.Trust), CreateDate: e.Created,
+		Arn: e.arn(), AssumeRolePolicyDocument: trust, CreateDate: e.Created,
 		Description: e.Role.Description, MaxSessionDuration: new(e.Role.MaxSeconds),
 		Path: e.Path, RoleId: e.ID, RoleName: e.Name, PermissionsBoundary: e.boundary(),
+	}, err
+}
+
+// roles is the answer's form of a page of roles.
+func (r *request) roles(list []*entity) ([]api.Role, error) {
+	out := make([]api.Role, 0, len(list))
+	for _, e := range list {
+		role, err := e.role(r.tx)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, *role)
 	}
+	return out, nil
 }
 
 // GetRole describes a role.
@@ -85,7 +96,9 @@ func (s *Service) GetRole(ctx context.Context, in *api.GetRoleInput) (
 		if err != nil {
 			return err
 		}
-		out.Role = e.role()
+		if out.Role, err = e.role(r.tx); err != nil {
+			return err
+		}
 		out.Role.Tags, out.Role.RoleLastUsed = e.tags(), &api.RoleLastUsed{}
 		return nil
 	})
@@ -99,7 +112,9 @@ func (s *Service) ListRoles(ctx context.Context, in *api.ListRolesInput) (
 	return out, s.view(ctx, func(r *request) error {
 		p := paging{in.Marker, in.MaxItems, []string{"roles", r.account(), in.PathPrefix}}
 		part, err := r.entities(roleKind, in.PathPrefix, p, &out.IsTruncated, &out.Marker)
-		out.Roles = convert(part, func(e *entity) api.Role { return *e.role() })
+		if err == nil {
+			out.Roles, err = r.roles(part)
+		}
 		return err
 	})
 }
@@ -133,7 +148,9 @@ func (s *Service) UpdateRoleDescription(
 			return err
 		}
 		e.Role.Description = in.Description
-		out.Role = e.role()
+		if out.Role, err = e.role(r.tx); err != nil {
+			return err
+		}
 		return e.save(r.tx)
 	})
 }
@@ -144,13 +161,14 @@ func (s *Service) UpdateAssumeRolePolicy(
 ) (*api.UpdateAssumeRolePolicyOutput, error) {
 	return &api.UpdateAssumeRolePolicyOutput{}, s.update(ctx, func(r *request) error {
 		e, err := r.role(in.RoleName)
-		if err == nil {
-			err = r.checkTrust(in.PolicyDocument)
-		}
 		if err != nil {
 			return err
 		}
-		e.Role.Trust = in.PolicyDocument
+		ids, err := r.checkTrust(in.PolicyDocument)
+		if err != nil {
+			return err
+		}
+		e.Role.Trust, e.Role.Principals = in.PolicyDocument, ids
 		return e.save(r.tx)
 	})
 }

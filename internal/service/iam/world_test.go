@@ -20,7 +20,7 @@ import (
 
 // world is an IAM behind the real gateway over a store in memory.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	engine *memory.Engine
 	zero   store.Shard
 	db     *control.DB
@@ -30,7 +30,7 @@ type world struct {
 	events []*audit.Event
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, engine: memory.New(memory.Config{Shards: 2}),
 		now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
@@ -103,7 +103,7 @@ func (w *world) user(name string) *api.AccessKey {
 	return out.AccessKey
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +114,7 @@ func must(t *testing.T, err error) {
 func second[T any](_ T, err error) error { return err }
 
 // want compares an error's code and a part of its text.
-func want(t *testing.T, err error, code, text string) {
+func want(t testing.TB, err error, code, text string) {
 	t.Helper()
 	got := ""
 	if f, ok := errors.AsType[wire.Fault](err); ok {
