@@ -160,7 +160,7 @@ func TestNotImplemented(t *testing.T) {
 			"&TradeInToken=token"},
 		"cloudtrail": {service: "cloudtrail", body: "{}", target: trailTarget + "DescribeTrails"},
 		"mq": {service: "mq", path: "/v1/configurations",
-			body: `{"name":"c","engineType":"RABBITMQ","engineVersion":"4.2"}`},
+			body: `{"name":"c","engineType":"ACTIVEMQ","engineVersion":"5.18"}`},
 	} {
 		status, body := r.ask(t, s)
 		if status != http.StatusNotImplemented || !strings.Contains(body, "not implemented") {
