@@ -69,10 +69,14 @@ const (
 // lookup gives the values of a folded key. What follows from the request goes
 // before what its Context says, so that no header can pose as a principal.
 func (e *evaluation) lookup(key string) valueList {
+	given := valueList{many: e.request.Context.values[key]}
+	if k := e.request.Keys; k == GivenOnly || k == GivenFirst && given.len() > 0 {
+		return given
+	}
 	if v, derived := e.derive(key); derived {
 		return v
 	}
-	return valueList{many: e.request.Context.values[key]}
+	return given
 }
 
 // derive gives the values of keys that follow from the request.

@@ -39,6 +39,7 @@ type statement struct {
 	resources     []resourcePattern // empty in a trust policy only
 	notResources  bool
 	conditions    []condition
+	start, end    Position
 }
 
 // covers reports whether action and resource of the request fall under s.

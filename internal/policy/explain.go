@@ -73,29 +73,15 @@ func (e *evaluation) explainDeny(b *strings.Builder, by Source) {
 }
 
 // denying finds the statement that denied again.
-func (e *evaluation) denying(by Source) *statement {
-	r := e.request
-	list := [...]struct {
-		kind     SourceKind
-		policies []Policy
-	}{
-		{FromIdentity, r.Identity}, {FromBoundary, []Policy{r.Boundary}},
-		{FromSession, r.Session}, {FromResource, []Policy{r.ResourcePolicy}},
-	}
-	for _, l := range list {
-		for _, p := range l.policies {
-			if l.kind != by.Kind || p.Name != by.Name || p.Document == nil {
-				continue
+func (e *evaluation) denying(by Source) (found *statement) {
+	for _, l := range e.lists() {
+		l.each(func(p *Policy, s *statement) {
+			if found == nil && s.deny && by == (Source{l.kind, p.Name, s.label}) && s.applies(e) {
+				found = s
 			}
-			for i := range p.Document.statements {
-				s := &p.Document.statements[i]
-				if s.deny && s.label == by.Statement && s.applies(e) {
-					return s
-				}
-			}
-		}
+		})
 	}
-	return nil
+	return found
 }
 
 // near lists what would have allowed but for one thing: statements that cover

@@ -74,10 +74,11 @@ func (p *parser) statementList() error {
 		if !isDelim(t, '{') {
 			return syntaxError("statement: %w, want an object", errForm)
 		}
-		raw := rawStatement{reader: p.reader}
+		raw := rawStatement{reader: p.reader, start: p.position()}
 		if err := p.members("statement", raw.member); err != nil {
 			return err
 		}
+		raw.end = p.position()
 		p.raw = append(p.raw, raw)
 		if !list {
 			return nil

@@ -12,6 +12,7 @@ type rawStatement struct {
 	hasAction, notAction       bool
 	hasResource, notResource   bool
 	conditions                 []rawCondition
+	start, end                 Position
 }
 
 // rawCondition is one key under one operator.
@@ -122,6 +123,7 @@ func (s *rawStatement) compile(variables bool) (statement, error) {
 		label: s.sid, deny: s.effect == "Deny",
 		principals: s.principals, notPrincipals: s.notPrincipal,
 		notActions: s.notAction, notResources: s.notResource,
+		start: s.start, end: s.end,
 	}
 	var err error
 	if out.actions, err = compileActions(s.action); err != nil {

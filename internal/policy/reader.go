@@ -25,7 +25,10 @@ var (
 
 // reader walks a document token by token. The grammar is at most six levels
 // deep and each is read by its own function, so nesting needs no counter.
-type reader struct{ dec *json.Decoder }
+type reader struct {
+	dec *json.Decoder
+	doc []byte
+}
 
 // malformed is a refusal with a text for the client.
 func malformed(format string, args ...any) error {
@@ -54,7 +57,7 @@ func newReader(doc []byte) (*reader, error) {
 	}
 	dec := json.NewDecoder(bytes.NewReader(doc))
 	dec.UseNumber()
-	return &reader{dec}, nil
+	return &reader{dec, doc}, nil
 }
 
 // token gives the next token; the syntax is known to be right.
@@ -64,6 +67,13 @@ func (r *reader) token() (json.Token, error) {
 		return nil, syntaxError("read token: %w", err)
 	}
 	return t, nil
+}
+
+// position is where the reader stands: behind the last token.
+func (r *reader) position() Position {
+	read := r.doc[:r.dec.InputOffset()]
+	line := bytes.LastIndexByte(read, '\n') + 1
+	return Position{bytes.Count(read, []byte{'\n'}) + 1, utf8.RuneCount(read[line:]) + 1}
 }
 
 // object reads an object, handing each key once to member, which must read

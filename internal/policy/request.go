@@ -9,6 +9,16 @@ type Policy struct {
 	Document *Document
 }
 
+// Keys says where the values of condition keys come from.
+type Keys uint8
+
+// The sources of keys that follow from the other fields of a request.
+const (
+	Derived    Keys = iota // from those fields, whatever Context says
+	GivenFirst             // from Context, else from those fields
+	GivenOnly              // from Context
+)
+
 // Request is one use of one resource by one principal, and all that decides
 // it. [Evaluate] reads it and keeps it in the [Decision]; nothing that it
 // points to may change as long as either is in use.
@@ -27,6 +37,9 @@ type Request struct {
 	EncryptionContext map[string]string
 	// Time is when the request arrived; zero leaves the time keys absent.
 	Time time.Time
+	// Keys says where the values of condition keys come from that follow from
+	// the other fields; other values than zero are for simulations.
+	Keys Keys
 
 	// Identity are the policies of the user with those of its groups, or of the
 	// role: parsed as Identity.

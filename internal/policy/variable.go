@@ -74,7 +74,7 @@ func readVariable(s string) (token, int, error) {
 	if key == "" || strings.ContainsAny(key, "${'\"*?") {
 		return token{}, 0, errVariable
 	}
-	t := token{kind: variable, text: fold(key)}
+	t := token{kind: variable, text: fold(key), written: key}
 	if s[end] == '}' {
 		return t, end + 1, nil
 	}

@@ -21,6 +21,7 @@ const (
 type token struct {
 	kind      tokenKind
 	text      string // of a literal; the folded context key of a variable
+	written   string // of a variable: its key as it is written
 	fallback  string // of a variable without a value
 	defaulted bool   // whether fallback was given
 }
