@@ -19,7 +19,8 @@ func TestPositions(t *testing.T) {
 		{"{\n \"Statement\": [\n  {\"Effect\": \"Allow\", \"Action\": \"dynamodb:*\",\n" +
 			"  \"Resource\": \"*\"\n  }\n]}", Position{3, 4}, Position{5, 4}},
 		{`{"Statement":[{"Effect":"Allow","Action":"*","Resource":"arn:aws:s3:::é"},{` +
-			"\n" + `"Effect":"Deny","Action":"*","Resource":"*"}]}`, Position{1, 76}, Position{2, 45}},
+			"\n" + `"Effect":"Deny","Action":"*","Resource":"*"}]}`,
+			Position{1, 76}, Position{2, 45}},
 	} {
 		d := mustParse(t, Identity, c.doc)
 		if s := d.statements[len(d.statements)-1]; s.start != c.start || s.end != c.end {
@@ -32,7 +33,8 @@ func TestPositions(t *testing.T) {
 func TestSimulate(t *testing.T) {
 	t.Parallel()
 	doc := mustParse(t, Identity, `{"Version":"2012-10-17","Statement":[
-		{"Sid":"a","Effect":"Allow","Action":"s3:Get*","Resource":"arn:aws:s3:::b/${aws:UserName}/*"},
+		{"Sid":"a","Effect":"Allow","Action":"s3:Get*",
+		 "Resource":"arn:aws:s3:::b/${aws:UserName}/*"},
 		{"Sid":"b","Effect":"Allow","Action":"s3:GetObject","Resource":"*"},
 		{"Sid":"c","Effect":"Deny","Action":"s3:*","Resource":"*",
 		 "Condition":{"Bool":{"aws:SecureTransport":"false"},"Null":{"aws:username":"false"}}},

@@ -1,0 +1,227 @@
+package iam
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	api "coffer/internal/aws/api/iam"
+	"coffer/internal/policy"
+)
+
+// maxSimulated bounds the pairs of action and resource of one simulation. AWS
+// documents no bound.
+const maxSimulated = 100_000
+
+// simulation is a request of either operation, read.
+type simulation struct {
+	actions, resources []string
+	byName             bool // resources were named, and not every one meant
+	base               policy.Request
+	levels             [][]policy.Policy // service control policies, from the root down
+	keyPolicy          bool
+}
+
+// SimulateCustomPolicy decides requests by policies that are given, and changes
+// nothing. What AWS leaves to a CallerArn that is missing, such as the user's name,
+// has no value.
+func (s *Service) SimulateCustomPolicy(ctx context.Context, in *api.SimulateCustomPolicyInput) (
+	out *api.SimulatePolicyResponse, err error,
+) {
+	sim := &simulation{base: policy.Request{Keys: policy.GivenOnly}}
+	input := &simulationInput{
+		actions: in.ActionNames, resources: in.ResourceArns, caller: in.CallerArn,
+		owner: in.ResourceOwner, policies: in.PolicyInputList,
+		boundary: in.PermissionsBoundaryPolicyInputList, resourcePolicy: in.ResourcePolicy,
+		entries: in.ContextEntries, levels: in.OrderedOrganizationPolicyInputList,
+	}
+	err = s.view(ctx, func(r *request) error {
+		if in.ResourcePolicy != "" && in.CallerArn == "" {
+			return badInput("CallerArn is required if a ResourcePolicy is included.")
+		}
+		sim.base.Principal = simulatedUser(r.account(), "simulation")
+		if err := input.read(r, sim); err != nil {
+			return err
+		}
+		p := paging{in.Marker, in.MaxItems, []string{"simulate-custom", r.account(),
+			fingerprint(input)}}
+		res, truncated, next, err := sim.run(r, p)
+		out = &api.SimulatePolicyResponse{EvaluationResults: res, IsTruncated: truncated,
+			Marker: next}
+		return err
+	})
+	return out, err
+}
+
+// SimulatePrincipalPolicy decides requests by the policies of a user, group or
+// role, with those that are given beside them, and changes nothing.
+func (s *Service) SimulatePrincipalPolicy(
+	ctx context.Context, in *api.SimulatePrincipalPolicyInput,
+) (out *api.SimulatePolicyResponse, err error) {
+	sim := &simulation{base: policy.Request{Keys: policy.GivenFirst}}
+	input := &simulationInput{
+		actions: in.ActionNames, resources: in.ResourceArns, caller: in.CallerArn,
+		owner: in.ResourceOwner, policies: in.PolicyInputList,
+		boundary: in.PermissionsBoundaryPolicyInputList, resourcePolicy: in.ResourcePolicy,
+		entries: in.ContextEntries,
+	}
+	err = s.view(ctx, func(r *request) error {
+		e, err := r.source(in.PolicySourceArn)
+		if err != nil {
+			return err
+		}
+		if in.ResourcePolicy != "" && in.CallerArn == "" && e.Kind != userKind {
+			return badInput("CallerArn is required if a ResourcePolicy is included and the " +
+				"PolicySourceArn is not the ARN of a user.")
+		}
+		if err := r.have(e, in.PolicyExclusionList, &sim.base); err != nil {
+			return err
+		}
+		if err := input.read(r, sim); err != nil {
+			return err
+		}
+		e.tagged(&sim.base.Context)
+		p := paging{in.Marker, in.MaxItems, []string{"simulate-principal", r.account(), e.ID,
+			fingerprint(input, in.PolicyExclusionList)}}
+		res, truncated, next, err := sim.run(r, p)
+		out = &api.SimulatePolicyResponse{EvaluationResults: res, IsTruncated: truncated,
+			Marker: next}
+		return err
+	})
+	return out, err
+}
+
+// run decides the pairs of one page, each action with every resource.
+func (sim *simulation) run(r *request, p paging) (
+	results []api.EvaluationResult, truncated *bool, next string, err error,
+) {
+	pairs := make([]int, len(sim.actions)*len(sim.resources))
+	for i := range pairs {
+		pairs[i] = i
+	}
+	part, truncated, next, err := page(r.tx, p, pairs, func(i int) string {
+		return fmt.Sprintf("%08d", i)
+	})
+	if err != nil {
+		return nil, nil, "", err
+	}
+	results = make([]api.EvaluationResult, 0, len(part))
+	for _, i := range part {
+		action, resource := sim.actions[i/len(sim.resources)], sim.resources[i%len(sim.resources)]
+		results = append(results, sim.evaluate(action, resource))
+	}
+	return results, truncated, next, nil
+}
+
+// evaluate decides one action on one resource.
+func (sim *simulation) evaluate(action, resource string) api.EvaluationResult {
+	r := sim.base
+	r.Action, r.Resource = action, resource
+	r.RootOfTrust = r.ResourcePolicy.Document != nil && (strings.HasPrefix(action, "kms:") ||
+		strings.HasPrefix(action, "sts:AssumeRole"))
+	if owner := ownerIn(resource); owner != "" {
+		r.ResourceAccount = owner
+	}
+	s := policy.Simulate(r)
+	out := api.EvaluationResult{
+		EvalActionName: action, EvalResourceName: resource, EvalDecision: decisionName(&s),
+		MatchedStatements:    matched(s.Matches),
+		MissingContextValues: append([]string{}, s.Missing...),
+	}
+	if r.Boundary.Document != nil {
+		out.PermissionsBoundaryDecisionDetail = &api.PermissionsBoundaryDecisionDetail{
+			AllowedByPermissionsBoundary: new(s.Boundary == policy.Allow)}
+	}
+	sim.control(&r, &out)
+	if !sim.byName {
+		return out
+	}
+	out.EvalDecisionDetails = map[string]string{}
+	if r.ResourceAccount != r.Principal.Account && r.ResourcePolicy.Document != nil {
+		out.EvalDecisionDetails = map[string]string{
+			"IAM Policy": outcomes[s.Identity], "Resource Policy": outcomes[s.Resource],
+		}
+	}
+	out.ResourceSpecificResults = []api.ResourceSpecificResult{{
+		EvalResourceName: resource, EvalResourceDecision: out.EvalDecision,
+		EvalDecisionDetails: out.EvalDecisionDetails, MatchedStatements: out.MatchedStatements,
+		MissingContextValues:              out.MissingContextValues,
+		PermissionsBoundaryDecisionDetail: out.PermissionsBoundaryDecisionDetail,
+	}}
+	out.MissingContextValues = []string{}
+	return out
+}
+
+// control lets the service control policies of every level limit the decision.
+func (sim *simulation) control(r *policy.Request, out *api.EvaluationResult) {
+	if len(sim.levels) == 0 {
+		return
+	}
+	worst := policy.Allow
+	for _, level := range sim.levels {
+		one := *r
+		one.Identity, one.Session = level, nil
+		one.Boundary, one.ResourcePolicy = policy.Policy{}, policy.Policy{}
+		s := policy.Simulate(one)
+		if s.Identity == policy.ExplicitDeny || worst == policy.Allow {
+			worst = s.Identity
+		}
+		if s.Identity == policy.ExplicitDeny {
+			out.MatchedStatements = matched(s.Matches)
+			break
+		}
+	}
+	out.OrganizationsDecisionDetail = &api.OrganizationsDecisionDetail{
+		AllowedByOrganizations: new(worst == policy.Allow)}
+	if worst != policy.Allow && out.EvalDecision != outcomes[policy.ExplicitDeny] {
+		if out.EvalDecision = outcomes[worst]; worst == policy.ImplicitDeny {
+			out.MatchedStatements = []api.Statement{}
+		}
+	}
+}
+
+// outcomes are the model's names.
+var outcomes = map[policy.Outcome]string{
+	policy.ImplicitDeny: "implicitDeny", policy.ExplicitDeny: "explicitDeny",
+	policy.Allow: "allowed",
+}
+
+func decisionName(s *policy.Simulation) string {
+	switch {
+	case s.Allowed:
+		return outcomes[policy.Allow]
+	case s.ExplicitDeny():
+		return outcomes[policy.ExplicitDeny]
+	}
+	return outcomes[policy.ImplicitDeny]
+}
+
+// sources are the types that AWS answers, which are not those of its model.
+var sources = map[policy.SourceKind]string{
+	policy.FromIdentity: "IAM Policy", policy.FromResource: "Resource Policy",
+	policy.FromBoundary: "Permissions Boundary Policy",
+}
+
+func matched(list []policy.Match) []api.Statement {
+	out := make([]api.Statement, 0, len(list))
+	for _, m := range list {
+		out = append(out, api.Statement{
+			SourcePolicyId: sourceID(m.Name), SourcePolicyType: sources[m.Kind],
+			StartPosition: place(m.Start), EndPosition: place(m.End),
+		})
+	}
+	return out
+}
+
+func place(p policy.Position) *api.Position {
+	return &api.Position{Line: new(int32(p.Line)), Column: new(int32(p.Column))}
+}
+
+// sourceID is how AWS names a policy: user_NAME_POLICY an inline one, by its name a
+// managed one, and by its place one that was given.
+func sourceID(name string) string {
+	if strings.HasPrefix(name, "arn:") {
+		return name[strings.LastIndexByte(name, '/')+1:]
+	}
+	return strings.ReplaceAll(name, "/", "_")
+}
