@@ -1,6 +1,7 @@
 package story
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -152,4 +153,50 @@ func TestStolenSession(t *testing.T) {
 	kit.Refused(t, stolen.KMS.Encrypt, use, "UnrecognizedClientException")
 	who := &sts.GetCallerIdentityInput{}
 	kit.Refused(t, stolen.STS.GetCallerIdentity, who, "InvalidClientTokenId")
+}
+
+// TestSessionBroker_GRT08 makes a broker with a role's session: the event of its grant
+// has the published sample's fields and no others, with the session's context.
+func TestSessionBroker_GRT08(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	root := s.AWS()
+	key := kit.CreateKey(t, root)
+	alice := user(t, s, root, "alice", allow("sts:AssumeRole", ""))
+	arn, _ := role(t, root, "builder", trust(firstAccount, ""), allow("*", ""))
+	out := kit.Do(t, alice.STS.AssumeRole, &sts.AssumeRoleInput{
+		RoleArn: arn, RoleSessionName: aws.String("work")})
+	s.CreateBroker(s.AWSWith(out.Credentials), "by-session", key)
+	var event kit.Event
+	for _, e := range root.Events(t, types.LookupAttributeKeyEventName, "CreateGrant") {
+		if e.At("requestParameters", "granteePrincipal") == "mq.amazonaws.com" &&
+			e.At("eventSource") == "amazonmq.amazonaws.com" &&
+			e.At("requestParameters", "keyId") == key {
+			event = e
+		}
+	}
+	sample := fixture(t, "event-mq-grant-single.json")
+	delete(sample, "sessionCredentialFromConsole") // of sessions of the console only
+	attributes := sample.At("userIdentity", "sessionContext", "attributes").(map[string]any)
+	attributes["creationDate"] = event.At("userIdentity", "sessionContext", "attributes",
+		"creationDate")
+	sample.At("userIdentity", "sessionContext", "sessionIssuer").(map[string]any)["userName"] =
+		"builder"
+	for _, f := range compare("event", map[string]any(sample), map[string]any(event)) {
+		t.Error(f)
+	}
+	issuer := []string{"userIdentity", "sessionContext", "sessionIssuer"}
+	id, _, _ := strings.Cut(aws.ToString(out.AssumedRoleUser.AssumedRoleId), ":")
+	for name, got := range map[string][2]any{
+		"type":        {event.At("userIdentity", "type"), "AssumedRole"},
+		"arn":         {event.At("userIdentity", "arn"), *out.AssumedRoleUser.Arn},
+		"access key":  {event.At("userIdentity", "accessKeyId"), *out.Credentials.AccessKeyId},
+		"issuer":      {event.At(append(issuer, "arn")...), *arn},
+		"issuer's id": {event.At(append(issuer, "principalId")...), id},
+		"kind":        {event.At(append(issuer, "type")...), "Role"},
+	} {
+		if got[0] != got[1] {
+			t.Errorf("%s is %v, want %v", name, got[0], got[1])
+		}
+	}
 }

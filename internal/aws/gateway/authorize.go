@@ -98,9 +98,10 @@ func (g *Gateway) decide(c *Check, call *Call) error {
 const authorization = "authorization"
 
 // tellAllowed puts what let the call through on the event, a line for each
-// decision. That the root user may goes without saying.
+// decision. That the root user may goes without saying, and events of what services do
+// have the fields that AWS publishes and no more.
 func (c *Call) tellAllowed(d *policy.Decision) {
-	if d.By.Kind == policy.FromRoot {
+	if d.By.Kind == policy.FromRoot || c.published {
 		return
 	}
 	text := d.Summary()

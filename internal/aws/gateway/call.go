@@ -33,6 +33,7 @@ type Call struct {
 	plain       bool   // the request came without TLS
 	unshown     []string
 	found       []lint.Finding
+	published   bool              // the event is one of those that AWS publishes of services' calls
 	sealed      string            // why the call was denied, for DecodeAuthorizationMessage
 	grants      map[string]string // by resource: the grant that allowed
 }

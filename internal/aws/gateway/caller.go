@@ -79,7 +79,7 @@ func (c *Caller) call(ctx context.Context) (*Call, error) {
 		Principal: policy.ServicePrincipal(c.Service),
 		SourceIP:  c.Service, UserAgent: c.Service,
 		InvokedBy: c.Service, Grant: c.Grant,
-		eventSource: c.EventSource, unshown: c.Unshown,
+		eventSource: c.EventSource, unshown: c.Unshown, published: c.Identity == nil,
 		identity: &Identity{Event: audit.Identity{Type: "AWSService"}},
 	}
 	if outer != nil {
