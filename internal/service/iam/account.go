@@ -37,7 +37,7 @@ var summaryQuotas = map[string]int32{
 	"PolicyVersionsInUseQuota": 10000, "RolePolicySizeQuota": 10240,
 	"ServerCertificatesQuota": 20, "SigningCertificatesPerUserQuota": 2,
 	"UserPolicySizeQuota": 2048, "VersionsPerPolicyQuota": maxVersions,
-	// What Coffer does not have, or counts elsewhere.
+	// What Coffer does not have.
 	"AccountPasswordPresent": 0, "AccountSigningCertificatesPresent": 0,
 	"GlobalEndpointTokenVersion": 2, "Providers": 0,
 	"ServerCertificates": 0,

@@ -77,12 +77,18 @@ func TestSummary(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.furnish()
+	for name, user := range map[string]string{"phone": "alice", "spare": ""} {
+		if k := w.token(name); user != "" {
+			must(t, k.enable(user))
+		}
+	}
 	out, err := w.root(home).GetAccountSummary(t.Context(), &api.GetAccountSummaryInput{})
 	must(t, err)
 	for name, n := range map[string]int32{
 		"Users": 1, "Groups": 1, "Roles": 1, "Policies": 1, "InstanceProfiles": 1,
 		"PolicyVersionsInUse": 1, "UsersQuota": 5000, "AccessKeysPerUserQuota": 2,
 		"AccountAccessKeysPresent": 0, "PolicySizeQuota": 6144,
+		"MFADevices": 2, "MFADevicesInUse": 1, "AccountMFAEnabled": 0,
 	} {
 		if got, ok := out.SummaryMap[name]; !ok || got != n {
 			t.Errorf("%s: %d, want %d", name, got, n)

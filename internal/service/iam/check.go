@@ -18,6 +18,7 @@ type Check struct {
 	names    map[string]string  // unique ids by store key
 	links    map[string]bool    // store keys
 	keys     map[string]*keyRow // by store key
+	devices  []*device
 	problems []error
 }
 
@@ -62,7 +63,11 @@ func (c *Check) Row(t control.Table, id, value []byte) (err error) {
 	case control.TableAccount:
 		err = json.Unmarshal(value, &accountRow{})
 	case control.TableMFA:
-		_, err = parseDevice(value)
+		d, err := parseDevice(value)
+		if err != nil {
+			return err
+		}
+		c.devices = append(c.devices, d)
 	}
 	return err
 }
@@ -125,6 +130,13 @@ func (c *Check) Relations() []error {
 			store.ErrDamaged, n))
 	}
 	c.accessKeys()
+	for _, d := range c.devices {
+		if d.Holder != "" && d.Holder != devicesOfRoot &&
+			c.entity(d.Account, userKind, d.Holder) == nil {
+			c.problems = append(c.problems, fmt.Errorf("%w: MFA device %s is of no user",
+				store.ErrDamaged, d.Name))
+		}
+	}
 	return c.problems
 }
 
