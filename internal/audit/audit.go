@@ -40,6 +40,7 @@ type Log struct {
 	seq   atomic.Uint64 // of the last shard
 	tree  *Tree         // of the last shard
 	heads *heads        // nil = none are made
+	data  []*dataShard
 
 	maxCount, maxBytes int // bounds of a group
 
@@ -57,6 +58,7 @@ type Log struct {
 // Config tunes a Log; the zero value is the default.
 type Config struct {
 	Heads *HeadConfig // nil: no heads are signed
+	Data  []DataShard // whose owners call Put; always the same ones, in one order
 }
 
 // Open starts the trail over shard 0, behind db, and the last shard, which it
@@ -73,6 +75,9 @@ func Open(
 	// A start number above the count keeps sequences unique over restarts.
 	l.seq.Store(uint64(db.StartNumber()) << 32)
 	if err := l.plant(ctx); err != nil {
+		return nil, fmt.Errorf("open the audit trail: %w", err)
+	}
+	if err := l.openData(cfg.Data); err != nil {
 		return nil, fmt.Errorf("open the audit trail: %w", err)
 	}
 	if cfg.Heads != nil {
@@ -187,5 +192,3 @@ func (l *Log) index(e *Event) [][]byte {
 }
 
 func rowKey(t control.Table, id []byte) []byte { return append([]byte{byte(t)}, id...) }
-
-func (l *Log) aad(key []byte) []byte { return boxAAD(l.id, key) }

@@ -21,7 +21,12 @@ func Check(
 	damaged func(row string, err error),
 ) (rows int64, err error) {
 	c := &check{state: state, snap: snap, id: id, damaged: damaged}
-	it := snap.Iter(nil, nil)
+	return c.run(ctx, nil, nil)
+}
+
+// run checks the rows in lower <= key < upper.
+func (c *check) run(ctx context.Context, lower, upper []byte) (rows int64, err error) {
+	it := c.snap.Iter(lower, upper)
 	for it.Next() && ctx.Err() == nil {
 		rows++
 		c.row(it.Key(), it.Value())
@@ -37,7 +42,7 @@ func Check(
 		c.treeWhole()
 	}
 	if err == nil && c.found != c.expected {
-		damaged(control.TableEventIndex.String(), fmt.Errorf(
+		c.damaged(control.TableEventIndex.String(), fmt.Errorf(
 			"%w: %d entries, the events have %d attributes", store.ErrDamaged, c.found, c.expected))
 	}
 	return rows, err

@@ -133,23 +133,37 @@ func (e *Event) Username() string {
 const requestID = "RequestId"
 
 // attributes lists the name and value pairs that LookupEvents can search, and
-// RequestId, by which Coffer's own API finds what it explains, each once.
+// RequestId, by which Coffer's own API finds what it explains, each once; of data
+// events, of which there are many, those that tell them apart.
 func (e *Event) attributes() [][2]string {
 	readOnly := "false"
 	if e.ReadOnly {
 		readOnly = "true"
+	}
+	if e.EventCategory == "Data" {
+		return unique(e.withResources([][2]string{
+			{"EventId", e.EventID}, {"EventName", e.EventName}, {"Username", e.Username()}}))
 	}
 	list := [][2]string{
 		{"EventId", e.EventID}, {"EventName", e.EventName}, {"EventSource", e.EventSource},
 		{"ReadOnly", readOnly}, {"Username", e.Username()},
 		{"AccessKeyId", e.UserIdentity.AccessKeyID}, {requestID, e.RequestID},
 	}
+	return unique(e.withResources(list))
+}
+
+// withResources adds the attributes of an event's resources.
+func (e *Event) withResources(list [][2]string) [][2]string {
 	for _, r := range e.Resources {
 		list = append(list, [2]string{"ResourceType", r.Type})
 		for _, name := range r.names() {
 			list = append(list, [2]string{"ResourceName", name})
 		}
 	}
+	return list
+}
+
+func unique(list [][2]string) [][2]string {
 	unique := list[:0]
 	for _, a := range list {
 		if a[1] = written(a[1]); !slices.Contains(unique, a) {

@@ -27,9 +27,9 @@ func (l *Log) Expire(ctx context.Context, before time.Time) (removed int, err er
 	if before.Unix() <= 0 {
 		return 0, nil
 	}
-	// Places are inverted, so what is older is above.
-	cutoff := binary.BigEndian.AppendUint64(nil, ^(uint64(before.Unix())*1e6)+1)
-	w := &walk{cutoff: cutoff, n: expireEffects}
+	from := cutoff(before)
+	all := func(*Event) []byte { return from }
+	w := &walk{cutoff: all, n: expireEffects}
 	for !w.done && ctx.Err() == nil {
 		err := l.db.Update(ctx, func(_ context.Context, tx *control.Tx) error {
 			rows, err := l.overdue(w, &effects{l: l, tx: tx})
@@ -43,19 +43,47 @@ func (l *Log) Expire(ctx context.Context, before time.Time) (removed int, err er
 		}
 	}
 	removed, damaged := w.removed, w.damaged
-	w = &walk{cutoff: cutoff, n: expireReads}
-	for !w.done && ctx.Err() == nil {
-		if err := l.expireReads(ctx, w); err != nil {
-			return removed + w.removed, fmt.Errorf("remove old events: %w", err)
-		}
-	}
-	return removed + w.removed, errors.Join(damaged, w.damaged, ctx.Err())
+	n, err := l.expireShard(ctx, DataShard{l.shard, l.id}, all)
+	return removed + n, errors.Join(damaged, err)
 }
 
-// expireReads removes one batch from the last shard.
-func (l *Log) expireReads(ctx context.Context, w *walk) error {
-	snap := l.shard.Snapshot()
-	rows, err := l.overdue(w, &reads{l: l, snap: snap})
+// ExpireData is Expire for data events, which are kept as long as somebody wants: from
+// gives the time for an account and a Region.
+func (l *Log) ExpireData(ctx context.Context, from func(account, region string) time.Time) (
+	removed int, err error,
+) {
+	var errs []error
+	for _, d := range l.data {
+		n, err := l.expireShard(ctx, d.DataShard, func(e *Event) []byte {
+			return cutoff(from(e.RecipientAccountID, e.AWSRegion))
+		})
+		removed, errs = removed+n, append(errs, err)
+	}
+	return removed, errors.Join(errs...)
+}
+
+// cutoff is where the places of what is older begin: they are inverted.
+func cutoff(before time.Time) []byte {
+	return binary.BigEndian.AppendUint64(nil, ^(uint64(max(before.Unix(), 0))*1e6)+1)
+}
+
+// expireShard removes old events from a shard but shard 0.
+func (l *Log) expireShard(ctx context.Context, s DataShard, cutoff func(*Event) []byte) (
+	removed int, err error,
+) {
+	w := &walk{cutoff: cutoff, n: expireReads}
+	for !w.done && ctx.Err() == nil {
+		if err := l.expireBatch(ctx, s, w); err != nil {
+			return w.removed, fmt.Errorf("remove old events: %w", err)
+		}
+	}
+	return w.removed, errors.Join(w.damaged, ctx.Err())
+}
+
+// expireBatch removes one batch.
+func (l *Log) expireBatch(ctx context.Context, s DataShard, w *walk) error {
+	snap := s.Shard.Snapshot()
+	rows, err := l.overdue(w, &reads{l: l, id: s.ID, snap: snap})
 	err = errors.Join(err, snap.Close())
 	if err != nil || len(rows) == 0 {
 		return err
@@ -65,7 +93,7 @@ func (l *Log) expireReads(ctx context.Context, w *walk) error {
 		b.Delete(r)
 	}
 	done := make(chan error, 1)
-	l.shard.Propose(b, func(_ store.Position, err error) { done <- err })
+	s.Shard.Propose(b, func(_ store.Position, err error) { done <- err })
 	select {
 	case err = <-done:
 	case <-ctx.Done():
@@ -100,7 +128,9 @@ func (l *Log) overdue(w *walk, s source) (rows [][]byte, err error) {
 
 // walk goes through the old events of every account and Region of a shard.
 type walk struct {
-	cutoff  []byte // places from here on are old
+	// cutoff gives the places from which on events are old, for one of a scope; of a
+	// damaged one little is known.
+	cutoff  func(*Event) []byte
 	n       int    // events at a time
 	at      []byte // ids below were looked at
 	done    bool
@@ -122,7 +152,14 @@ func (w *walk) next(s source) (ids [][]byte, err error) {
 			return ids, nil
 		}
 		scope := first[0][:min(seal.MACSize, len(first[0]))]
-		lower := append(bytes.Clone(scope), w.cutoff...)
+		e, err := decode(s, first[0])
+		if errors.Is(err, store.ErrDamaged) {
+			e, err = &Event{}, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		lower := append(bytes.Clone(scope), w.cutoff(e)...)
 		if bytes.Compare(lower, w.at) < 0 {
 			lower = w.at
 		}

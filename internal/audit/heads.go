@@ -161,6 +161,11 @@ func (h *heads) close() {
 // ends gives the edges of all trees behind what is durable.
 func (l *Log) ends(ctx context.Context) (map[store.ShardID]edge, error) {
 	ends := map[store.ShardID]edge{l.id: l.tree.end()}
+	for _, d := range l.data {
+		if e := d.tree.end(); e.size > 0 { // others have none
+			ends[d.ID] = e
+		}
+	}
 	err := l.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
 		e, err := effectsEdge(tx)
 		ends[0] = e

@@ -43,20 +43,31 @@ func (l *Log) Lookup(ctx context.Context, q Query) (events []*Event, next []byte
 	if q.Limit <= 0 || q.Limit > MaxLookup {
 		q.Limit = MaxLookup
 	}
-	if q.After != nil && (len(q.After) != cursorSize || q.After[placeSize] >= sources) {
+	if q.After != nil && (len(q.After) != cursorSize || int(q.After[placeSize]) >= l.sources(&q)) {
 		return nil, nil, fault.New(fault.Invalid, "The cursor is not valid.")
 	}
 	err = l.db.View(ctx, func(ctx context.Context, tx *control.Tx) error {
-		s1 := &reads{l: l, snap: l.shard.Snapshot()}
+		s1 := &reads{l: l, id: l.id, snap: l.shard.Snapshot()}
 		l.mu.Lock()
 		tail := l.tail // proposed after or with all that the snapshot shows
 		l.mu.Unlock()
-		events, next, err = l.merge(q, [sources]source{&effects{l: l, tx: tx}, s1})
-		if cerr := s1.snap.Close(); err == nil {
-			err = cerr
+		list := []source{&effects{l: l, tx: tx}, s1}
+		waits := []func(context.Context) error{
+			func(ctx context.Context) error { return l.durable(ctx, tail) }}
+		for _, d := range l.data[:l.sources(&q)-len(list)] {
+			snap, wait := d.snapshot()
+			list, waits = append(list, &reads{l: l, id: d.ID, snap: snap}), append(waits, wait)
 		}
-		if derr := l.durable(ctx, tail); derr != nil {
-			err = derr // what was seen is void
+		events, next, err = l.merge(q, list)
+		for _, s := range list[1:] {
+			if cerr := s.(*reads).snap.Close(); err == nil {
+				err = cerr
+			}
+		}
+		for _, wait := range waits {
+			if derr := wait(ctx); derr != nil {
+				err = derr // what was seen is void
+			}
 		}
 		return err
 	})
@@ -86,8 +97,15 @@ func (l *Log) durable(ctx context.Context, tail *group) error {
 	}
 }
 
-// sources counts the shards that hold events.
-const sources = 2
+// sources counts the shards in which the query looks: data events are found by their
+// attributes only, so that who walks everything walks management events.
+func (l *Log) sources(q *Query) int {
+	switch q.Attribute {
+	case "EventId", "EventName", "Username", "ResourceName", "ResourceType":
+		return 2 + len(l.data)
+	}
+	return 2
+}
 
 // A source is one shard's part of the trail.
 type source interface {
@@ -97,14 +115,14 @@ type source interface {
 }
 
 // merge walks the sources in the order (time, source, sequence), newest first.
-func (l *Log) merge(q Query, from [sources]source) (events []*Event, next []byte, err error) {
+func (l *Log) merge(q Query, from []source) (events []*Event, next []byte, err error) {
 	scope := l.scope(q.Account, q.Region)
 	table, prefix := control.TableEvent, scope
 	if q.Attribute != "" {
 		table = control.TableEventIndex
 		prefix = l.attribute(q.Account, q.Region, q.Attribute, written(q.Value))
 	}
-	var heads [sources][][]byte
+	heads := make([][][]byte, len(from))
 	for i, s := range from {
 		lower, upper := q.bounds(byte(i))
 		if bytes.Compare(lower, upper) >= 0 {
@@ -163,7 +181,7 @@ func (q *Query) matches(e *Event) bool {
 
 // newest picks the source whose next place is first; at the same microsecond
 // the earlier source goes first.
-func newest(heads [sources][][]byte) int {
+func newest(heads [][][]byte) int {
 	best := -1
 	for i, h := range heads {
 		if len(h) == 0 {
@@ -245,6 +263,7 @@ var errMissing = errors.New("audit: an indexed event is missing")
 // reads reads the last shard, whose event rows are boxes bound to shard and key.
 type reads struct {
 	l    *Log
+	id   store.ShardID
 	snap store.Snapshot
 }
 
@@ -268,11 +287,11 @@ func (s *reads) event(id []byte) ([]byte, error) {
 	}
 	var body []byte
 	if err == nil {
-		body, err = s.l.db.Platform().OpenBox(nil, s.l.aad(key), box)
+		body, err = s.l.db.Platform().OpenBox(nil, boxAAD(s.id, key), box)
 	}
 	switch {
 	case errors.Is(err, errMissing), errors.Is(err, seal.ErrOpen), errors.Is(err, seal.ErrFormat):
-		err = fmt.Errorf("%w: event %x of shard %d: %w", store.ErrDamaged, id, s.l.id, err)
+		err = fmt.Errorf("%w: event %x of shard %d: %w", store.ErrDamaged, id, s.id, err)
 	}
 	return body, err
 }

@@ -2,6 +2,9 @@ package audit
 
 import "strings"
 
+// TypeQueue is the type of the resource that data events of brokers are about.
+const TypeQueue = "AWS::AmazonMQ::Queue"
+
 // names lists what LookupEvents finds a resource by: its ARN and the shorter
 // names that people know it by. AWS's attribute takes the name that its own list
 // of resources shows, which is an ARN for keys and a bare name for users; here
@@ -11,6 +14,7 @@ import "strings"
 //	arn:aws:kms:r:1:alias/a/b         alias/a/b
 //	arn:aws:mq:r:1:broker:name:b-ID   name, b-ID
 //	arn:aws:iam::1:role/path/name     name
+//	arn:aws:mq:r:1:broker:name:b-ID/vhost/queue     b-ID/vhost/queue
 //
 // Source: CloudTrail User Guide, "Viewing recent management events with the AWS
 // CLI", attribute ResourceName
@@ -21,6 +25,9 @@ func (r *Resource) names() []string {
 		return list
 	}
 	local := parts[5]
+	if r.Type == TypeQueue { // beside its broker, which has the other names
+		return append(list, local[strings.LastIndexByte(local, ':')+1:])
+	}
 	kind, rest, ok := strings.Cut(local, "/")
 	switch {
 	case ok && kind == "alias" && parts[2] == "kms":

@@ -35,7 +35,7 @@ type row struct{ key, value []byte }
 // many wait it waits for room. An error of ctx leaves open whether the event was
 // written; after Close the error is [store.ErrClosed].
 func (l *Log) Record(ctx context.Context, e *Event) error {
-	rows, leaf, err := l.rows(e)
+	rows, leaf, err := l.rows(l.id, e)
 	if err != nil {
 		return err
 	}
@@ -58,15 +58,16 @@ func (l *Log) Record(ctx context.Context, e *Event) error {
 	}
 }
 
-// rows seals an event at its place, lists its index and gives its leaf.
-func (l *Log) rows(e *Event) ([]row, Leaf, error) {
+// rows seals an event at its place in a shard but shard 0, lists its index and gives
+// its leaf.
+func (l *Log) rows(id store.ShardID, e *Event) ([]row, Leaf, error) {
 	body, err := encode(e)
 	if err != nil {
 		return nil, Leaf{}, err
 	}
 	at := place(e.EventTime, l.seq.Add(1))
 	key := rowKey(control.TableEvent, append(l.scope(e.RecipientAccountID, e.AWSRegion), at...))
-	box, err := l.db.Platform().SealBox(nil, l.aad(key), body)
+	box, err := l.db.Platform().SealBox(nil, boxAAD(id, key), body)
 	if err != nil {
 		return nil, Leaf{}, fmt.Errorf("seal event %s: %w", e.EventName, err)
 	}

@@ -12,6 +12,12 @@ type batch struct {
 	releases []release
 	parcels  []posted
 	err      error
+
+	// What must be on record.
+	list    []*Deed
+	deeds   map[deedKey]*Deed // those that take more messages
+	noted   int               // bytes that they will need, about
+	durable func()            // for the Recorder; nil: nothing is on record
 }
 
 // release is something that waits for a batch: an event for a session, with the
@@ -70,6 +76,9 @@ func (sh *shard) finish(b *batch, err error) {
 		sh.counters.batches.Add(1)
 		sh.counters.batchBytes.Add(int64(b.Size()))
 	}
+	if err == nil && b.durable != nil {
+		b.durable()
+	}
 	sh.run(b.releases, err)
 	for _, p := range b.parcels {
 		if err == nil {
@@ -102,7 +111,7 @@ func (sh *shard) recycle(b *batch) {
 	if b.Size() > keepBatch || cap(b.releases) > keepReleases {
 		return
 	}
-	b.parcels = b.parcels[:0]
+	b.parcels, b.durable = b.parcels[:0], nil
 	clear(b.releases)
 	clear(b.dirty)
 	b.releases, b.dirty, b.err = b.releases[:0], b.dirty[:0], nil

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"coffer/internal/control"
@@ -62,6 +63,9 @@ type Config struct {
 	// must be quick, not block nor call the broker, and keep nothing. Default: nothing.
 	Lead func(Content, *History) Guide
 
+	// Recorder keeps a record of what sessions do to messages; nil: nobody does.
+	Recorder Recorder
+
 	// WindowBytes bounds the messages in memory of one shard; 64 MiB. A queue
 	// that is being consumed may always have one page (PageBytes) above it.
 	WindowBytes int64
@@ -87,6 +91,9 @@ type Core struct {
 	db     *control.DB
 	shards []*shard
 	plain  sync.Pool // *[]byte, scratch for plaintexts
+
+	selections atomic.Uint32 // calls of Reselect
+	selection  atomic.Uint32 // the last that selected something; 0: nothing is
 
 	sweeper  sweeper
 	carriers sync.WaitGroup  // couriers and moves

@@ -111,6 +111,9 @@ func (c *check) load(state *control.Inspection) error {
 	})
 }
 
+// audited begins the keys of the audit trail's rows: 0x40 to 0x47.
+const audited = 0x40
+
 // row checks one row, and names it if that fails.
 func (c *check) row(key, v []byte) {
 	what, err := fmt.Sprintf("entry %x", key), error(nil)
@@ -134,6 +137,10 @@ func (c *check) row(key, v []byte) {
 	case classCursor:
 		what, err = c.cursor(key, v, what)
 	default:
+		if len(key) > 0 && key[0]&0xf8 == audited { // audit.CheckData looks at those
+			c.sum.Rows--
+			return
+		}
 		err = fmt.Errorf("not a class of this shard: %w", store.ErrDamaged)
 	}
 	if err != nil {

@@ -235,7 +235,10 @@ func (sh *shard) apply(r *request, pubs []publishing, targets []*Queue) {
 				continue
 			}
 			q.state.lastBatch = sh.batch.index
-			sh.put(q, &p.msg)
+			p := sh.put(q, &p.msg)
+			if sh.recorded(r.s, q, Publishes) {
+				sh.record(r.s, q, Publishes, 0, DeedMessage{p.sequence, p.message})
+			}
 		}
 		targets = targets[p.targets:]
 	}

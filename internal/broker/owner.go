@@ -187,7 +187,7 @@ func (sh *shard) next() bool {
 }
 
 func (sh *shard) full() bool {
-	return sh.batch.Size() >= sh.core.cfg.BatchBytes && sh.err == nil
+	return sh.batch.Size()+sh.batch.noted >= sh.core.cfg.BatchBytes && sh.err == nil
 }
 
 // signals handles finished batches and urgent letters.
@@ -267,6 +267,10 @@ func (sh *shard) close() {
 	}
 	clear(b.dirty)
 	b.dirty = b.dirty[:0]
+	if err := sh.writeDeeds(b); err != nil {
+		sh.fail(err)
+		return
+	}
 	switch {
 	case b.Len() > 0:
 		sh.batch = sh.newBatch()
@@ -330,7 +334,8 @@ func (sh *shard) say(wait bool, r release) {
 
 // busy reports whether something that was asked for is not durable yet.
 func (sh *shard) busy() bool {
-	return sh.under > 0 || sh.batch.Len() > 0 || len(sh.batch.dirty) > 0
+	return sh.under > 0 || sh.batch.Len() > 0 || len(sh.batch.dirty) > 0 ||
+		len(sh.batch.list) > 0
 }
 
 // ask posts a request and waits for its answer.

@@ -99,7 +99,7 @@ func (sh *shard) fanOut(s *Session, p *publishing, targets []*Queue) (done bool)
 			continue
 		}
 		f.routed = true
-		sh.into(q, &p.msg)
+		sh.into(s, q, &p.msg)
 		if f.next < len(targets) && sh.batch.Size() >= maxFan && sh.err == nil {
 			return false
 		}
@@ -111,7 +111,7 @@ func (sh *shard) fanOut(s *Session, p *publishing, targets []*Queue) (done bool)
 }
 
 // into gives a message that is published to one of its queues, if that takes it.
-func (sh *shard) into(q *Queue, m *Message) {
+func (sh *shard) into(s *Session, q *Queue, m *Message) {
 	f := &sh.fan
 	if _, again := sh.first(q, m); !again {
 		if err := sh.refusal(q, m, nil); err != nil {
@@ -121,6 +121,10 @@ func (sh *shard) into(q *Queue, m *Message) {
 		}
 	}
 	f.put = sh.put(q, m)
+	if sh.recorded(s, q, Publishes) {
+		f.wait = true
+		sh.record(s, q, Publishes, 0, DeedMessage{f.put.sequence, f.put.message})
+	}
 	if f.wait = f.wait || f.put.wait; !f.put.duplicate {
 		sh.keepUp(q)
 	}

@@ -154,6 +154,10 @@ func (sh *shard) assign(s *Session, c *Consumer, e *entry) (d Delivery, wait boo
 		sh.markDirty(q)
 		wait = true
 	}
+	if sh.recorded(s, q, Delivers) {
+		wait = true
+		sh.record(s, q, Delivers, 0, e.named())
+	}
 	if wait {
 		st.lastBatch = sh.batch.index
 	}

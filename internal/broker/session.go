@@ -10,6 +10,9 @@ import (
 
 // SessionConfig tunes a Session; zero fields get the default named.
 type SessionConfig struct {
+	// Actor is who it is; nil: what it does is on no record.
+	Actor *Actor
+
 	// Wake is called when Next has something after it had nothing. It runs on
 	// the owner's or the store's goroutine: it must not block nor call the broker.
 	// Default: none.

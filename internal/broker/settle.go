@@ -22,6 +22,9 @@ func (sh *shard) settle(s *Session, x Settlement) {
 	e.lane.unlink(e)
 	q.unacked.Add(-1)
 	sh.show(q)
+	if o != giveBack && !x.auto && sh.recorded(s, q, Settles) {
+		sh.record(s, q, Settles, o, e.named())
+	}
 	switch o {
 	case Release, giveBack:
 		if o == Release {

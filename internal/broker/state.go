@@ -12,6 +12,8 @@ type queueState struct {
 	body      int64  // bytes of the bodies that wait
 	spills    bool   // class 0x11 may hold messages of it
 	lastBatch uint64 // newest batch that has events of it
+	selection uint32 // at which selected was asked
+	selected  Deeds  // must be on record
 	dirty     bool   // in the open batch's list
 	touched   bool   // in the owner's list
 

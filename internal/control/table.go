@@ -42,6 +42,7 @@ const (
 	TableLeaf       Table = 0x43 // audit: leaves of the shard's tree
 	TableTree       Table = 0x44 // audit: the tree's edge and birth; signing key, forks
 	TableHead       Table = 0x45 // audit: the last signed head
+	TableEventStore Table = 0x46 // service/cloudtrail: event data stores
 )
 
 // String names the table in errors.

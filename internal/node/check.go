@@ -202,6 +202,11 @@ func (c *checking) shard(
 		var sum broker.Checked
 		sum, err = broker.Check(ctx, c.state, snap, id, damaged)
 		r.Rows, r.Leftover, r.Orphans = sum.Rows, sum.Leftover, sum.Orphans
+		if err == nil {
+			var events int64
+			events, err = audit.CheckData(ctx, c.state, snap, id, damaged)
+			r.Rows += events
+		}
 	}
 	if c.state == nil {
 		r.Rows, _, err = embedded.Walk(ctx, snap, nil)

@@ -31,6 +31,8 @@ func (n *Node) expireEvents(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		removed, err := n.trail.Expire(ctx, time.Now().Add(-audit.Retention))
+		more, derr := n.expireData(ctx)
+		removed, err = removed+more, errors.Join(err, derr)
 		switch {
 		case ctx.Err() != nil:
 			return

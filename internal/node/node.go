@@ -25,6 +25,7 @@ import (
 	"coffer/internal/protocol/amqp091"
 	"coffer/internal/rabbitmq"
 	"coffer/internal/seal"
+	"coffer/internal/service/cloudtrail"
 	"coffer/internal/service/iam"
 	"coffer/internal/service/mq"
 	"coffer/internal/store"
@@ -44,27 +45,28 @@ type Node struct {
 	root   seal.Secret // wiped once the state is open
 	keeper *rootKeeper
 	// filesKey seals the secret files of backups, and opens those of a backup.
-	filesKey seal.Secret
-	restored *embedded.Restored // nil = the store never was
-	engine   *embedded.Engine
-	shards   []store.Shard
-	db       *control.DB
-	trail    *audit.Log
-	ring     *keyring.Keyring
-	core     *broker.Core
-	rabbit   *rabbitmq.Engine
-	gateway  *gateway.Gateway
-	backups  *backups
-	iam      *iam.Service
-	mq       *mq.Service
-	fleet    *fleet
-	certs    tlsx.GetCertificate
-	clientCA *x509.CertPool // nil: AMQP clients show no certificates
-	metrics  *telemetry.Registry
-	events   listen.Events
-	clients  amqp091.Events
-	counts   *counts
-	files    *tlsx.Files // the user's certificates; nil = the internal ones
+	filesKey   seal.Secret
+	restored   *embedded.Restored // nil = the store never was
+	engine     *embedded.Engine
+	shards     []store.Shard
+	db         *control.DB
+	trail      *audit.Log
+	cloudtrail *cloudtrail.Service
+	ring       *keyring.Keyring
+	core       *broker.Core
+	rabbit     *rabbitmq.Engine
+	gateway    *gateway.Gateway
+	backups    *backups
+	iam        *iam.Service
+	mq         *mq.Service
+	fleet      *fleet
+	certs      tlsx.GetCertificate
+	clientCA   *x509.CertPool // nil: AMQP clients show no certificates
+	metrics    *telemetry.Registry
+	events     listen.Events
+	clients    amqp091.Events
+	counts     *counts
+	files      *tlsx.Files // the user's certificates; nil = the internal ones
 
 	started time.Time
 
@@ -85,8 +87,8 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	n := newNode(cfg)
 	for _, step := range []func(context.Context) error{
-		n.openClientCA, n.openStore, n.openState, n.openCertificates, n.openBackups, n.openExpiry,
-		n.openServices, n.startBrokers, n.checkFiles, n.openDoors, n.announce,
+		n.openClientCA, n.openStore, n.openState, n.openCertificates, n.openBackups, n.openServices,
+		n.openExpiry, n.startBrokers, n.checkFiles, n.openDoors, n.announce,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.Stop(context.WithoutCancel(ctx)))
@@ -219,6 +221,7 @@ func (n *Node) openState(ctx context.Context) error {
 	n.onStop(func(context.Context) error { n.ring.Close(); return nil })
 	n.core, err = broker.Open(ctx, broker.Config{
 		Shards: shards[1:last], Control: n.db, Logger: n.log, Room: n.engine.Room,
+		Recorder:   recorder{n},
 		MaxMessage: n.cfg.maxMessageBytes + forProperties, Lead: amqp091.Lead,
 	})
 	if err != nil {

@@ -47,6 +47,11 @@ func (n *Node) openServices(ctx context.Context) error {
 		return err
 	}
 	n.keepKeys(ctx, keys)
+	n.cloudtrail = cloudtrail.New(n.db, n.trail, cloudtrail.Config{Changed: n.reselect})
+	if err := n.cloudtrail.Load(ctx); err != nil {
+		return err
+	}
+	n.reselect()
 	n.iam = iam.New(n.db)
 	n.fleet = newFleet(n)
 	n.onStop(n.fleet.stop)
@@ -59,7 +64,7 @@ func (n *Node) openServices(ctx context.Context) error {
 	n.gateway, err = gateway.New(n.db, n.trail, sessions, []gateway.Service{
 		{API: &kmsapi.API, Impl: keys, Access: keys},
 		{API: &mqapi.API, Impl: n.mq, Access: n.mq},
-		{API: &cloudtrailapi.API, Impl: cloudtrail.New(n.db, n.trail, nil)},
+		{API: &cloudtrailapi.API, Impl: n.cloudtrail, Access: n.cloudtrail},
 		{API: &stsapi.API, Impl: sessions, Access: sessions},
 		{API: &iamapi.API, Impl: n.iam, Access: n.iam},
 		{API: &cofferapi.API, Impl: own, Access: own},

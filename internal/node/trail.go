@@ -21,8 +21,12 @@ func (n *Node) openTrail(ctx context.Context, shard store.Shard, id store.ShardI
 	if r := n.restored; r != nil {
 		heads.From = &audit.Fork{Incarnation: audit.ID(r.Incarnation), Backup: r.Backup}
 	}
+	var data []audit.DataShard
+	for i, id := range n.engine.Shards()[1 : len(n.shards)-1] {
+		data = append(data, audit.DataShard{Shard: n.shards[i+1], ID: id})
+	}
 	var err error
-	n.trail, err = audit.Open(ctx, n.db, shard, id, audit.Config{Heads: heads})
+	n.trail, err = audit.Open(ctx, n.db, shard, id, audit.Config{Heads: heads, Data: data})
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ var (
 	types   = regexp.MustCompile(`^(AwsApiCall|AwsServiceEvent)$`)
 	classes = regexp.MustCompile(`^(Management|Data)$`)
 	whos    = regexp.MustCompile(
-		`^(Root|IAMUser|AssumedRole|FederatedUser|AWSService|AWSAccount)$`)
+		`^(Root|IAMUser|AssumedRole|FederatedUser|AWSService|AWSAccount|Unknown)$`)
 )
 
 // field is one member: a pattern of a string, a shape of an object, a list of

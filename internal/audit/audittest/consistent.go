@@ -63,6 +63,9 @@ var forms = map[string]struct {
 		"accountId": true, "sessionContext": true, "userName": false}},
 	"FederatedUser": {":federated-user/", map[string]bool{"principalId": true, "arn": true,
 		"accountId": true, "sessionContext": true}},
+	// A user of a broker, in data events.
+	"Unknown": {"", map[string]bool{"principalId": true, "accountId": true, "userName": true,
+		"arn": false, "accessKeyId": false, "sessionContext": false}},
 	"AWSService": {"", map[string]bool{"invokedBy": true, "principalId": false, "arn": false,
 		"accountId": false, "accessKeyId": false, "userName": false, "sessionContext": false}},
 	"AWSAccount": {"", map[string]bool{"principalId": true, "accountId": true, "arn": false,

@@ -160,7 +160,7 @@ func (c *conn) enter(m *wire.ConnectionOpen) error {
 		return err
 	}
 	c.namespace = n
-	c.session = n.NewSession(broker.SessionConfig{Wake: c.out.Notify})
+	c.session = n.NewSession(broker.SessionConfig{Wake: c.out.Notify, Actor: c.actor()})
 	c.phase = running
 	c.introduce()
 	c.deadline = time.Time{}
@@ -178,4 +178,12 @@ func (c *conn) enter(m *wire.ConnectionOpen) error {
 	c.unwatch = func() { unlock(); unroom() }
 	changed()
 	return nil
+}
+
+// actor tells for the record who the connection is.
+func (c *conn) actor() *broker.Actor {
+	return &broker.Actor{
+		Broker: c.srv.cfg.Cluster, VHost: c.client.VHost, User: c.client.User,
+		Source: c.client.Remote, Protocol: "AMQP 0-9-1",
+	}
 }

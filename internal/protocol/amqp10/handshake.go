@@ -84,7 +84,7 @@ func (c *conn) enter(fields wire.Raw) error {
 // run begins the life in the virtual host.
 func (c *conn) run(n *broker.Namespace) {
 	c.namespace = n
-	c.session = n.NewSession(broker.SessionConfig{Wake: c.out.Notify})
+	c.session = n.NewSession(broker.SessionConfig{Wake: c.out.Notify, Actor: c.actor()})
 	c.phase = running
 	c.introduce()
 	c.deadline = time.Time{}
@@ -146,4 +146,12 @@ func predeclare(ctx context.Context, n *broker.Namespace) error {
 		}
 	}
 	return nil
+}
+
+// actor tells for the record who the connection is.
+func (c *conn) actor() *broker.Actor {
+	return &broker.Actor{
+		Broker: c.srv.cfg.Cluster, VHost: c.client.VHost, User: c.client.User,
+		Source: c.client.Remote, Protocol: "AMQP 1.0",
+	}
 }

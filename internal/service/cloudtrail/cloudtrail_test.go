@@ -33,12 +33,15 @@ const (
 
 // world is CloudTrail and STS behind the real gateway.
 type world struct {
-	t   testing.TB
-	mu  sync.Mutex // held to move now
-	now time.Time
-	db  *control.DB
-	log *audit.Log
-	gw  *gateway.Gateway
+	t  testing.TB
+	mu sync.Mutex // held to move now
+	// changes counts calls of Config.Changed.
+	changes int
+	now     time.Time
+	db      *control.DB
+	log     *audit.Log
+	svc     *Service
+	gw      *gateway.Gateway
 }
 
 func newWorld(t testing.TB) *world {
@@ -65,8 +68,9 @@ func newWorldOn(t testing.TB, engine store.Engine) *world {
 	w.log, err = audit.Open(t.Context(), w.db, last, 1, audit.Config{})
 	must(t, err)
 	t.Cleanup(w.log.Close)
+	w.svc = New(w.db, w.log, Config{Now: clock, Changed: func() { w.changes++ }})
 	w.gw, err = gateway.New(w.db, w.log, w, []gateway.Service{
-		{API: &api.API, Impl: New(w.db, w.log, clock)}, {API: &stsapi.API, Impl: &sts.Service{}},
+		{API: &api.API, Impl: w.svc, Access: w.svc}, {API: &stsapi.API, Impl: &sts.Service{}},
 	}, gateway.Config{Now: clock,
 		Events: gateway.Events{Recorded: audittest.Recorded(t)}})
 	must(t, err)
@@ -115,10 +119,16 @@ type object = map[string]any
 // lookup asks for events.
 func (w *world) lookup(account string, in object) (int, object) {
 	w.t.Helper()
+	return w.ask(account, "LookupEvents", in)
+}
+
+// ask calls an operation.
+func (w *world) ask(account, op string, in object) (int, object) {
+	w.t.Helper()
 	body, err := json.Marshal(in)
 	must(w.t, err)
 	status, text := w.send(account, "us-east-1", "cloudtrail",
-		api.API.TargetPrefix+".LookupEvents", "application/x-amz-json-1.1", string(body))
+		api.API.TargetPrefix+"."+op, "application/x-amz-json-1.1", string(body))
 	out := object{}
 	must(w.t, json.Unmarshal([]byte(text), &out))
 	return status, out
@@ -334,7 +344,7 @@ func FuzzOpenToken(f *testing.F) {
 	db, err := control.Open(context.Background(), shard, bytes.Repeat([]byte{7}, 32),
 		control.Config{})
 	must(f, err)
-	s := New(db, w.log, nil)
+	s := New(db, w.log, Config{})
 	call := &gateway.Call{Account: home, Region: "us-east-1"}
 	ours := s.binding(call, &api.LookupEventsInput{})
 	other := s.binding(call, &api.LookupEventsInput{EndTime: time.Unix(1, 0)})

@@ -70,7 +70,7 @@ func (s *Service) query(call *gateway.Call, in *api.LookupEventsInput) (*audit.Q
 		return nil, &api.InvalidTimeRangeException{
 			Message: "Start time must be before or equal to end time."}
 	}
-	if oldest := s.now().Add(-audit.Retention); q.From.Before(oldest) {
+	if oldest := s.cfg.Now().Add(-audit.Retention); q.From.Before(oldest) {
 		q.From = oldest
 	}
 	if in.MaxResults != nil {

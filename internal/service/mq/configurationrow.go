@@ -189,7 +189,8 @@ func noRevision(id, n string) error {
 
 // running gives the broker with what its configuration sets.
 func (b *row) running(tx *control.Tx) (Running, error) {
-	r := Running{ID: b.ID, Key: b.Key, Grants: b.grantIDs()}
+	r := Running{ID: b.ID, Key: b.Key, Grants: b.grantIDs(),
+		ARN: b.arn(), Account: b.Account, Region: b.Region}
 	if b.Configuration == nil {
 		return r, nil
 	}

@@ -84,6 +84,8 @@ type Running struct {
 	Key    string   // ARN of its KMS key
 	Grants []string // ids of the grants that it rests on
 
+	ARN, Account, Region string // of the broker
+
 	Settings Settings // of its configuration
 }
 
