@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"coffer/internal/fault"
 	"coffer/internal/node"
@@ -72,10 +73,7 @@ func serveCommand() *cobra.Command {
 			"(default 5%, at least 512MiB, at most 8GiB)")
 	f.StringVar(&cfg.MaxMessage, "max-message-size", node.DefaultMaxMessage,
 		"size of the largest message, at most 128MiB")
-	f.StringVar(&cfg.Revocation, "revocation", node.Immediate,
-		"immediate takes keys away at once; delayed, as AWS does, after --revocation-delay")
-	f.DurationVar(&cfg.RevocationDelay, "revocation-delay", node.DefaultRevocationDelay,
-		"how long brokers keep a key that was disabled, with --revocation delayed")
+	keyFlags(f, cfg)
 	f.DurationVar(&cfg.ConsumerTimeout, "consumer-timeout", node.DefaultConsumerTimeout,
 		"how long an AMQP 0-9-1 delivery may stay unsettled before its channel is closed, where\n"+
 			"neither x-consumer-timeout nor a policy says; 0 is for ever")
@@ -88,6 +86,17 @@ func serveCommand() *cobra.Command {
 		"names that users gave people and things, in the log: plain, or hashed")
 	f.StringVar(&opt.log.Format, "log-format", "text", "text or json")
 	return c
+}
+
+// keyFlags are about keys and their use.
+func keyFlags(f *pflag.FlagSet, cfg *node.Config) {
+	f.StringVar(&cfg.Revocation, "revocation", node.Immediate,
+		"immediate takes keys away at once; delayed, as AWS does, after --revocation-delay")
+	f.DurationVar(&cfg.RevocationDelay, "revocation-delay", node.DefaultRevocationDelay,
+		"how long brokers keep a key that was disabled, with --revocation delayed")
+	f.StringVar(&cfg.KMSRates, "kms-rates", "",
+		"requests per second that the KMS takes of an account: aws, or a list such as\n"+
+			"CreateGrant=50,Cryptographic=1000 (default no bounds)")
 }
 
 func serve(c *cobra.Command, cfg *node.Config, opt *options) error {

@@ -21,6 +21,7 @@ import (
 	"coffer/internal/lint"
 	"coffer/internal/rabbitmq"
 	"coffer/internal/rootkey"
+	"coffer/internal/service/kms"
 	"coffer/internal/telemetry"
 	"coffer/internal/tlsx"
 )
@@ -97,6 +98,11 @@ type Config struct {
 	Revocation      string
 	RevocationDelay time.Duration
 	revocationDelay time.Duration
+
+	// KMSRates bound how often accounts may call the KMS, as [kms.ParseRates] reads
+	// them; "" is not at all.
+	KMSRates string
+	kmsRates kms.Rates
 
 	// ConsumerTimeout is how long a client of AMQP 0-9-1 may leave a delivery unsettled
 	// before its channel is closed; 30 min, negative: for ever.
@@ -175,6 +181,9 @@ func (c *Config) fill() error {
 	}
 	if err := c.checkAuditHeads(); err != nil {
 		return err
+	}
+	if c.kmsRates, err = kms.ParseRates(c.KMSRates); err != nil {
+		return fault.New(fault.Invalid, "--kms-rates: %v", err)
 	}
 	if c.lowWaterBytes, c.lowWaterPercent, err = parseLowWater(c.LowWater); err != nil {
 		return err

@@ -42,7 +42,7 @@ func (n *Node) openServices(ctx context.Context) error {
 		Logger: n.log, Dialect: dialect{}, Declarer: dialect{}, Build: n.cfg.Version,
 		Components: n.components(), LoginFrom: n.cfg.loginFrom, Lint: n.lint,
 	})
-	keys, err := kms.New(n.db, n.ring, kms.Config{Trail: n.trail})
+	keys, err := kms.New(n.db, n.ring, kms.Config{Trail: n.trail, Rates: n.cfg.kmsRates})
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ package kms
 import (
 	"context"
 	"errors"
+	"time"
 
 	"coffer/internal/audit"
 	"coffer/internal/aws/api/kms"
@@ -51,6 +52,8 @@ type Config struct {
 	// Trail takes the events of what happens by the clock, and knows the last uses
 	// of keys before a crash; nil = neither.
 	Trail Trail
+	// Rates bound how often accounts may call; default not at all.
+	Rates Rates
 }
 
 // Trail is the audit trail.
@@ -70,6 +73,7 @@ type Service struct {
 	policies policyCache
 	making   chan struct{} // a place to make a costly key pair
 	uses     uses
+	rates    buckets
 }
 
 var (
@@ -89,7 +93,10 @@ func New(db *control.DB, fencer Fencer, cfg Config) (*Service, error) {
 	if cfg.MaxAliases == 0 {
 		cfg.MaxAliases = 50
 	}
-	return &Service{db: db, fencer: fencer, cfg: cfg, making: make(chan struct{}, 1)}, nil
+	return &Service{
+		db: db, fencer: fencer, cfg: cfg, making: make(chan struct{}, 1),
+		rates: buckets{rates: cfg.Rates, now: time.Now},
+	}, nil
 }
 
 // fence takes the data keys under the key away until the unit of work is

@@ -13,6 +13,7 @@ import (
 	"fmt"
 
 	"coffer/internal/aws/api/kms"
+	"coffer/internal/aws/gateway"
 	"coffer/internal/aws/wire"
 	"coffer/internal/control"
 	"coffer/internal/seal"
@@ -115,10 +116,13 @@ type prepared struct {
 	material
 }
 
-// Prepare makes an asymmetric key before CreateKey's unit of work begins:
-// within it the search for primes would hold all other writers up. One is made
-// at a time, because this runs before the caller is authorized.
-func (s *Service) Prepare(ctx context.Context, _ *wire.Op, in any) (context.Context, error) {
+// Prepare counts the request and makes an asymmetric key before CreateKey's unit
+// of work begins: within it the search for primes would hold all other writers up.
+// One is made at a time, because this runs before the caller is authorized.
+func (s *Service) Prepare(ctx context.Context, op *wire.Op, in any) (context.Context, error) {
+	if err := s.rates.admit(gateway.From(ctx), op.Name); err != nil {
+		return ctx, err
+	}
 	create, ok := in.(*kms.CreateKeyInput)
 	if !ok {
 		return ctx, nil
