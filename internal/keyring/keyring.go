@@ -207,6 +207,20 @@ func (k *Keyring) lift(f *fence) {
 	}
 }
 
+// Held lists the domains that have a data key under the KMS key or, if one is
+// named, rest on this grant on it; in no order.
+func (k *Keyring) Held(key, grant string) (ids []seal.DomainID) {
+	k.mu.Lock()
+	held := k.held(&fence{key: key, grant: grant})
+	k.mu.Unlock()
+	for _, d := range held {
+		if d.Locked() == nil {
+			ids = append(ids, d.id)
+		}
+	}
+	return ids
+}
+
 // Recheck lets every locked domain under the KMS key ask the KMS again, in the
 // background. Call it when the key may have become usable.
 func (k *Keyring) Recheck(key string) {

@@ -129,6 +129,17 @@ type gauge struct {
 	fenced  func()                            // a fence stands
 }
 
+// readRules reads what is said of names, and of the rates of requests.
+func (c *Config) readRules() (err error) {
+	if c.lintMode, err = lint.ParseMode(c.Lint); err != nil {
+		return fault.New(fault.Invalid, "--lint: %v", err)
+	}
+	if c.kmsRates, err = kms.ParseRates(c.KMSRates); err != nil {
+		return fault.New(fault.Invalid, "--kms-rates: %v", err)
+	}
+	return nil
+}
+
 // fill sets the defaults and refuses what cannot be.
 func (c *Config) fill() error {
 	set(&c.Data, "./coffer-data")
@@ -170,8 +181,8 @@ func (c *Config) fill() error {
 			"--tls-cert and --tls-key: give one key for each certificate")
 	}
 	var err error
-	if c.lintMode, err = lint.ParseMode(c.Lint); err != nil {
-		return fault.New(fault.Invalid, "--lint: %v", err)
+	if err = c.readRules(); err != nil {
+		return err
 	}
 	if c.tlsProfile, err = tlsProfile(c.TLSProfile); err != nil {
 		return err
@@ -181,9 +192,6 @@ func (c *Config) fill() error {
 	}
 	if err := c.checkAuditHeads(); err != nil {
 		return err
-	}
-	if c.kmsRates, err = kms.ParseRates(c.KMSRates); err != nil {
-		return fault.New(fault.Invalid, "--kms-rates: %v", err)
 	}
 	if c.lowWaterBytes, c.lowWaterPercent, err = parseLowWater(c.LowWater); err != nil {
 		return err

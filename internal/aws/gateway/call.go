@@ -46,6 +46,13 @@ func From(ctx context.Context) *Call {
 	return ctx.Value(callKey{}).(*Call)
 }
 
+// Within is From, and nil outside of a call: what a service does by the clock is
+// none.
+func Within(ctx context.Context) *Call {
+	c, _ := ctx.Value(callKey{}).(*Call)
+	return c
+}
+
 // Identity is who calls: as found in this unit of work, without the secret. It
 // must not be changed.
 func (c *Call) Identity() *Identity {

@@ -126,7 +126,7 @@ func (s *Service) step(ctx context.Context, id keyID) (more bool, err error) {
 		}
 		switch now := tx.Time(); {
 		case k.over(now):
-			more, err = s.deleteKey(tx, k)
+			more, err = s.deleteKey(ctx, tx, k)
 		case k.rotationDue(now):
 			err = s.rotateByClock(tx, k)
 		}

@@ -48,7 +48,7 @@ func (s *Service) ScheduleKeyDeletion(ctx context.Context, in *kms.ScheduleKeyDe
 			return invalid("PendingWindowInDays must be between %d and %d", minWindow, maxWindow)
 		}
 		k.State, k.Deletes = statePending, tx.Time().Add(time.Duration(days)*day)
-		s.fence(tx, k, fault.New(fault.KeyUnavailable, "%s is pending deletion.", k.arn()))
+		s.fence(ctx, tx, k, fault.New(fault.KeyUnavailable, "%s is pending deletion.", k.arn()))
 		out = &kms.ScheduleKeyDeletionOutput{
 			KeyId: k.arn(), DeletionDate: k.Deletes, KeyState: k.State,
 			PendingWindowInDays: &days,
@@ -84,8 +84,8 @@ func (s *Service) CancelKeyDeletion(ctx context.Context, in *kms.CancelKeyDeleti
 // deleteKey removes a key whose time is over: first its material and names, in
 // one unit of work, then its grants, the last of them with the key's row. A
 // process that ends in between goes on where it was.
-func (s *Service) deleteKey(tx *control.Tx, k *key) (more bool, err error) {
-	s.fence(tx, k, notFound("Key '%s' does not exist", k.arn()))
+func (s *Service) deleteKey(ctx context.Context, tx *control.Tx, k *key) (more bool, err error) {
+	s.fence(ctx, tx, k, notFound("Key '%s' does not exist", k.arn()))
 	id := k.id()
 	if k.Material != "" {
 		return true, s.deleteMaterial(tx, k)

@@ -208,7 +208,7 @@ func TestFenceLifted(t *testing.T) {
 	broken := errors.New("broken")
 	err := w.db.Update(context.Background(), func(_ context.Context, tx *control.Tx) error {
 		k := &key{ID: name[strings.LastIndexByte(name, '/')+1:], Account: home, Region: here}
-		w.svc.fence(tx, k, broken)
+		w.svc.fence(t.Context(), tx, k, broken)
 		k.State = stateDisabled
 		if err := k.save(tx); err != nil {
 			return err

@@ -198,7 +198,7 @@ func (s *Service) PutKeyPolicy(ctx context.Context, in *kms.PutKeyPolicyInput) (
 		if err := k.save(tx); err != nil {
 			return err
 		}
-		s.fence(tx, k, fault.New(fault.KeyUnavailable, "The policy of %s changed.", k.arn()))
+		s.fence(ctx, tx, k, fault.New(fault.KeyUnavailable, "The policy of %s changed.", k.arn()))
 		return nil
 	})
 }

@@ -3,9 +3,14 @@ package kms
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/uuid"
 
 	"coffer/internal/audit"
 	api "coffer/internal/aws/api/kms"
@@ -51,7 +56,8 @@ func TestRevocation(t *testing.T) {
 		}
 		return out.Plaintext, nil
 	}
-	d := ring.Add(seal.DomainID{1}, name, []string{g.GrantId}, broker{open})
+	holder := seal.DomainID{1}
+	d := ring.Add(holder, name, []string{g.GrantId}, broker{open})
 	changed := make(chan struct{}, 16)
 	d.Watch(func() { changed <- struct{}{} })
 	until := func(open bool) {
@@ -75,8 +81,12 @@ func TestRevocation(t *testing.T) {
 	if err := d.Refresh(t.Context()); err == nil || err.Error() != name+" is disabled." {
 		t.Errorf("refreshed while disabled: %v", err)
 	}
+	w.fenceTold("DisableKey", name, holder)
 	w.must("root", "EnableKey", object{"KeyId": name}, nil)
 	until(true)
+	if w.fenceOf("EnableKey") != nil {
+		t.Error("enabling a key fenced")
+	}
 	w.must("root", "PutKeyPolicy", object{"KeyId": name, "Policy": defaultPolicy(home)}, nil)
 	until(true)
 	w.must("root", "RevokeGrant", object{"KeyId": name, "GrantId": g.GrantId}, nil)
@@ -85,6 +95,31 @@ func TestRevocation(t *testing.T) {
 	}
 	if kind := fault.KindOf(d.Refresh(t.Context())); kind != fault.KeyUnavailable {
 		t.Errorf("refreshed without its grant: %v", kind)
+	}
+}
+
+// fenceOf gives what the newest event of an operation says of its fence.
+func (w *world) fenceOf(op string) map[string]any {
+	w.t.Helper()
+	events, _, err := w.log.Lookup(w.t.Context(), audit.Query{
+		Account: home, Region: here, Attribute: "EventName", Value: op, Limit: 1,
+	})
+	if err != nil || len(events) != 1 {
+		w.t.Fatal(len(events), err)
+	}
+	f, _ := events[0].AdditionalEventData["fence"].(map[string]any)
+	return f
+}
+
+// fenceTold requires that the newest event of an operation names the key, its
+// holder and the time.
+func (w *world) fenceTold(op, name string, holder seal.DomainID) {
+	w.t.Helper()
+	f := w.fenceOf(op)
+	began, err := time.Parse(time.RFC3339Nano, fmt.Sprint(f["began"]))
+	if err != nil || began.IsZero() || f["key"] != name || fmt.Sprint(f["holderCount"]) != "1" ||
+		!slices.Equal(f["holders"].([]any), []any{uuid.UUID(holder).String()}) {
+		w.t.Errorf("the event of %s says of the fence: %v, %v", op, f, err)
 	}
 }
 

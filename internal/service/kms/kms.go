@@ -22,10 +22,13 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
+
 	"coffer/internal/audit"
 	"coffer/internal/aws/api/kms"
 	"coffer/internal/aws/gateway"
 	"coffer/internal/control"
+	"coffer/internal/seal"
 )
 
 // OwnedAccount is the account of AWS-owned keys: those that services use for
@@ -42,6 +45,16 @@ type Fencer interface {
 	// Recheck lets holders without a data key ask the KMS again.
 	Recheck(key string)
 }
+
+// Holders is a Fencer that knows from whom it would take keys.
+type Holders interface {
+	// Held lists the domains that have a data key under the KMS key or, if one is
+	// named, by a grant on it.
+	Held(key, grant string) []seal.DomainID
+}
+
+// maxHolders bounds the holders that an event names.
+const maxHolders = 100
 
 // Config tunes a Service; the zero value is the default.
 type Config struct {
@@ -101,17 +114,41 @@ func New(db *control.DB, fencer Fencer, cfg Config) (*Service, error) {
 
 // fence takes the data keys under the key away until the unit of work is
 // durable or has failed. Call it when nothing can refuse the change any more.
-func (s *Service) fence(tx *control.Tx, k *key, why error) {
-	lift := s.fencer.Fence(k.arn(), why)
-	tx.After(lift)
-	tx.Failed(lift)
+func (s *Service) fence(ctx context.Context, tx *control.Tx, k *key, why error) {
+	s.fenced(ctx, tx, k, "", func() func() { return s.fencer.Fence(k.arn(), why) })
 }
 
 // fenceGrant is fence for a grant that ends.
-func (s *Service) fenceGrant(tx *control.Tx, k *key, g *grant, why error) {
-	lift := s.fencer.FenceGrant(k.arn(), g.ID, why)
+func (s *Service) fenceGrant(ctx context.Context, tx *control.Tx, k *key, g *grant, why error) {
+	s.fenced(ctx, tx, k, g.ID, func() func() {
+		return s.fencer.FenceGrant(k.arn(), g.ID, why)
+	})
+}
+
+// fenced raises a fence and puts on the call's event whom it took keys from, when
+// and how fast. What happens by the clock is no call.
+func (s *Service) fenced(
+	ctx context.Context, tx *control.Tx, k *key, grant string, raise func() func(),
+) {
+	var held []seal.DomainID
+	if h, ok := s.fencer.(Holders); ok {
+		held = h.Held(k.arn(), grant)
+	}
+	began := time.Now()
+	lift := raise()
+	took := time.Since(began)
 	tx.After(lift)
 	tx.Failed(lift)
+	if call := gateway.Within(ctx); call != nil {
+		names := []string{}
+		for _, id := range held[:min(len(held), maxHolders)] {
+			names = append(names, uuid.UUID(id).String())
+		}
+		call.AddEventData("fence", map[string]any{
+			"key": k.arn(), "holders": names, "holderCount": len(held),
+			"began": began.UTC().Format(time.RFC3339Nano), "tookMicroseconds": took.Microseconds(),
+		})
+	}
 }
 
 // recheck lets the holders of data keys ask again once the change is durable.

@@ -120,8 +120,10 @@ type prepared struct {
 // of work begins: within it the search for primes would hold all other writers up.
 // One is made at a time, because this runs before the caller is authorized.
 func (s *Service) Prepare(ctx context.Context, op *wire.Op, in any) (context.Context, error) {
-	if err := s.rates.admit(gateway.From(ctx), op.Name); err != nil {
-		return ctx, err
+	if call := gateway.Within(ctx); call != nil {
+		if err := s.rates.admit(call, op.Name); err != nil {
+			return ctx, err
+		}
 	}
 	create, ok := in.(*kms.CreateKeyInput)
 	if !ok {

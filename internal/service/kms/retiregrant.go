@@ -24,7 +24,7 @@ func (s *Service) RetireGrant(ctx context.Context, in *kms.RetireGrantInput) (
 			return err
 		}
 		affected(ctx, k)
-		return s.endGrant(tx, k, g, "retired")
+		return s.endGrant(ctx, tx, k, g, "retired")
 	})
 }
 
@@ -93,15 +93,17 @@ func (s *Service) RevokeGrant(ctx context.Context, in *kms.RevokeGrantInput) (
 			return err
 		}
 		affected(ctx, k)
-		return s.endGrant(tx, k, g, "revoked")
+		return s.endGrant(ctx, tx, k, g, "revoked")
 	})
 }
 
-func (s *Service) endGrant(tx *control.Tx, k *key, g *grant, how string) error {
+func (s *Service) endGrant(
+	ctx context.Context, tx *control.Tx, k *key, g *grant, how string,
+) error {
 	if err := g.remove(tx, k); err != nil {
 		return err
 	}
-	s.fenceGrant(tx, k, g,
+	s.fenceGrant(ctx, tx, k, g,
 		fault.New(fault.KeyUnavailable, "A grant on %s was %s.", k.arn(), how))
 	return nil
 }

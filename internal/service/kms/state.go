@@ -28,7 +28,7 @@ func (s *Service) DisableKey(ctx context.Context, in *kms.DisableKeyInput) (
 			return nil
 		}
 		k.State = stateDisabled
-		s.fence(tx, k, fault.New(fault.KeyUnavailable, "%s is disabled.", k.arn()))
+		s.fence(ctx, tx, k, fault.New(fault.KeyUnavailable, "%s is disabled.", k.arn()))
 		return nil
 	})
 }

@@ -66,7 +66,7 @@ func (s *Service) SuspendGrant(ctx context.Context, keyName, grantName string) e
 		if err := g.suspend(tx, k, tx.Time()); err != nil {
 			return err
 		}
-		s.fenceGrant(tx, k, g,
+		s.fenceGrant(ctx, tx, k, g,
 			fault.New(fault.KeyUnavailable, "A grant on %s was suspended.", k.arn()))
 		return nil
 	})

@@ -28,7 +28,10 @@ import (
 	"coffer/internal/store/memory"
 )
 
-var _ Fencer = (*keyring.Keyring)(nil)
+var (
+	_ Fencer  = (*keyring.Keyring)(nil)
+	_ Holders = (*keyring.Keyring)(nil)
+)
 
 const (
 	home   = "111122223333"
