@@ -19,8 +19,13 @@ type simulation struct {
 	byName             bool // resources were named, and not every one meant
 	base               policy.Request
 	levels             [][]policy.Policy // service control policies, from the root down
-	keyPolicy          bool
+	// open lets everyone in. It stands for the policy of another account's resource
+	// where none is given: the simulation is then about the caller's side alone.
+	open policy.Policy
 }
+
+// openPolicy is the text of simulation.open.
+const openPolicy = `{"Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}}`
 
 // SimulateCustomPolicy decides requests by policies that are given, and changes
 // nothing. What AWS leaves to a CallerArn that is missing, such as the user's name,
@@ -122,6 +127,10 @@ func (sim *simulation) evaluate(action, resource string) api.EvaluationResult {
 	if owner := ownerIn(resource); owner != "" {
 		r.ResourceAccount = owner
 	}
+	across := r.ResourceAccount != r.Principal.Account
+	if across && r.ResourcePolicy.Document == nil {
+		r.ResourcePolicy, across = sim.open, false
+	}
 	s := policy.Simulate(r)
 	out := api.EvaluationResult{
 		EvalActionName: action, EvalResourceName: resource, EvalDecision: decisionName(&s),
@@ -137,7 +146,7 @@ func (sim *simulation) evaluate(action, resource string) api.EvaluationResult {
 		return out
 	}
 	out.EvalDecisionDetails = map[string]string{}
-	if r.ResourceAccount != r.Principal.Account && r.ResourcePolicy.Document != nil {
+	if across {
 		out.EvalDecisionDetails = map[string]string{
 			"IAM Policy": outcomes[s.Identity], "Resource Policy": outcomes[s.Resource],
 		}
@@ -205,6 +214,9 @@ var sources = map[policy.SourceKind]string{
 func matched(list []policy.Match) []api.Statement {
 	out := make([]api.Statement, 0, len(list))
 	for _, m := range list {
+		if m.Name == "" { // nobody gave it
+			continue
+		}
 		out = append(out, api.Statement{
 			SourcePolicyId: sourceID(m.Name), SourcePolicyType: sources[m.Kind],
 			StartPosition: place(m.Start), EndPosition: place(m.End),

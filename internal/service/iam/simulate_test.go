@@ -105,6 +105,9 @@ func TestSimulateCustomPolicy(t *testing.T) {
 			allow("ec2:*")}, ResourcePolicy: open, CallerArn: caller,
 			ResourceOwner: "arn:aws:iam::444455556666:root"},
 			"implicitDeny map[IAM Policy:implicitDeny Resource Policy:allowed]"},
+		{"another account's without its policy", api.SimulateCustomPolicyInput{
+			PolicyInputList: []string{allow("s3:*")}, CallerArn: caller,
+			ResourceOwner: "arn:aws:iam::444455556666:root"}, "allowed PolicyInputList.1"},
 		{"organization", api.SimulateCustomPolicyInput{PolicyInputList: []string{allow("s3:*")},
 			OrderedOrganizationPolicyInputList: []api.OrderedOrganizationPolicyType{
 				{ServiceControlPolicyInputList: []string{allowAll}},

@@ -46,6 +46,10 @@ func fingerprint(asked ...any) string {
 // read completes a simulation whose principal and own policies are set.
 func (in *simulationInput) read(r *request, sim *simulation) error {
 	sim.actions, sim.resources = in.actions, in.resources
+	var err error
+	if sim.open.Document, err = r.s.documents.of(openPolicy, policy.Resource); err != nil {
+		return err
+	}
 	for _, a := range in.actions {
 		if !simulatedAction.MatchString(a) {
 			return badInput("Invalid action name: %s. It must be service:Operation.", a)
