@@ -50,6 +50,7 @@ type accountRow struct {
 	Account string    `json:"account"`
 	Created time.Time `json:"created"`
 	Alias   string    `json:"alias,omitempty"`
+	Report  time.Time `json:"report,omitzero"` // when a credential report was asked for
 }
 
 // scope is the MAC that stands for an account in store keys (16).

@@ -99,6 +99,15 @@ func loadUse(tx *control.Tx, id string) (v use, err error) {
 	return v, nil
 }
 
+// lastUse is the last use of a key, be it stored yet or not.
+func (r *request) lastUse(id string) (use, error) {
+	v, err := loadUse(r.tx, id)
+	if now := r.s.uses.get(id); now.At.After(v.At) {
+		v = now
+	}
+	return v, err
+}
+
 // foreignKey is AWS's answer for a key that is not of the caller's account, be it
 // of another one or of nobody.
 func foreignKey(call *gateway.Call, id string) error {
@@ -129,10 +138,7 @@ func (s *Service) GetAccessKeyLastUsed(
 			}
 			out.UserName = e.Name
 		}
-		v, err := loadUse(r.tx, row.ID)
-		if now := s.uses.get(row.ID); now.At.After(v.At) {
-			v = now
-		}
+		v, err := r.lastUse(row.ID)
 		if !v.At.IsZero() {
 			last.LastUsedDate, last.ServiceName, last.Region = v.At, v.Service, v.Region
 		}
