@@ -93,6 +93,11 @@ func (h *Hasher) foreign(ctx context.Context, hash string, password []byte) (boo
 			return true, nil
 		}
 	}
-	_, err = h.derive(ctx, password, make([]byte, argonSalt))
-	return false, err
+	done, err := h.enter(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer done()
+	h.derive(password, make([]byte, argonSalt))
+	return false, nil
 }

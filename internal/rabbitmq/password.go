@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/argon2"
@@ -36,8 +37,9 @@ const (
 // an HMAC under a key of this process, so that many connections of one user
 // hash once. It is safe for concurrent use.
 type Hasher struct {
-	slots chan struct{}
-	key   [32]byte
+	slots   chan struct{}
+	key     [32]byte
+	derived atomic.Int64 // hashes that were computed
 
 	mu        sync.Mutex
 	seen      map[[32]byte]struct{} // HMAC of stored hash and password
@@ -70,11 +72,12 @@ func format(salt, key []byte) string {
 func (h *Hasher) Hash(ctx context.Context, password []byte) (string, error) {
 	salt := make([]byte, argonSalt)
 	rand.Read(salt)
-	key, err := h.derive(ctx, password, salt)
+	done, err := h.enter(ctx)
 	if err != nil {
 		return "", err
 	}
-	return format(salt, key), nil
+	defer done()
+	return format(salt, h.derive(password, salt)), nil
 }
 
 // Verify reports whether password is the one that hash was made of. The time
@@ -87,21 +90,22 @@ func (h *Hasher) Verify(ctx context.Context, hash string, password []byte) (bool
 		return h.foreign(ctx, hash, password)
 	}
 	mark := h.mark(hash, password)
-	h.mu.Lock()
-	_, ok := h.seen[mark]
-	h.mu.Unlock()
-	if ok {
+	if h.knows(mark) {
 		return true, nil
 	}
 	salt, want, err := parseHash(hash)
 	if err != nil {
 		return false, err
 	}
-	got, err := h.derive(ctx, password, salt)
+	done, err := h.enter(ctx)
 	if err != nil {
 		return false, err
 	}
-	if subtle.ConstantTimeCompare(got, want) != 1 {
+	defer done()
+	if h.knows(mark) { // all connections of an application come at once
+		return true, nil
+	}
+	if subtle.ConstantTimeCompare(h.derive(password, salt), want) != 1 {
 		return false, nil
 	}
 	h.mu.Lock()
@@ -113,6 +117,13 @@ func (h *Hasher) Verify(ctx context.Context, hash string, password []byte) (bool
 	return true, nil
 }
 
+func (h *Hasher) knows(mark [32]byte) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, ok := h.seen[mark]
+	return ok
+}
+
 func (h *Hasher) mark(hash string, password []byte) (m [32]byte) {
 	mac := hmac.New(sha256.New, h.key[:])
 	mac.Write([]byte(hash))
@@ -122,17 +133,20 @@ func (h *Hasher) mark(hash string, password []byte) (m [32]byte) {
 	return m
 }
 
-func (h *Hasher) derive(ctx context.Context, password, salt []byte) ([]byte, error) {
+// enter waits for one of the two places to hash, which done gives back.
+func (h *Hasher) enter(ctx context.Context) (done func(), err error) {
 	select {
 	case h.slots <- struct{}{}:
-		defer func() {
-			<-h.slots
-			h.letGo()
-		}()
+		return func() { <-h.slots }, nil
 	case <-ctx.Done():
 		return nil, fault.Wrap(fault.Unavailable, ctx.Err(), "too many sign-ins at once")
 	}
-	return argon2.IDKey(password, salt, argonPasses, argonMemory, argonThreads, argonKey), nil
+}
+
+func (h *Hasher) derive(password, salt []byte) []byte {
+	h.derived.Add(1)
+	defer h.letGo()
+	return argon2.IDKey(password, salt, argonPasses, argonMemory, argonThreads, argonKey)
 }
 
 // collectEvery bounds how often sign-ins ask for a garbage collection.

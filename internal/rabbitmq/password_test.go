@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
 	"runtime/metrics"
 	"strings"
 	"testing"
@@ -100,6 +101,43 @@ func TestHashWaits(t *testing.T) {
 	}
 	if ok, err := h.Verify(ctx, hash, []byte("x")); !ok || err != nil {
 		t.Errorf("a remembered one waits: %v %v", ok, err)
+	}
+}
+
+// TestHashOnce: of many connections that come at once with the same password those that
+// have a place hash it; the others find it remembered when they get one.
+func TestHashOnce(t *testing.T) {
+	t.Parallel()
+	h := NewHasher()
+	hash, err := h.Hash(t.Context(), []byte("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range maxHashing {
+		h.slots <- struct{}{}
+	}
+	const crowd = 50
+	errs := make(chan error, crowd)
+	for range crowd {
+		go func() {
+			ok, err := h.Verify(t.Context(), hash, []byte("x"))
+			if err == nil && !ok {
+				err = errors.New("the password is wrong")
+			}
+			errs <- err
+		}()
+	}
+	before := h.derived.Load()
+	for range maxHashing {
+		<-h.slots
+	}
+	for range crowd {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := h.derived.Load() - before; n > maxHashing {
+		t.Errorf("%d hashes for %d sign-ins", n, crowd)
 	}
 }
 
