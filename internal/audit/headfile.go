@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"golang.org/x/mod/sumdb/note"
 )
 
 // headFileWait is how long a stop waits for the file of heads.
@@ -25,6 +28,7 @@ const cutLine = "# the line before was cut short\n"
 type headFile struct {
 	path string
 	log  *slog.Logger
+	look func(path string) error // before the first write
 
 	kick    chan struct{} // holds a token when a head waits, or the end
 	stopped chan struct{}
@@ -34,11 +38,15 @@ type headFile struct {
 	closing bool
 	err     error // of the last attempt
 	failed  int64
+	older   error // what look found
 }
 
-func newHeadFile(path string, log *slog.Logger) *headFile {
+// newHeadFile begins to write to a file. look is called once before, with its path;
+// what it finds is shown as long as the process runs.
+func newHeadFile(path string, log *slog.Logger, look func(string) error) *headFile {
 	f := &headFile{
-		path: path, log: log, kick: make(chan struct{}, 1), stopped: make(chan struct{}),
+		path: path, log: log, look: look, kick: make(chan struct{}, 1),
+		stopped: make(chan struct{}),
 	}
 	go f.run()
 	return f
@@ -87,6 +95,13 @@ func (f *headFile) close() {
 
 func (f *headFile) run() {
 	defer close(f.stopped)
+	if err := f.look(f.path); err != nil {
+		f.log.Error("the audit trail is not the one that its file of heads tells of; "+
+			"`coffer audit verify --heads` says more", "error", err)
+		f.mu.Lock()
+		f.older = err
+		f.mu.Unlock()
+	}
 	for range f.kick {
 		f.mu.Lock()
 		msg, closing := f.waiting, f.closing
@@ -124,7 +139,37 @@ func (f *headFile) write(msg []byte) {
 func (f *headFile) state() (err error, failed int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.err, f.failed
+	return errors.Join(f.older, f.err), f.failed
+}
+
+// lastHead gives the last head of a file that a key signed; nil when there is none.
+func lastHead(path string, v note.Verifier) (h *head, err error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, err
+	}
+	tail := make([]byte, min(size, maxHeadLine))
+	if _, err := f.ReadAt(tail, size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	for line := range bytes.Lines(tail) {
+		msg, err := parseHeadLine(line)
+		if err != nil {
+			continue // comments, and what was cut short
+		}
+		if next, err := openHead(msg, v); err == nil {
+			h = next
+		}
+	}
+	return h, nil
 }
 
 // appendHead adds one line and makes it durable. The file is opened each time, so

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"coffer/internal/control"
 	"coffer/internal/store"
 )
@@ -65,11 +67,35 @@ func newHeads(ctx context.Context, l *Log, cfg HeadConfig) (*heads, error) {
 		return nil, err
 	}
 	if cfg.File != "" {
-		h.file = newHeadFile(cfg.File, cfg.Logger)
+		h.file = newHeadFile(cfg.File, cfg.Logger, func(path string) error {
+			return h.id.compare(path, ends)
+		})
 	}
 	cfg.Logger.Info("the audit trail is signed", "key", h.id.verifier, "file", cfg.File)
 	go h.run()
 	return h, nil
+}
+
+// compare tells that a file of heads knows more of this very store than its trees
+// hold: somebody put an old copy back.
+func (id *identity) compare(path string, ends map[store.ShardID]edge) error {
+	v, err := note.NewVerifier(id.verifier)
+	if err != nil {
+		return err
+	}
+	last, err := lastHead(path, v)
+	if err != nil || last == nil || last.Incarnation != id.Incarnation {
+		return err
+	}
+	for _, t := range last.trees {
+		e := ends[t.shard]
+		if t.size > e.size || t.size == e.size && t.root != e.root() {
+			return fmt.Errorf("%s knew %d events of shard %d at %s, the store has %d, or others: "+
+				"an old copy was put back", path, t.size, t.shard,
+				last.time.Format(time.RFC3339), e.size)
+		}
+	}
+	return nil
 }
 
 // run signs while events come, until stop, and then once more.

@@ -70,6 +70,9 @@ func (s *site) serve(from, count int) {
 			add(s.t, l, event(n, s.base.Add(time.Duration(n)*time.Second)), n%2 == 0)
 		}
 		l.Close()
+		if err := l.Stats().Err; err != nil {
+			s.t.Error(err)
+		}
 	})
 }
 
@@ -340,6 +343,15 @@ func TestVerifyOldCopy(t *testing.T) {
 	if f == nil || f.Line != 2 || f.Leaf == nil || *f.Leaf != 3 {
 		t.Errorf("%+v", f)
 	}
+	// A start says so, too, without refusing to serve.
+	s.open(func(e *embedded.Engine, db *control.DB, shards [2]store.Shard) {
+		l, err := Open(t.Context(), db, shards[1], 2, Config{Heads: s.config(e)})
+		s.must(err)
+		l.Close()
+		if err := l.Stats().Err; err == nil || !strings.Contains(err.Error(), "old copy") {
+			t.Errorf("a start on an old copy: %v", err)
+		}
+	})
 	// It goes on, and has a history of its own with the same name.
 	s.heads += ".new"
 	s.serve(20, 9)
