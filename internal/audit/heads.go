@@ -98,11 +98,12 @@ func (id *identity) compare(path string, ends map[store.ShardID]edge) error {
 	return nil
 }
 
-// run signs while events come, until stop, and then once more.
+// run signs at once, while events come, and once more at stop.
 func (h *heads) run() {
 	defer close(h.stopped)
 	tick := time.NewTicker(h.cfg.Every)
 	defer tick.Stop()
+	h.try() // what the store was when the process began is told at once
 	for {
 		select {
 		case <-tick.C:
