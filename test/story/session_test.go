@@ -155,6 +155,28 @@ func TestStolenSession(t *testing.T) {
 	kit.Refused(t, stolen.STS.GetCallerIdentity, who, "InvalidClientTokenId")
 }
 
+// TestStolenUserSession: a user's session ends with the access key that made it.
+func TestStolenUserSession(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	root := s.AWS()
+	alice := user(t, s, root, "alice", allow("kms:*", ""))
+	stolen := s.AWSWith(kit.Do(t, alice.STS.GetSessionToken,
+		&sts.GetSessionTokenInput{}).Credentials)
+	kit.Do(t, stolen.KMS.ListKeys, &kms.ListKeysInput{})
+	key := kit.Do(t, root.IAM.ListAccessKeys, &iam.ListAccessKeysInput{
+		UserName: aws.String("alice")}).AccessKeyMetadata[0].AccessKeyId
+	kit.Do(t, root.IAM.UpdateAccessKey, &iam.UpdateAccessKeyInput{
+		UserName: aws.String("alice"), AccessKeyId: key, Status: "Inactive"})
+	kit.Refused(t, stolen.KMS.ListKeys, &kms.ListKeysInput{}, "UnrecognizedClientException")
+	kit.Do(t, root.IAM.UpdateAccessKey, &iam.UpdateAccessKeyInput{
+		UserName: aws.String("alice"), AccessKeyId: key, Status: "Active"})
+	kit.Do(t, stolen.KMS.ListKeys, &kms.ListKeysInput{})
+	kit.Do(t, root.IAM.DeleteUserPolicy, &iam.DeleteUserPolicyInput{
+		UserName: aws.String("alice"), PolicyName: aws.String("own")})
+	kit.Refused(t, stolen.KMS.ListKeys, &kms.ListKeysInput{}, "AccessDeniedException")
+}
+
 // TestSessionBroker_GRT08 makes a broker with a role's session: the event of its grant
 // has the published sample's fields and no others, with the session's context.
 func TestSessionBroker_GRT08(t *testing.T) {

@@ -83,15 +83,25 @@ func (g *Gateway) decide(c *Check, call *Call) error {
 		call.tellAllowed(&d)
 		return nil
 	}
-	explanation := d.Explain()
-	call.AddEventData(authorization, clip(explanation, maxExplanation))
+	call.AddEventData(authorization, clip(ownExplanation(&r, &d, call.Account), maxExplanation))
 	var err error
-	call.sealed, err = g.sealMessage(&r, &d, explanation, keys)
+	call.sealed, err = g.sealMessage(&r, &d, d.Explain(), keys)
 	if err != nil {
 		return err
 	}
 	call.AddEventData("encodedAuthorizationMessage", call.sealed)
 	return fault.New(fault.Denied, "%s", deniedText(&d, c, call))
+}
+
+// ownExplanation is what an account may know of a denial: of another account's
+// resource not which statements and grants it has.
+func ownExplanation(r *policy.Request, d *policy.Decision, account string) string {
+	if ownerOf(r) == account {
+		return d.Explain()
+	}
+	own := *r
+	own.ResourcePolicy, own.Grants = policy.Policy{}, nil
+	return policy.Evaluate(own).Explain()
 }
 
 // authorization is the name of what decided, in an event's additionalEventData.

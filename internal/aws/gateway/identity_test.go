@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"coffer/internal/audit"
 	"coffer/internal/policy"
 )
 
@@ -157,3 +158,32 @@ func TestSessionLimits(t *testing.T) {
 }
 
 func as(who string) func(*ask) { return func(a *ask) { a.who = who } }
+
+// TestExplanationAcross: the caller's event tells nothing of another account's
+// policy; the sealed message does, to its owner.
+func TestExplanationAcross(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	doc, err := policy.Parse([]byte(`{"Version":"2012-10-17","Statement":[{"Sid":"Hidden",`+
+		`"Effect":"Allow","Principal":"*","Action":"toy:Put","Resource":"*",`+
+		`"Condition":{"StringEquals":{"aws:SourceVpc":"x"}}}]}`), policy.Resource)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for caller, told := range map[string]bool{home: true, abroad: false} {
+		who := person(t, user(caller, "alice"), "")
+		call := &Call{Account: caller, Region: here, Principal: who.Principal, identity: who,
+			event: &audit.Event{EventTime: w.now}}
+		err := w.gw.decide(&Check{Action: "toy:Put", Account: home, RootOfTrust: true,
+			Resource: "arn:aws:toy:" + here + ":" + home + ":thing/a",
+			Policy:   policy.Policy{Name: "own", Document: doc}}, call)
+		text, _ := call.event.AdditionalEventData[authorization].(string)
+		if err == nil || strings.Contains(text, "Hidden") != told || text == "" {
+			t.Errorf("of %s: %v, %q", caller, err, text)
+		}
+		plain, err := OpenMessage(w.db, home, call.sealed)
+		if err != nil || !strings.Contains(plain, "Hidden") {
+			t.Errorf("of %s: %v, %s", caller, err, plain)
+		}
+	}
+}
