@@ -165,7 +165,7 @@ func (s *Service) CreateAccessKey(ctx context.Context, in *api.CreateAccessKeyIn
 		row := &keyRow{ID: key.ID, Account: r.account(), Secret: key.Secret.Reveal(),
 			Status: active, Created: r.tx.Time()}
 		out.AccessKey = &api.AccessKey{
-			AccessKeyId: key.ID, CreateDate: row.Created, SecretAccessKey: row.Secret,
+			AccessKeyId: key.ID, CreateDate: shownTime(row.Created), SecretAccessKey: row.Secret,
 			Status: active,
 		}
 		if e != nil {
@@ -201,7 +201,8 @@ func (s *Service) ListAccessKeys(ctx context.Context, in *api.ListAccessKeysInpu
 		list, out.IsTruncated, out.Marker, err = page(r.tx, p, list, (*keyRow).order)
 		out.AccessKeyMetadata = convert(list, func(k *keyRow) api.AccessKeyMetadata {
 			return api.AccessKeyMetadata{
-				AccessKeyId: k.ID, CreateDate: k.Created, Status: k.Status, UserName: name,
+				AccessKeyId: k.ID, CreateDate: shownTime(k.Created), Status: k.Status,
+				UserName: name,
 			}
 		})
 		return err

@@ -104,7 +104,8 @@ func (r *request) describe(e *entity, out *api.GetAccountAuthorizationDetailsOut
 		return err
 	case groupKind:
 		out.GroupDetailList = append(out.GroupDetailList, api.GroupDetail{
-			Arn: e.arn(), CreateDate: e.Created, GroupId: e.ID, GroupName: e.Name, Path: e.Path,
+			Arn: e.arn(), CreateDate: shownTime(e.Created), GroupId: e.ID, GroupName: e.Name,
+			Path:                    e.Path,
 			AttachedManagedPolicies: attached(e.Attached), GroupPolicyList: e.inlineDetail(),
 		})
 	case roleKind:
@@ -128,7 +129,8 @@ func (e *entity) inlineDetail() []api.PolicyDetail {
 func userDetail(tx *control.Tx, e *entity) (api.UserDetail, error) {
 	groups, err := groupsOf(tx, e)
 	return api.UserDetail{
-		Arn: e.arn(), CreateDate: e.Created, Path: e.Path, UserId: e.ID, UserName: e.Name,
+		Arn: e.arn(), CreateDate: shownTime(e.Created), Path: e.Path, UserId: e.ID,
+		UserName:                e.Name,
 		AttachedManagedPolicies: attached(e.Attached), UserPolicyList: e.inlineDetail(),
 		GroupList: convert(groups, func(g *entity) string { return g.Name }),
 		Tags:      e.tags(), PermissionsBoundary: e.boundary(),
@@ -141,7 +143,8 @@ func (r *request) roleDetail(e *entity) (api.RoleDetail, error) {
 		return api.RoleDetail{}, err
 	}
 	d := api.RoleDetail{
-		Arn: e.arn(), CreateDate: e.Created, Path: e.Path, RoleId: e.ID, RoleName: e.Name,
+		Arn: e.arn(), CreateDate: shownTime(e.Created), Path: e.Path, RoleId: e.ID,
+		RoleName:                 e.Name,
 		AssumeRolePolicyDocument: trust,
 		AttachedManagedPolicies:  attached(e.Attached), RolePolicyList: e.inlineDetail(),
 		Tags: e.tags(), PermissionsBoundary: e.boundary(), RoleLastUsed: &api.RoleLastUsed{},

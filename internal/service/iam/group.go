@@ -27,7 +27,8 @@ func (s *Service) CreateGroup(ctx context.Context, in *api.CreateGroupInput) (
 // group is the answer's form.
 func (e *entity) group() *api.Group {
 	return &api.Group{
-		Arn: e.arn(), CreateDate: e.Created, GroupId: e.ID, GroupName: e.Name, Path: e.Path,
+		Arn: e.arn(), CreateDate: shownTime(e.Created), GroupId: e.ID, GroupName: e.Name,
+		Path: e.Path,
 	}
 }
 

@@ -93,3 +93,6 @@ func put(tx *control.Tx, t control.Table, id []byte, row any) error {
 	tx.Put(t, id, v)
 	return nil
 }
+
+// shownTime is a time as answers tell it: AWS's have whole seconds.
+func shownTime(t time.Time) time.Time { return t.Truncate(time.Second) }

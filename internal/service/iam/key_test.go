@@ -3,6 +3,7 @@ package iam
 import (
 	"encoding/json"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -173,5 +174,49 @@ func TestLastUsed(t *testing.T) {
 		&api.GetAccessKeyLastUsedInput{AccessKeyId: key.AccessKeyId})
 	if fault.KindOf(err) != fault.Denied || !strings.Contains(err.Error(), "access key AKIA") {
 		t.Errorf("another account: %v", err)
+	}
+}
+
+// TestKeysAtOnce: who asks many times at once gets no more keys than one may have.
+func TestKeysAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	root, ctx := w.root(home), t.Context()
+	must(t, second(root.CreateUser(ctx, &api.CreateUserInput{UserName: "alice"})))
+	made := make(chan *api.AccessKey, 10)
+	var all sync.WaitGroup
+	for range cap(made) {
+		all.Go(func() {
+			out, err := root.CreateAccessKey(ctx, &api.CreateAccessKeyInput{UserName: "alice"})
+			if err == nil {
+				made <- out.AccessKey
+			} else if fault.KindOf(err) != fault.Conflict {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if len(made) != maxKeys {
+		t.Errorf("%d keys were made", len(made))
+	}
+	for range len(made) {
+		w.holder(<-made)
+	}
+}
+
+// TestShownTimes: answers tell whole seconds.
+func TestShownTimes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	begin := w.now
+	w.now = w.now.Add(987654321)
+	key := w.user("alice")
+	if !key.CreateDate.Equal(begin) {
+		t.Errorf("%v, want %v", key.CreateDate, begin)
+	}
+	out, err := w.root(home).GetUser(t.Context(), &api.GetUserInput{UserName: "alice"})
+	must(t, err)
+	if !out.User.CreateDate.Equal(begin) {
+		t.Errorf("%v, want %v", out.User.CreateDate, begin)
 	}
 }

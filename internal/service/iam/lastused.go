@@ -140,7 +140,7 @@ func (s *Service) GetAccessKeyLastUsed(
 		}
 		v, err := r.lastUse(row.ID)
 		if !v.At.IsZero() {
-			last.LastUsedDate, last.ServiceName, last.Region = v.At, v.Service, v.Region
+			last.LastUsedDate, last.ServiceName, last.Region = shownTime(v.At), v.Service, v.Region
 		}
 		return err
 	})

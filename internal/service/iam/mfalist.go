@@ -23,7 +23,8 @@ func (s *Service) ListMFADevices(ctx context.Context, in *api.ListMFADevicesInpu
 		p := paging{in.Marker, in.MaxItems, []string{"MFA devices", r.account(), holder}}
 		list, out.IsTruncated, out.Marker, err = page(r.tx, p, list, (*device).serial)
 		out.MFADevices = convert(list, func(d *device) api.MFADevice {
-			return api.MFADevice{EnableDate: d.Enabled, SerialNumber: d.serial(), UserName: name}
+			return api.MFADevice{EnableDate: shownTime(d.Enabled), SerialNumber: d.serial(),
+				UserName: name}
 		})
 		return err
 	})
@@ -60,7 +61,7 @@ func (s *Service) ListVirtualMFADevices(
 				return err
 			}
 			out.VirtualMFADevices = append(out.VirtualMFADevices, api.VirtualMFADevice{
-				SerialNumber: d.serial(), EnableDate: d.Enabled, User: who,
+				SerialNumber: d.serial(), EnableDate: shownTime(d.Enabled), User: who,
 			})
 		}
 		return nil
@@ -75,7 +76,7 @@ func (r *request) holderOf(d *device) (*api.User, error) {
 	case devicesOfRoot:
 		created, err := r.accountCreated()
 		root := RootIdentity(d.Account).Principal
-		return &api.User{Arn: root.ARN, UserId: d.Account, CreateDate: created}, err
+		return &api.User{Arn: root.ARN, UserId: d.Account, CreateDate: shownTime(created)}, err
 	}
 	e, err := existing(r.tx, d.Account, userKind, d.Holder)
 	if err != nil {
@@ -108,7 +109,7 @@ func (s *Service) GetMFADevice(ctx context.Context, in *api.GetMFADeviceInput) (
 			return notFound("MFA Device with serial number %s is not assigned to the user.",
 				in.SerialNumber)
 		}
-		out.SerialNumber, out.EnableDate, out.UserName = d.serial(), d.Enabled, name
+		out.SerialNumber, out.EnableDate, out.UserName = d.serial(), shownTime(d.Enabled), name
 		return nil
 	})
 }

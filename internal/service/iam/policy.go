@@ -135,8 +135,9 @@ func (r *request) described(e *entity) (*api.Policy, error) {
 		e.arn()))
 	return &api.Policy{
 		Arn: e.arn(), AttachmentCount: new(int32(a)), PermissionsBoundaryUsageCount: new(int32(b)),
-		CreateDate: e.Created, UpdateDate: e.Policy.Updated, DefaultVersionId: e.Policy.Default,
-		Description: e.Policy.Description, IsAttachable: new(true), Path: e.Path,
+		CreateDate: shownTime(e.Created), UpdateDate: shownTime(e.Policy.Updated),
+		DefaultVersionId: e.Policy.Default, Description: e.Policy.Description,
+		IsAttachable: new(true), Path: e.Path,
 		PolicyId: e.ID, PolicyName: e.Name, Tags: e.tags(),
 	}, err
 }

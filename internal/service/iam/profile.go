@@ -27,7 +27,7 @@ func (r *request) profilesOf(role *entity) ([]*entity, error) {
 // profile is the answer's form without tags, which listings leave out.
 func (e *entity) profile(tx *control.Tx) (*api.InstanceProfile, error) {
 	p := &api.InstanceProfile{
-		Arn: e.arn(), CreateDate: e.Created, InstanceProfileId: e.ID,
+		Arn: e.arn(), CreateDate: shownTime(e.Created), InstanceProfileId: e.ID,
 		InstanceProfileName: e.Name, Path: e.Path, Roles: []api.Role{},
 	}
 	if e.Profile.Role == "" {

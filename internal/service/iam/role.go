@@ -67,7 +67,7 @@ func (s *Service) CreateRole(ctx context.Context, in *api.CreateRoleInput) (
 func (e *entity) role(tx *control.Tx) (*api.Role, error) {
 	trust, err := e.shownTrust(tx)
 	return &api.Role{
-		Arn: e.arn(), AssumeRolePolicyDocument: trust, CreateDate: e.Created,
+		Arn: e.arn(), AssumeRolePolicyDocument: trust, CreateDate: shownTime(e.Created),
 		Description: e.Role.Description, MaxSessionDuration: new(e.Role.MaxSeconds),
 		Path: e.Path, RoleId: e.ID, RoleName: e.Name, PermissionsBoundary: e.boundary(),
 	}, err

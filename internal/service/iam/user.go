@@ -60,7 +60,8 @@ func (s *Service) CreateUser(ctx context.Context, in *api.CreateUserInput) (
 // user is the answer's form without tags, which listings leave out.
 func (e *entity) user() *api.User {
 	return &api.User{
-		Arn: e.arn(), CreateDate: e.Created, Path: e.Path, UserId: e.ID, UserName: e.Name,
+		Arn: e.arn(), CreateDate: shownTime(e.Created), Path: e.Path,
+		UserId: e.ID, UserName: e.Name,
 		PermissionsBoundary: e.boundary(),
 	}
 }
@@ -73,7 +74,7 @@ func (s *Service) GetUser(ctx context.Context, in *api.GetUserInput) (
 	return out, s.view(ctx, func(r *request) error {
 		if p := r.call.Principal; in.UserName == "" && p.Kind == policy.Root {
 			created, err := r.accountCreated()
-			out.User = &api.User{Arn: p.ARN, UserId: p.Account, CreateDate: created}
+			out.User = &api.User{Arn: p.ARN, UserId: p.Account, CreateDate: shownTime(created)}
 			return err
 		}
 		e, err := r.user(in.UserName)

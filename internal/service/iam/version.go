@@ -38,7 +38,8 @@ func (s *Service) CreatePolicyVersion(ctx context.Context, in *api.CreatePolicyV
 // listed is the answer's form of a version without its document.
 func (e *entity) listed(v version) *api.PolicyVersion {
 	return &api.PolicyVersion{
-		CreateDate: v.Created, IsDefaultVersion: new(v.ID == e.Policy.Default), VersionId: v.ID,
+		CreateDate: shownTime(v.Created), VersionId: v.ID,
+		IsDefaultVersion: new(v.ID == e.Policy.Default),
 	}
 }
 

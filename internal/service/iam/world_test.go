@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,7 +28,8 @@ type world struct {
 	svc    *Service
 	gw     *gateway.Gateway
 	now    time.Time
-	events []*audit.Event
+	mu     sync.Mutex
+	events []*audit.Event // guarded by mu
 }
 
 func newWorld(t testing.TB) *world {
@@ -66,7 +68,12 @@ func (w *world) open() {
 	w.gw, err = gateway.New(w.db, log, w.svc, []gateway.Service{
 		{API: &api.API, Impl: w.svc, Access: w.svc},
 	}, gateway.Config{Now: clock, Events: gateway.Events{
-		Recorded: func(e *audit.Event) { valid(e); w.events = append(w.events, e) },
+		Recorded: func(e *audit.Event) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			valid(e)
+			w.events = append(w.events, e)
+		},
 	}})
 	if err != nil {
 		w.t.Fatal(err)
