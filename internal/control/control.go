@@ -182,11 +182,30 @@ func (db *DB) View(ctx context.Context, fn func(context.Context, *Tx) error) err
 	if tx := From(ctx); tx != nil {
 		return fn(ctx, tx)
 	}
+	return db.view(ctx, fn, true)
+}
+
+// Peek is View that does not wait until what it read is durable. It is for who the caller
+// of a request is: what the request does waits before its answer, and it must not wait
+// for others' writes before it takes a key away.
+func (db *DB) Peek(ctx context.Context, fn func(context.Context, *Tx) error) error {
+	if tx := From(ctx); tx != nil {
+		return fn(ctx, tx)
+	}
+	return db.view(ctx, fn, false)
+}
+
+func (db *DB) view(
+	ctx context.Context, fn func(context.Context, *Tx) error, wait bool,
+) error {
 	tx := db.begin(false)
 	db.mu.Lock()
 	tail := db.tail // proposed after or with all that the snapshot shows
 	db.mu.Unlock()
 	err := tx.read(ctx, fn)
+	if !wait {
+		return db.held(err)
+	}
 	select {
 	case <-tail.durable:
 	default:
@@ -199,6 +218,11 @@ func (db *DB) View(ctx context.Context, fn func(context.Context, *Tx) error) err
 	if tail.err != nil {
 		return fmt.Errorf("read: %w", tail.err)
 	}
+	return db.held(err)
+}
+
+// held gives the error of a read, unless the shard has another owner.
+func (db *DB) held(err error) error {
 	select {
 	case <-db.shard.Lost():
 		return fmt.Errorf("read: the shard has another owner: %w", store.ErrLost)

@@ -228,6 +228,16 @@ func TestViewWaitsForDurability(t *testing.T) {
 		t.Errorf("answered before the batch was durable: %v", err)
 	default:
 	}
+	err := db.Peek(ctx, func(_ context.Context, tx *Tx) error {
+		v, _, err := tx.Get(testTable, []byte("id"))
+		if string(v) != "value" {
+			t.Errorf("a peek reads %q", v)
+		}
+		return err
+	})
+	if err != nil {
+		t.Errorf("a peek: %v", err)
+	}
 	cancel()
 	if err := <-answered; !errors.Is(err, context.Canceled) {
 		t.Errorf("a view whose context ended: %v", err)

@@ -82,7 +82,8 @@ type Config struct {
 	Logger  *slog.Logger     // default slog.Default
 	Events  Events
 	// Used, if not nil, is told of each request with long-term credentials whose
-	// signature is right, before it is decided. Its error fails the request.
+	// signature is right, once it was decided and done: a request that takes a key away
+	// must not wait for what this writes. Its error replaces the answer.
 	Used func(ctx context.Context, accessKeyID, service, region string) error
 	// Lint says what is done about names, tags and descriptions that look like personal
 	// data or secrets; default lint.Warn.

@@ -115,12 +115,21 @@ func (g *Gateway) serve(w http.ResponseWriter, q *request) (*wire.Response, erro
 	}
 	call := newCall(q, cred, who)
 	q.call = call
+	out, err := g.answer(ctx, q, in, call)
+	// Behind the call: its writes must not wait for this one's when it takes a key away.
 	if g.cfg.Used != nil && cred.SessionToken == "" {
-		err := g.cfg.Used(ctx, cred.AccessKeyID, cred.Service, call.Region)
-		if err != nil {
-			return nil, err
+		uerr := g.cfg.Used(ctx, cred.AccessKeyID, cred.Service, call.Region)
+		if err == nil && uerr != nil {
+			return nil, uerr
 		}
 	}
+	return out, err
+}
+
+// answer decodes a request whose caller is known, runs it and encodes what it gave.
+func (g *Gateway) answer(
+	ctx context.Context, q *request, in *wire.Request, call *Call,
+) (*wire.Response, error) {
 	input := q.op.In()
 	if err := q.service.codec.Decode(q.op, in, input); err != nil {
 		call.trail = newTrail()

@@ -23,7 +23,7 @@ func unknownKey() error {
 func (s *Service) Identity(ctx context.Context, accessKeyID, sessionToken string) (
 	who *gateway.Identity, err error,
 ) {
-	err = s.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
+	err = s.db.Peek(ctx, func(_ context.Context, tx *control.Tx) error {
 		row, err := loadKey(tx, accessKeyID)
 		if err != nil {
 			return err

@@ -60,7 +60,7 @@ func (u *uses) forget(id string) {
 func (s *Service) NoteUse(ctx context.Context, accessKeyID, service, region string) error {
 	lately, known := false, false
 	v := use{Service: service, Region: region}
-	err := s.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
+	err := s.db.Peek(ctx, func(_ context.Context, tx *control.Tx) error {
 		v.At = tx.Time()
 		key, err := loadKey(tx, accessKeyID)
 		if err != nil || key == nil {

@@ -48,6 +48,7 @@ type world struct {
 	t      testing.TB
 	db     *control.DB
 	log    *audit.Log
+	disk   *memory.Engine
 	shards []store.Shard
 	ring   *keyring.Keyring
 	gw     *gateway.Gateway
@@ -65,9 +66,9 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		fenced: map[seal.DomainID]int{}}
-	memory := memory.New(memory.Config{Shards: 2})
+	w.disk = memory.New(memory.Config{Shards: 2})
 	for id := range store.ShardID(2) {
-		s, err := memory.Open(context.Background(), id)
+		s, err := w.disk.Open(context.Background(), id)
 		must(t, err)
 		w.shards = append(w.shards, s)
 	}

@@ -135,3 +135,43 @@ func TestDeletedIsUnreadable(t *testing.T) {
 		}
 	})
 }
+
+// TestFenceWaitsForNoDisk: while the disk takes its time with what others write, a key that
+// is disabled is taken away all the same, and only the answer waits (D-01).
+func TestFenceWaitsForNoDisk(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	key := w.key("ROOT", nil)
+	id := w.create("orders", key)
+	d := w.engine.domain(t, id)
+	locked := make(chan struct{}, 8)
+	d.Watch(func() { locked <- struct{}{} })
+	release := w.disk.Hold()
+	defer release()
+	answered := make(chan int, 2)
+	for _, body := range []object{nil, {"KeyId": key}} {
+		op := "CreateKey"
+		if body != nil {
+			op = "DisableKey"
+		}
+		go func() {
+			status, _ := w.do("ROOT", "POST", "/", body, "kms", kmsapi.API.TargetPrefix+"."+op)
+			answered <- status
+		}()
+	}
+	select {
+	case <-locked:
+	case <-time.After(time.Minute):
+		t.Error("the key is not taken away")
+	}
+	if d.Locked() == nil || len(answered) != 0 {
+		t.Errorf("locked: %v; %d answers", d.Locked(), len(answered))
+	}
+	release()
+	for range cap(answered) {
+		if status := <-answered; status != 200 {
+			t.Errorf("status %d", status)
+		}
+	}
+	w.critical(id, key+" is disabled")
+}

@@ -26,7 +26,7 @@ func (s *Service) Identity(ctx context.Context, accessKeyID, sessionToken string
 	if err != nil {
 		return nil, unknown()
 	}
-	err = s.db.View(ctx, func(ctx context.Context, tx *control.Tx) error {
+	err = s.db.Peek(ctx, func(ctx context.Context, tx *control.Tx) error {
 		if t.expired(tx.Time()) {
 			return fmt.Errorf("session of %s: %w", accessKeyID, gateway.ErrExpired)
 		}

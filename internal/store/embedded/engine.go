@@ -139,6 +139,7 @@ type Engine struct {
 	lock     *dirLock
 	guard    *guard
 	db       *pebble.DB
+	closer   *closer // of the snapshots of db
 	floor    *floor
 	places   []*place
 	space    *space
@@ -261,6 +262,9 @@ func (e *Engine) release() error {
 	e.space.close()
 	if e.floor != nil {
 		errs = append(errs, e.floor.close())
+	}
+	if e.closer != nil {
+		e.closer.end()
 	}
 	if e.db != nil {
 		errs = append(errs, e.db.Close())

@@ -67,10 +67,10 @@ func (s *snapshot) Position() store.Position {
 }
 
 func (s *snapshot) Close() error {
-	if err := s.view.Close(); err != nil {
+	e := s.place.engine
+	if err := e.closer.take(s.view); err != nil {
 		return err
 	}
-	e := s.place.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.snapshots--

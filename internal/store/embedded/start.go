@@ -68,6 +68,7 @@ func (e *Engine) start() error {
 	if e.db, err = pebble.Open(data, e.options()); err != nil {
 		return damage(err, data)
 	}
+	e.closer = newCloser()
 	return e.settleIn(found)
 }
 
