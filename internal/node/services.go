@@ -181,7 +181,7 @@ var _ mq.KMS = (*keyService)(nil)
 func (k *keyService) As(w mq.Who) kmsapi.Service {
 	return kmsapi.Client{Caller: &gateway.Caller{
 		Gateway: k.node.gateway, Service: w.Principal, OnBehalf: w.OnBehalf,
-		Account: w.Account, Region: w.Region, Grant: w.Grant,
+		Account: w.Account, Region: w.Region, Grant: w.Grant, SourceARN: w.SourceARN,
 		EventSource: w.EventSource, UserAgent: w.UserAgent, Unshown: w.Unshown,
 	}}
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"coffer/internal/arn"
 	"coffer/internal/aws/wire"
 	"coffer/internal/fault"
 	"coffer/internal/policy"
@@ -136,6 +137,12 @@ func (c *Call) conditions(keys conditions) {
 		keys.add("aws:CalledViaLast", c.InvokedBy)
 	} else {
 		keys.add("aws:ViaAWSService", "false")
+	}
+	if a, err := arn.Parse(c.sourceARN); err == nil && c.Principal.Kind == policy.Service {
+		keys.add("aws:SourceArn", c.sourceARN)
+		if a.Account != "" {
+			keys.add("aws:SourceAccount", a.Account)
+		}
 	}
 }
 

@@ -28,6 +28,7 @@ type Call struct {
 	event       *audit.Event
 	trail       *trail
 	tls         *audit.TLSDetails
+	sourceARN   string // aws:SourceArn of a service's call
 	eventSource string // instead of the called service's own
 	shared      bool   // the event has a sharedEventID
 	plain       bool   // the request came without TLS

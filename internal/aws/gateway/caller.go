@@ -31,6 +31,8 @@ type Caller struct {
 	Account, Region string
 	// Grant names the only grant that may allow the calls.
 	Grant string
+	// SourceARN is the resource for which a service calls as itself: aws:SourceArn.
+	SourceARN string
 	// EventSource, UserAgent and SourceIP replace what events would show; Unshown
 	// are request parameters that they leave out. A SourceIP that is no address, as
 	// "sqs.amazonaws.com", fits no aws:SourceIp.
@@ -78,7 +80,7 @@ func (c *Caller) call(ctx context.Context) (*Call, error) {
 		RequestID: uuid.NewString(), Account: c.Account, Region: c.Region,
 		Principal: policy.ServicePrincipal(c.Service),
 		SourceIP:  c.Service, UserAgent: c.Service,
-		InvokedBy: c.Service, Grant: c.Grant,
+		InvokedBy: c.Service, Grant: c.Grant, sourceARN: c.SourceARN,
 		eventSource: c.EventSource, unshown: c.Unshown, published: c.Identity == nil,
 		identity: &Identity{Event: audit.Identity{Type: "AWSService"}},
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"coffer/internal/aws/gateway"
 	"coffer/internal/control"
 )
 
@@ -223,4 +224,58 @@ func TestFenceLifted(t *testing.T) {
 		t.Errorf("fences: %q", got)
 	}
 	w.must("root", "Encrypt", object{"KeyId": name, "Plaintext": "aGk="}, nil)
+}
+
+// TestSourceArn: GRT-25: a grant to a service principal may be bound to one of its
+// resources: it allows what the service does for that one, and a key policy can ask
+// for the same.
+func TestSourceArn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	name := w.key("root", object{})
+	const one = "arn:aws:mq:us-east-1:" + home + ":broker:one:b-1"
+	const two = "arn:aws:mq:us-east-1:" + home + ":broker:two:b-2"
+	w.must("root", "CreateGrant", object{
+		"KeyId": name, "GranteeServicePrincipal": "mq.amazonaws.com",
+		"RetiringServicePrincipal": "mq.amazonaws.com",
+		"Operations":               []string{"Encrypt", "CreateGrant"},
+		"Constraints":              object{"SourceArn": one},
+	}, nil)
+	as := func(source, op, in string) string {
+		return callAs(t.Context(), &gateway.Caller{
+			Gateway: w.gw, Service: "mq.amazonaws.com", Account: home, Region: here,
+			SourceARN: source,
+		}, op, in)
+	}
+	encrypt := `{"KeyId":"` + name + `","Plaintext":"aGk="}`
+	child := `{"KeyId":"` + name + `","GranteeServicePrincipal":"mq.amazonaws.com",` +
+		`"Operations":["Encrypt"]`
+	for _, try := range []struct {
+		source, op, in string
+		allowed        bool
+	}{
+		{one, "Encrypt", encrypt, true}, {two, "Encrypt", encrypt, false},
+		{"", "Encrypt", encrypt, false}, {"no ARN", "Encrypt", encrypt, false},
+		{one, "CreateGrant", child + `}`, false}, // wider: it would have no constraint
+		{one, "CreateGrant", child + `,"Constraints":{"SourceArn":"` + two + `"}}`, false},
+		{one, "CreateGrant", child + `,"Constraints":{"SourceArn":"` + one + `"}}`, true},
+		{two, "CreateGrant", child + `,"Constraints":{"SourceArn":"` + one + `"}}`, false},
+	} {
+		got := as(try.source, try.op, try.in)
+		if strings.HasPrefix(got, "200") != try.allowed {
+			t.Errorf("%s for %q: %s", try.op, try.source, got)
+		}
+	}
+	w.must("root", "PutKeyPolicy", object{"KeyId": name, "Policy": document("p", statement{
+		Effect: "Allow", Principal: rootOf(home), Action: "kms:*", Resource: "*",
+	}, statement{
+		Effect: "Allow", Principal: map[string]string{"Service": "mq.amazonaws.com"},
+		Action: "kms:Encrypt", Resource: "*",
+		Condition: map[string]map[string]string{"StringEquals": {
+			"aws:SourceArn": two, "aws:SourceAccount": home,
+		}},
+	})}, nil)
+	if got := as(two, "Encrypt", encrypt); !strings.HasPrefix(got, "200") {
+		t.Errorf("by the policy: %s", got)
+	}
 }

@@ -47,6 +47,7 @@ type Who struct {
 	Principal       string // "mq.amazonaws.com"
 	Account, Region string // on whose trail a call as itself is
 	Grant           string // the only grant that may allow; empty = any
+	SourceARN       string // the broker that a call as itself is for
 	// EventSource and UserAgent are what events show instead of KMS's usual.
 	EventSource, UserAgent string
 	// Unshown are request parameters that events leave out.

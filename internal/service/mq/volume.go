@@ -154,7 +154,9 @@ func (b *row) as(principal string) Who {
 	if a, err := arn.Parse(b.Key); err == nil {
 		account = a.Account // under a key that AWS owns, its account's trail
 	}
-	return Who{Principal: principal, Account: account, Region: b.Region}
+	return Who{
+		Principal: principal, Account: account, Region: b.Region, SourceARN: b.arn(),
+	}
 }
 
 func (b *row) ec2() string { return "ec2." + b.Region + ".amazonaws.com" }
