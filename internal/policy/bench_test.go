@@ -6,7 +6,7 @@ import (
 )
 
 // BenchmarkEvaluate is a KMS Decrypt: a key policy of three statements, an
-// identity policy and ten grants, the last of which allows.
+// identity policy and ten grants, or ten thousand, the last of which allows.
 func BenchmarkEvaluate(b *testing.B) {
 	key := mustParse(b, Resource, `{"Version":"2012-10-17","Statement":[
 		{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"kms:*","Resource":"*"},
@@ -32,8 +32,16 @@ func BenchmarkEvaluate(b *testing.B) {
 	}
 	user := request(testUser(testAccount, "alice"))
 	user.Identity = []Policy{{"identity", identity}}
+	many := user
+	for i := range 10_000 {
+		many.Grants = append(many.Grants, Grant{ID: fmt.Sprint(i), Operations: []string{"Decrypt"},
+			Grantee: fmt.Sprintf("arn:aws:iam::111122223333:role/role-%d", i)})
+	}
+	many.Identity = nil
+	many.Grants[9_999].Grantee = many.Principal.ARN
 	for name, r := range map[string]Request{
 		"grant": request(ServicePrincipal("mq.amazonaws.com")), "identity": user,
+		"ten-thousand-grants": many,
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

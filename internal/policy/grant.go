@@ -101,10 +101,11 @@ func samePairs(a, b map[string]string) bool {
 // name of a pair has no case and its value has (GrantConstraints).
 func includes(all, part map[string]string) bool {
 	for name, value := range part {
-		if v, ok := all[name]; ok && v == value {
+		v, ok := all[name]
+		if ok && v == value {
 			continue
 		}
-		if !hasFolded(all, name, value) {
+		if ok && len(all) == 1 || !hasFolded(all, name, value) {
 			return false
 		}
 	}

@@ -173,7 +173,7 @@ func reachOf(name string, p *Principal) reach {
 		return unnamed
 	case p.Kind == Service:
 		return nameIf(name == p.Service)
-	case name == p.Account, p.isRoot(name):
+	case name == p.Account, strings.HasSuffix(name, ":root") && p.isRoot(name):
 		return accountReach(p, p.Account)
 	}
 	return arnReach(p, name)
