@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"strings"
+	"unicode"
 
 	api "coffer/internal/aws/api/coffer"
 )
@@ -62,5 +63,10 @@ func explanation(calls []api.ExplainedCall) string {
 		}
 		text.WriteString(l.String())
 	}
-	return text.String()
+	return strings.Map(func(r rune) rune { // what events hold must not steer terminals
+		if unicode.IsControl(r) && r != '\n' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text.String())
 }

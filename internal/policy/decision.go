@@ -80,13 +80,13 @@ func (d *Decision) ExplicitDeny() bool { return d.Reason == DeniedExplicitly }
 func (d Decision) Summary() string {
 	text := d.request.Action + " on " + d.request.Resource
 	if !d.Allowed {
-		return text + ": denied, " + string(d.Reason)
+		return oneLine(text + ": denied, " + string(d.Reason))
 	}
 	text += ": allowed by " + d.By.String()
 	if d.With.Kind != FromNothing {
 		text += " with " + d.With.String()
 	}
-	return text
+	return oneLine(text)
 }
 
 // verdict is the answer of one part of an evaluation.

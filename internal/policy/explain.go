@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // maxNotes bounds the statements and grants that an explanation lists.
@@ -11,21 +12,22 @@ const maxNotes = 16
 // Explain gives the decision in lines of text: what was asked, the reason,
 // what decided, and, of a denial, which statements and grants came near, what
 // would allow and where to add it. It names policies, statements, condition keys
-// and grants, but no condition value. The text is stable for equal requests.
+// and grants, but no condition value; control characters in names are replaced, so
+// that none can pose as a line. The text is stable for equal requests.
 func (d Decision) Explain() string {
-	var b strings.Builder
+	var b explanation
 	r := &d.request
 	verb := "denied"
 	if d.Allowed {
 		verb = "allowed"
 	}
-	fmt.Fprintf(&b, "%s: %s on %s for %s\n", verb, r.Action, r.Resource, &r.Principal)
-	fmt.Fprintf(&b, "reason: %s\n", d.Reason)
+	b.line("%s: %s on %s for %s", verb, r.Action, r.Resource, &r.Principal)
+	b.line("reason: %s", d.Reason)
 	if d.By.Kind != FromNothing {
-		fmt.Fprintf(&b, "by: %s\n", d.By)
+		b.line("by: %s", d.By)
 	}
 	if d.With.Kind != FromNothing {
-		fmt.Fprintf(&b, "with: %s\n", d.With)
+		b.line("with: %s", d.With)
 	}
 	e := evaluation{request: r}
 	if d.Allowed || d.Reason == DeniedRequest || !e.prepare() {
@@ -37,28 +39,46 @@ func (d Decision) Explain() string {
 	}
 	notes := e.near()
 	for _, n := range notes[:min(len(notes), maxNotes)] {
-		fmt.Fprintf(&b, "near: %s\n", n)
+		b.line("near: %s", n)
 	}
 	if len(notes) > maxNotes {
-		fmt.Fprintf(&b, "near: %d more\n", len(notes)-maxNotes)
+		b.line("near: %d more", len(notes)-maxNotes)
 	}
 	for _, w := range e.remedies(d.Reason) {
-		fmt.Fprintf(&b, "would allow: %s\n", w.text)
+		b.line("would allow: %s", w.text)
 		if w.add != "" {
-			fmt.Fprintf(&b, "  %s: %s\n", w.verb, w.add)
+			b.line("  %s: %s", w.verb, w.add)
 		}
 	}
 	return b.String()
 }
 
+// explanation is text in lines.
+type explanation struct{ strings.Builder }
+
+func (x *explanation) line(format string, args ...any) {
+	x.WriteString(oneLine(fmt.Sprintf(format, args...)))
+	x.WriteByte('\n')
+}
+
+// oneLine replaces what would end a line or steer a terminal.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
+
 // explainDeny says what keeps a Deny from applying.
-func (e *evaluation) explainDeny(b *strings.Builder, by Source) {
+func (e *evaluation) explainDeny(b *explanation, by Source) {
 	s := e.denying(by)
 	if s == nil {
 		return
 	}
 	for i := range s.conditions {
-		fmt.Fprintf(b, "met: condition %s\n", &s.conditions[i])
+		b.line("met: condition %s", &s.conditions[i])
 	}
 	text := "nothing beside it: no Allow and no grant beats a Deny. " +
 		"Change or remove the statement"
@@ -69,7 +89,7 @@ func (e *evaluation) explainDeny(b *strings.Builder, by Source) {
 		text += ", or list the principal, the role behind its session and its account " +
 			"in NotPrincipal"
 	}
-	fmt.Fprintf(b, "would allow: %s\n", text)
+	b.line("would allow: %s", text)
 }
 
 // denying finds the statement that denied again.

@@ -87,5 +87,34 @@ func FuzzParse(f *testing.F) {
 		if a, b := Evaluate(r), Evaluate(r); a.Allowed != b.Allowed || a.Explain() != b.Explain() {
 			t.Fatal("two answers")
 		}
+		checkSimulation(t, r)
 	})
+}
+
+// checkSimulation: a simulation decides as Evaluate does, its matches lie within
+// the document and fit the decision, and every line of the explanation is one.
+func checkSimulation(t *testing.T, r Request) {
+	t.Helper()
+	s := Simulate(r)
+	d := Evaluate(r)
+	if s.Allowed != d.Allowed || s.Reason != d.Reason || s.By != d.By {
+		t.Fatalf("evaluated %+v, simulated %+v", d, s)
+	}
+	byStatement := d.ExplicitDeny() || d.Allowed && d.By.Kind != FromGrant
+	if byStatement != (len(s.Matches) > 0) {
+		t.Fatalf("%d matches of %+v", len(s.Matches), d)
+	}
+	for _, m := range s.Matches {
+		if m.Start.Line < 1 || m.Start.Column < 2 || m.End.Line < m.Start.Line ||
+			m.End.Line == m.Start.Line && m.End.Column <= m.Start.Column {
+			t.Fatalf("from %v to %v", m.Start, m.End)
+		}
+	}
+	for line := range strings.Lines(d.Explain()) {
+		key, _, found := strings.Cut(strings.TrimLeft(line, " "), ": ")
+		if !found || !strings.Contains("allowed denied reason by with near met "+
+			"would allow add run", key) {
+			t.Fatalf("line %q", line)
+		}
+	}
 }

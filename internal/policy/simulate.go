@@ -1,10 +1,5 @@
 package policy
 
-import (
-	"slices"
-	"strings"
-)
-
 // Position is a place in a document: line and column from 1, the column in
 // characters. As IAM's simulator has it, a statement begins behind its opening
 // brace and ends behind its closing one.
@@ -48,12 +43,14 @@ func Simulate(r Request) Simulation {
 	}
 	deny := s.ExplicitDeny()
 	lists := e.lists()
+	missing := names{}
 	for _, l := range lists {
 		if deny || s.Allowed && (l.kind == FromIdentity || l.kind == FromResource) {
 			s.Matches = e.matches(s.Matches, l, deny)
 		}
-		s.Missing = e.missing(s.Missing, l)
+		e.missing(&missing, l)
 	}
+	s.Missing = missing.list
 	s.Identity = e.outcome(lists[0])
 	s.Boundary = e.outcome(lists[1])
 	s.Resource = e.outcome(lists[3])
@@ -112,37 +109,49 @@ func (e *evaluation) outcome(l sourced) Outcome {
 	return out
 }
 
-func (e *evaluation) missing(list []string, l sourced) []string {
+func (e *evaluation) missing(list *names, l sourced) {
 	l.each(func(_ *Policy, s *statement) {
 		if !s.hasAction(e) {
 			return
 		}
 		s.keys(func(key string) {
 			if v := e.lookup(fold(key)); v.len() == 0 {
-				list = addKey(list, key)
+				list.add(key)
 			}
 		})
 	})
-	return list
 }
 
-// addKey adds a key once; its name has no case.
-func addKey(list []string, key string) []string {
-	if slices.ContainsFunc(list, func(k string) bool { return strings.EqualFold(k, key) }) {
-		return list
-	}
-	return append(list, key)
+// names are names of keys, each once whatever its case.
+type names struct {
+	list []string
+	seen map[string]bool
 }
 
-// ContextKeys lists the condition keys and variables of the document, as they
-// are written, each once.
-func (d *Document) ContextKeys() []string {
-	var list []string
-	for i := range d.statements {
-		d.statements[i].keys(func(key string) { list = addKey(list, key) })
+func (n *names) add(key string) {
+	if folded := fold(key); !n.seen[folded] {
+		if n.seen == nil {
+			n.seen = map[string]bool{}
+		}
+		n.seen[folded] = true
+		n.list = append(n.list, key)
 	}
-	return list
 }
+
+// ContextKeys lists the condition keys and variables of documents, as they are
+// written, each once.
+func ContextKeys(documents ...*Document) []string {
+	var list names
+	for _, d := range documents {
+		for i := range d.statements {
+			d.statements[i].keys(list.add)
+		}
+	}
+	return list.list
+}
+
+// Statements gives how many statements the document has.
+func (d *Document) Statements() int { return len(d.statements) }
 
 // keys calls f for the condition keys and variables of s.
 func (s *statement) keys(f func(string)) {

@@ -62,7 +62,7 @@ func TestSimulate(t *testing.T) {
 		s.Matches[0].Statement != "c" || len(s.Missing) != 0 || s.Identity != ExplicitDeny {
 		t.Errorf("denied: %+v", s)
 	}
-	if keys := doc.ContextKeys(); !slices.Equal(keys,
+	if keys := ContextKeys(doc, doc); !slices.Equal(keys,
 		[]string{"aws:UserName", "aws:SecureTransport", "ec2:Region"}) {
 		t.Errorf("keys %q", keys)
 	}

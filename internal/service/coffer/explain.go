@@ -26,6 +26,9 @@ func (s *Service) explainChecks(ctx context.Context, in *api.ExplainRequestInput
 	return []gateway.Check{{Account: *in.AccountId}}
 }
 
+// maxExplained bounds the calls that are explained; the newest are.
+const maxExplained = 500
+
 // ExplainRequest tells how the calls of a request were decided: which statement or
 // grant let it through, or what was missing and where to add it. A request calls
 // more than one operation where a service acts for the caller; they come in order.
@@ -38,10 +41,15 @@ func (s *Service) ExplainRequest(ctx context.Context, in *api.ExplainRequestInpu
 	if in.AccountId != nil {
 		account = *in.AccountId
 	}
-	events, _, err := s.trail.Lookup(ctx, audit.Query{Account: account, Region: call.Region,
-		Attribute: "RequestId", Value: in.RequestId})
-	if err != nil {
-		return nil, fmt.Errorf("explain request %s: %w", in.RequestId, err)
+	q := audit.Query{Account: account, Region: call.Region, Attribute: "RequestId",
+		Value: in.RequestId}
+	var events []*audit.Event
+	for more := true; more && len(events) < maxExplained; more = q.After != nil {
+		page, next, err := s.trail.Lookup(ctx, q)
+		if err != nil {
+			return nil, fmt.Errorf("explain request %s: %w", in.RequestId, err)
+		}
+		events, q.After = append(events, page...), next
 	}
 	if len(events) == 0 {
 		return nil, &api.RequestNotFoundException{Message: fmt.Sprintf(

@@ -3,6 +3,7 @@ package iam
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	api "coffer/internal/aws/api/iam"
@@ -96,10 +97,30 @@ func (s *Service) SimulatePrincipalPolicy(
 	return out, err
 }
 
+// maxEvaluated bounds the statements that are looked at for one page, and so what
+// one page holds. The API may answer fewer than MaxItems.
+const maxEvaluated = 100_000
+
+// statements counts those that each decision looks at.
+func (sim *simulation) statements() (n int) {
+	list := append(slices.Concat(sim.levels...), sim.base.Identity...)
+	for _, p := range append(list, sim.base.Boundary, sim.base.ResourcePolicy) {
+		if p.Document != nil {
+			n += p.Document.Statements()
+		}
+	}
+	return n
+}
+
 // run decides the pairs of one page, each action with every resource.
 func (sim *simulation) run(r *request, p paging) (
 	results []api.EvaluationResult, truncated *bool, next string, err error,
 ) {
+	limit := int32(defaultItems)
+	if p.max != nil {
+		limit = *p.max
+	}
+	p.max = new(min(limit, int32(max(1, maxEvaluated/(1+sim.statements())))))
 	pairs := make([]int, len(sim.actions)*len(sim.resources))
 	for i := range pairs {
 		pairs[i] = i

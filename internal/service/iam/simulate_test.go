@@ -218,6 +218,22 @@ func TestSimulatePages(t *testing.T) {
 	want(t, err, "", "Invalid Marker.")
 }
 
+// TestSimulateBounded: policies with many statements make pages shorter, not longer
+// to decide.
+func TestSimulateBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one := `{"Effect":"Allow","Action":"s3:*","Resource":"*"}`
+	in := &api.SimulateCustomPolicyInput{MaxItems: new(int32(1000)),
+		PolicyInputList: []string{`{"Statement":[` + strings.Repeat(one+",", 1999) + one + `]}`},
+		ActionNames:     slices.Repeat([]string{"s3:GetObject"}, 200)}
+	out, err := w.root(home).SimulateCustomPolicy(t.Context(), in)
+	must(t, err)
+	if len(out.EvaluationResults) != maxEvaluated/2001 || !*out.IsTruncated {
+		t.Errorf("%d results", len(out.EvaluationResults))
+	}
+}
+
 // TestSimulateWrong refuses what makes no simulation.
 func TestSimulateWrong(t *testing.T) {
 	t.Parallel()

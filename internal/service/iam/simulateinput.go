@@ -334,13 +334,9 @@ func (s *Service) GetContextKeysForPrincipalPolicy(
 }
 
 func contextKeys(list []policy.Policy) []string {
-	out := []string{}
+	documents := make([]*policy.Document, 0, len(list))
 	for _, p := range list {
-		for _, key := range p.Document.ContextKeys() {
-			if !slices.ContainsFunc(out, func(k string) bool { return strings.EqualFold(k, key) }) {
-				out = append(out, key)
-			}
-		}
+		documents = append(documents, p.Document)
 	}
-	return out
+	return append([]string{}, policy.ContextKeys(documents...)...)
 }
