@@ -296,14 +296,20 @@ func (w *world) assume(c api.Client, in *api.AssumeRoleInput) *api.AssumeRoleOut
 	return out
 }
 
-// newest gives the newest event of an access key.
-func (w *world) newest(accessKeyID string) *audit.Event {
+// events gives the events of home, the newest first.
+func (w *world) events() []*audit.Event {
 	w.t.Helper()
 	list, _, err := w.log.Lookup(w.t.Context(), audit.Query{Account: home, Region: region})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for _, e := range list {
+	return list
+}
+
+// newest gives the newest event of an access key.
+func (w *world) newest(accessKeyID string) *audit.Event {
+	w.t.Helper()
+	for _, e := range w.events() {
 		if e.UserIdentity.AccessKeyID == accessKeyID {
 			return e
 		}
