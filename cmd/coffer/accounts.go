@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,7 +30,8 @@ func accountsCommand() *cobra.Command {
 func accountFlags(c *cobra.Command, cfg *node.AccountConfig, output *string) {
 	f := c.Flags()
 	f.StringVar(&cfg.Data, "data", dataDefault(), "data directory")
-	rootKeyFlag(f, &cfg.RootKey, "", "root key of a directory that nothing serves")
+	rootKeyFlag(f, &cfg.RootKey, os.Getenv(variable("root-key")),
+		"root key of a directory that nothing serves")
 	f.StringVar(output, "output", "text", "text or json")
 }
 
@@ -50,6 +52,7 @@ func accountsCreateCommand() *cobra.Command {
 				return fault.New(fault.Invalid, "--account: %q is not a number of 12 digits",
 					cfg.Account)
 			}
+			cfg.Version, cfg.Secrets = version(), secretReader()
 			a, err := node.CreateAccount(c.Context(), cfg)
 			if err != nil {
 				return err
@@ -79,6 +82,7 @@ func accountsListCommand() *cobra.Command {
 			if err := checkOutput(output); err != nil {
 				return err
 			}
+			cfg.Version, cfg.Secrets = version(), secretReader()
 			list, err := node.ListAccounts(c.Context(), cfg)
 			if err != nil {
 				return err
