@@ -24,7 +24,17 @@ type site struct {
 	dir   string
 	heads string
 	from  *Fork
+	id    ID // of the incarnation; zero = the directory's own
 	base  time.Time
+}
+
+// store names the store of a directory.
+func (s *site) store(id embedded.Identity) StoreID {
+	own := StoreID{ID(id.Cluster), ID(id.Incarnation)}
+	if s.id != (ID{}) {
+		own.Incarnation = s.id
+	}
+	return own
 }
 
 func newSite(t testing.TB) *site {
@@ -78,7 +88,7 @@ func (s *site) serve(from, count int) {
 
 func (s *site) config(e *embedded.Engine) *HeadConfig {
 	return &HeadConfig{
-		Store: StoreID{ID(e.Identity().Cluster), ID(e.Identity().Incarnation)}, From: s.from,
+		Store: s.store(e.Identity()), From: s.from,
 		File: s.heads, Every: time.Hour, Logger: slog.New(slog.DiscardHandler),
 	}
 }
@@ -97,7 +107,7 @@ func (s *site) verify(heads string, known func(ID, string) bool) *Proof {
 	ids, _ := i.Shards()
 	cfg := VerifyConfig{
 		State: state, Shards: ids, Open: i.Snapshot, Known: known, Now: time.Now(),
-		Store: StoreID{ID(id.Cluster), ID(id.Incarnation)},
+		Store: s.store(id),
 	}
 	if heads != "" {
 		text, err := os.ReadFile(heads)
@@ -282,6 +292,9 @@ func crimes() map[string]crime {
 			v.put(v.last, 2, v.keys[3], nil)
 			v.put(v.last, 2, leafRow(3), nil)
 		}, alone: "the tree ends at 3 leaves", heads: "the tree ends at 3 leaves"},
+		"leaves": {do: func(v *vandal) {
+			v.put(v.last, 2, leafRow(2), nil)
+		}, alone: "follows where leaf 2 should stand"},
 		"everything, made anew": {do: func(v *vandal) {
 			v.put(v.last, 2, v.keys[1], append(v.text[1], ' '))
 			v.rebuild()
