@@ -212,6 +212,9 @@ func TestAttachments(t *testing.T) {
 	for i := range 9 {
 		must(t, attach(w.policyOf("p"+string(rune('a'+i)), allowAll)))
 	}
+	_, err = root.DeletePolicy(ctx, &api.DeletePolicyInput{
+		PolicyArn: "arn:aws:iam::" + home + ":policy/team/pa"})
+	want(t, err, "DeleteConflict", "Cannot delete a policy attached to entities.")
 	want(t, attach("arn:aws:iam::aws:policy/AdministratorAccess"), "LimitExceeded",
 		"Cannot exceed quota for PoliciesPerUser: 10")
 }
