@@ -108,6 +108,9 @@ func (a *access) resource() (name, kindName string, err error) {
 	if id := a.text("AccessKeyId"); id != "" {
 		return a.byKey(id)
 	}
+	if name := a.linkedRole(); name != "" {
+		return name, cloudTrailType(roleKind), nil
+	}
 	if part, ok := listed[a.op]; ok {
 		return arn.New("iam", "", a.account(), part+cmp.Or(a.text("PathPrefix"), "/")).String(),
 			"", nil
@@ -144,6 +147,21 @@ func (a *access) byARN(given string) (name, kindName string, err error) {
 		kindName = cloudTrailType(policyKind)
 	}
 	return given, kindName, nil
+}
+
+// linkedRole is the service-linked role that a request makes, or asks after by the
+// task of its deletion.
+func (a *access) linkedRole() string {
+	if service := a.text("AWSServiceName"); service != "" {
+		return entityARN(a.account(), roleKind, servicePath+service+"/",
+			linkedServices[service].role)
+	}
+	task, ok := strings.CutPrefix(a.text("DeletionTaskId"), "task"+servicePath)
+	end := strings.LastIndexByte(task, '/')
+	if !ok || end < 0 {
+		return ""
+	}
+	return entityARN(a.account(), roleKind, servicePath, task[:end])
 }
 
 // byKey is the user whose access key a request names, and no other.

@@ -141,3 +141,27 @@ func TestReadOnly(t *testing.T) {
 	_, err := c.CreateGroup(ctx, &api.CreateGroupInput{GroupName: "g"})
 	wantDenied(t, err, "group/g")
 }
+
+// TestLinkedRoleAccess: who may make the role of one service may make no other's.
+func TestLinkedRoleAccess(t *testing.T) {
+	t.Parallel()
+	const role = "arn:aws:iam::" + home + ":role/aws-service-role/mq.amazonaws.com/" +
+		"AWSServiceRoleForAmazonMQ"
+	_, as := limited(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",`+
+		`"Action":"iam:*ServiceLinkedRole*","Resource":"`+role+`"}]}`)
+	c, ctx := as(), t.Context()
+	create := func(service string) error {
+		return second(c.CreateServiceLinkedRole(ctx,
+			&api.CreateServiceLinkedRoleInput{AWSServiceName: service}))
+	}
+	wantDenied(t, create("ecs.amazonaws.com"), "role/aws-service-role/ecs.amazonaws.com/")
+	must(t, create("mq.amazonaws.com"))
+	gone, err := c.DeleteServiceLinkedRole(ctx, &api.DeleteServiceLinkedRoleInput{
+		RoleName: "AWSServiceRoleForAmazonMQ"})
+	must(t, err)
+	must(t, second(c.GetServiceLinkedRoleDeletionStatus(ctx,
+		&api.GetServiceLinkedRoleDeletionStatusInput{DeletionTaskId: gone.DeletionTaskId})))
+	_, err = c.GetServiceLinkedRoleDeletionStatus(ctx,
+		&api.GetServiceLinkedRoleDeletionStatusInput{DeletionTaskId: "task/aws-service-role/x/y/z"})
+	wantDenied(t, err, "role/aws-service-role/x/y")
+}
