@@ -99,7 +99,7 @@ func newWorld(t testing.TB) *world {
 	w.gw, err = gateway.New(w.db, w.log, w, []gateway.Service{
 		{API: &kmsapi.API, Impl: w.keys, Access: w.keys},
 		{API: &api.API, Impl: w.svc, Access: w.svc},
-		{API: &cofferapi.API, Impl: rekeyer{svc: w.svc}},
+		{API: &cofferapi.API, Impl: rekeyer{svc: w.svc, keys: w.keys}},
 	}, gateway.Config{Now: clock, Logger: quiet,
 		Events: gateway.Events{Recorded: audittest.Recorded(t)}})
 	must(t, err)

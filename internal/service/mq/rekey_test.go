@@ -12,12 +12,14 @@ import (
 	cofferapi "coffer/internal/aws/api/coffer"
 	"coffer/internal/fault"
 	"coffer/internal/seal"
+	"coffer/internal/service/kms"
 )
 
 // rekeyer is so much of the Coffer API as brings a caller to Rekey.
 type rekeyer struct {
 	cofferapi.Unimplemented
-	svc *Service
+	svc  *Service
+	keys *kms.Service
 }
 
 func (r rekeyer) RekeyBroker(ctx context.Context, in *cofferapi.RekeyBrokerInput) (
@@ -28,6 +30,12 @@ func (r rekeyer) RekeyBroker(ctx context.Context, in *cofferapi.RekeyBrokerInput
 		err = &cofferapi.KeyUnavailableException{Message: clientText(err)}
 	}
 	return &cofferapi.RekeyBrokerOutput{KmsKeyId: name}, err
+}
+
+func (r rekeyer) SuspendGrant(ctx context.Context, in *cofferapi.SuspendGrantInput) (
+	*cofferapi.SuspendGrantOutput, error,
+) {
+	return &cofferapi.SuspendGrantOutput{}, r.keys.SuspendGrant(ctx, in.KeyId, in.GrantId)
 }
 
 // rekey asks for another key: "" is alias/aws/mq, "owned" one that AWS owns.
@@ -286,4 +294,38 @@ func TestRekeyUnderFences(t *testing.T) {
 	if _, err := d.Seal(nil, seal.Header{}, []byte("x")); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestSuspended: a broker whose grants are suspended can leave its key, and be deleted.
+func TestSuspended(t *testing.T) {
+	t.Parallel()
+	deployments(t, func(t *testing.T, w *world, id, key string) {
+		for _, leave := range []func(){
+			func() {
+				if status, out := w.rekey("ROOT", id, ""); status != 200 {
+					t.Errorf("rekey: %d %v", status, out)
+				}
+				w.settled(id, "RUNNING")
+			},
+			func() {
+				if status, out := w.mq("ROOT", "DELETE", "/"+id, nil); status != 200 {
+					t.Errorf("delete: %d %v", status, out)
+				}
+			},
+		} {
+			key := w.describe(id)["encryptionOptions"].(object)["kmsKeyId"].(string)
+			for g := range w.grants(key) {
+				status, out := w.do("ROOT", "POST", "/", object{"KeyId": key, "GrantId": g},
+					"coffer", cofferapi.API.TargetPrefix+".SuspendGrant")
+				if status != 200 {
+					t.Fatalf("suspend: %d %v", status, out)
+				}
+			}
+			w.settled(id, "CRITICAL_ACTION_REQUIRED")
+			leave()
+			if left := w.grants(key); len(left) != 0 {
+				t.Errorf("%d grants are left", len(left))
+			}
+		}
+	})
 }
