@@ -39,13 +39,15 @@ func (s *Service) GetKeyLastUsage(ctx context.Context, in *kms.GetKeyLastUsageIn
 			KeyId: k.ID, KeyCreationDate: k.Created, TrackingStartDate: since,
 			KeyLastUsage: &kms.KeyLastUsageData{},
 		}
-		if u != nil {
-			out.KeyLastUsage = &kms.KeyLastUsageData{
-				Operation: u.Operation, Timestamp: u.At, CloudTrailEventId: u.EventID,
-				KmsRequestId: u.RequestID,
-			}
+		if u == nil {
+			return nil
 		}
-		return nil
+		event, err := s.ownEvent(ctx, k, u)
+		out.KeyLastUsage = &kms.KeyLastUsageData{
+			Operation: u.Operation, Timestamp: u.At, CloudTrailEventId: event,
+			KmsRequestId: u.RequestID,
+		}
+		return err
 	})
 	return result(out, err)
 }
@@ -72,6 +74,34 @@ func (s *Service) lastUsage(ctx context.Context, tx *control.Tx, k *key) (
 		u = missed
 	}
 	return since, u, err
+}
+
+// ownEvent gives the id of the event that the owner of a key has of its use by
+// another account; empty when it is not on the trail any more.
+func (s *Service) ownEvent(ctx context.Context, k *key, u *keyUse) (string, error) {
+	if u.EventID != "" || s.cfg.Trail == nil {
+		return u.EventID, nil
+	}
+	q := audit.Query{
+		Account: k.Account, Region: k.Region, Attribute: "ResourceName", Value: k.arn(),
+		From: u.At, To: u.At,
+	}
+	for range maxLookBack {
+		events, next, err := s.cfg.Trail.Lookup(ctx, q)
+		if err != nil {
+			return "", err
+		}
+		for _, e := range events {
+			if e.RequestID == u.RequestID {
+				return e.EventID, nil
+			}
+		}
+		if len(next) == 0 {
+			break
+		}
+		q.After = next
+	}
+	return "", nil
 }
 
 // lookBack finds on the audit trail the last use of a key between the time up to

@@ -159,6 +159,32 @@ func TestLastUsageOfGrant(t *testing.T) {
 	}
 }
 
+// TestLastUsageByOthers: the owner of a key is told the id of their own event of a
+// use by another account.
+func TestLastUsageByOthers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	name := w.abroadKey()
+	encrypt := `{"KeyId":"` + name + `","Plaintext":"YQ=="}`
+	if got := w.do("carol", "Encrypt", encrypt); !strings.HasPrefix(got, "200") {
+		t.Fatal(got)
+	}
+	if got := w.own("root", "ListUsage", name, ""); strings.Contains(got, "carol") ||
+		!strings.Contains(got, "arn:aws:iam::"+abroad+":root") {
+		t.Errorf("the owner learns who it was: %s", got)
+	}
+	w.now = w.now.Add(time.Minute)
+	for _, clean := range []bool{true, false} {
+		u := w.usage(name).KeyLastUsage
+		own := w.events(home, "Encrypt")
+		if len(own) != 1 || u.CloudTrailEventId != own[0].EventID ||
+			u.KmsRequestId != own[0].RequestID {
+			t.Errorf("%+v, the owner's events %+v", u, own)
+		}
+		w.restart(clean)
+	}
+}
+
 // TestManyUses: what does not fit into one unit of work, or into memory.
 func TestManyUses(t *testing.T) {
 	t.Parallel()

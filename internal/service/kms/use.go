@@ -38,7 +38,7 @@ type keyUse struct {
 	Version   int               `json:"v"`
 	At        time.Time         `json:"at"`
 	Operation string            `json:"operation"`
-	EventID   string            `json:"eventId"`
+	EventID   string            `json:"eventId,omitempty"` // empty: of another account
 	RequestID string            `json:"requestId"`
 	Who       string            `json:"who"`
 	Via       string            `json:"via,omitempty"` // the service that called for Who
@@ -91,6 +91,11 @@ func (s *Service) used(ctx context.Context, tx *control.Tx, k *key, op string,
 	u := &keyUse{
 		Version: rowVersion, At: tx.Time(), Operation: op, EventID: call.EventID(),
 		RequestID: call.RequestID, Who: call.Principal.String(), Grant: call.AllowedBy(k.arn()),
+	}
+	if call.Account != k.Account {
+		// The owner has an event of their own, see ownEvent, and learns from it no more
+		// than the account.
+		u.EventID, u.Who = "", rootOf(call.Account)["AWS"]
 	}
 	if call.InvokedBy != "" && call.InvokedBy != u.Who {
 		u.Via = call.InvokedBy
