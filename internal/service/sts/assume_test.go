@@ -307,3 +307,32 @@ func TestSessionPolicies(t *testing.T) {
 		refused(t, err, code, text)
 	}
 }
+
+// TestLargestSession: the token of the most that can be passed still works.
+func TestLargestSession(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.role(home, "r", trust(aliceARN(), ""))
+	var largest *api.AssumeRoleOutput
+	for n := range maxTags {
+		in := &api.AssumeRoleInput{RoleArn: roleARN, RoleSessionName: "s1"}
+		for i := range n + 1 {
+			in.Tags = append(in.Tags, api.Tag{
+				Key:   fmt.Sprintf("%x%x", policySum(i), policySum(i+1000)),
+				Value: fmt.Sprintf("%x%x%x%x", policySum(i+2000), policySum(i+3000),
+					policySum(i+4000), policySum(i+5000))})
+		}
+		out, err := w.as("AKIAALICE").AssumeRole(t.Context(), in)
+		if err != nil {
+			refused(t, err, "PackedPolicyTooLarge", "% of allotted space")
+			break
+		}
+		largest = out
+	}
+	if p := *largest.PackedPolicySize; p < 95 || p > 100 {
+		t.Errorf("the largest takes %d%%", p)
+	}
+	if got := w.whoami(w.with(largest.Credentials)); got != largest.AssumedRoleUser.Arn {
+		t.Errorf("%d characters: %s", len(largest.Credentials.SessionToken), got)
+	}
+}
