@@ -32,6 +32,7 @@ func accountFlags(c *cobra.Command, cfg *node.AccountConfig, output *string) {
 	f.StringVar(&cfg.Data, "data", dataDefault(), "data directory")
 	rootKeyFlag(f, &cfg.RootKey, os.Getenv(variable("root-key")),
 		"root key of a directory that nothing serves")
+	cfg.Secrets = secretReader()
 	f.StringVar(output, "output", "text", "text or json")
 }
 

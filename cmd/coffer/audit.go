@@ -31,8 +31,8 @@ func auditCommand() *cobra.Command {
 // trailFlags are those that name a trail.
 func trailFlags(f *pflag.FlagSet, cfg *node.AuditConfig) {
 	f.StringVar(&cfg.Data, "data", dataDefault(), "data directory")
-	f.StringVar(&cfg.RootKey, "root-key", os.Getenv(variable("root-key")),
-		"where the root key is, as of serve (default <data>/root.key)")
+	rootKeyFlag(f, &cfg.RootKey, os.Getenv(variable("root-key")), "root key")
+	cfg.Secrets = secretReader()
 }
 
 func auditVerifyCommand() *cobra.Command {

@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"coffer/internal/fault"
 	"coffer/internal/rootkey"
 )
 
@@ -35,26 +36,28 @@ func prompt(ctx context.Context, question string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := term.GetState(int(tty.Fd()))
+	// Nothing may be typed before the echo is off, so the question comes after that.
+	before, err := term.MakeRaw(int(tty.Fd()))
 	if err != nil {
 		return nil, errors.Join(err, tty.Close())
 	}
 	type answer struct {
-		text []byte
+		text string
 		err  error
 	}
 	done := make(chan answer, 1)
-	fmt.Fprintf(tty, "%s: ", question)
 	go func() { // it stays until the process ends when nobody answers
-		text, err := term.ReadPassword(int(tty.Fd()))
+		text, err := term.NewTerminal(tty, "").ReadPassword(question + ": ")
 		done <- answer{text, err}
 	}()
 	select {
 	case a := <-done:
-		fmt.Fprintln(tty)
-		return a.text, errors.Join(a.err, tty.Close())
+		if errors.Is(a.err, io.EOF) {
+			a.err = fault.New(fault.Invalid, "nothing was typed; nothing was changed")
+		}
+		err := errors.Join(a.err, term.Restore(int(tty.Fd()), before), tty.Close())
+		return []byte(a.text), err
 	case <-ctx.Done():
-		fmt.Fprintln(tty)
 		return nil, errors.Join(context.Cause(ctx), term.Restore(int(tty.Fd()), before))
 	}
 }

@@ -127,6 +127,10 @@ func serve(c *cobra.Command, cfg *node.Config, opt *options) error {
 	}
 	cfg.Logger, cfg.Version, cfg.Secrets = log, version(), secretReader()
 	n, err := node.Start(c.Context(), *cfg)
+	if err != nil && errors.Is(err, context.Cause(c.Context())) {
+		log.Info("stopped before it served")
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ type DB struct {
 	incarnation [16]byte
 	platform    *seal.Epochs
 	macs        macs
-	ring        *ring // changed in a turn
+	ring        *ring // replaced in a turn, under mu
 
 	turn chan struct{} // holds a token while a writer is between first read and Propose
 
@@ -100,6 +100,13 @@ func Open(ctx context.Context, shard store.Shard, rootKey []byte, cfg Config) (*
 // Platform seals values that must open without any customer key. The shards of
 // the broker use it for envelopes and records of their own.
 func (db *DB) Platform() *seal.Epochs { return db.platform }
+
+// PlatformKeys tells how many platform keys stored values may be sealed under.
+func (db *DB) PlatformKeys() int {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return len(db.ring.keys)
+}
 
 // StartNumber counts the starts of this data directory, from 1; at the first start
 // of a copy it leaps.

@@ -15,6 +15,7 @@ import (
 	api "coffer/internal/aws/api/coffer"
 	"coffer/internal/control"
 	"coffer/internal/fault"
+	"coffer/internal/rootkey"
 	"coffer/internal/seal"
 	"coffer/internal/store"
 	"coffer/internal/store/embedded"
@@ -24,6 +25,7 @@ import (
 type AuditConfig struct {
 	Data    string // directory; ./coffer-data
 	RootKey string // where the root key is, as of Config
+	Secrets rootkey.Reader
 	Heads   string // file of --audit-heads to compare with; empty = none
 	// Accept are incarnations or backups whose history was left on purpose, by a
 	// restore.
@@ -135,7 +137,8 @@ func withTrail(ctx context.Context, cfg AuditConfig, fn func(*trailSource) error
 }
 
 func trailKey(ctx context.Context, cfg AuditConfig) (seal.Secret, error) {
-	c := &Config{Data: cfg.Data, RootKey: cfg.RootKey, Logger: slog.New(slog.DiscardHandler)}
+	c := &Config{Data: cfg.Data, RootKey: cfg.RootKey, Secrets: cfg.Secrets,
+		Logger: slog.New(slog.DiscardHandler)}
 	if err := c.fill(); err != nil {
 		return nil, err
 	}

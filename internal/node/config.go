@@ -9,6 +9,7 @@
 package node
 
 import (
+	"context"
 	"crypto/fips140"
 	"log/slog"
 	"net/netip"
@@ -21,6 +22,7 @@ import (
 	"coffer/internal/lint"
 	"coffer/internal/rabbitmq"
 	"coffer/internal/rootkey"
+	"coffer/internal/seal"
 	"coffer/internal/service/kms"
 	"coffer/internal/telemetry"
 	"coffer/internal/tlsx"
@@ -55,6 +57,8 @@ type Config struct {
 	// the usual place of what it is made of: <data>/root.key, the terminal.
 	RootKey string
 	Secrets rootkey.Reader
+	// unseal waits for shares of the root key; nil: they are asked for, or read.
+	unseal func(context.Context, *rootKeeper) (seal.Secret, error)
 
 	APIPort, AMQPPort, AMQPPlainPort, MetricsPort int
 	ManagementPort                                int

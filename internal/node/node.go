@@ -86,9 +86,10 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := newNode(cfg)
+	n.cfg.unseal = n.unseal
 	for _, step := range []func(context.Context) error{
 		n.openClientCA, n.openStore, n.openState, n.openCertificates, n.openBackups, n.openServices,
-		n.openExpiry, n.startBrokers, n.checkFiles, n.openDoors, n.announce,
+		n.openExpiry, n.startBrokers, n.checkFiles, n.openDoors, n.openOperator, n.announce,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.Stop(context.WithoutCancel(ctx)))

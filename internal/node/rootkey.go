@@ -121,7 +121,10 @@ func (k *rootKeeper) choose() (rootkey.Source, error) {
 	usual := rootkey.Source{
 		Kind: rootkey.Key, Place: rootkey.File, Name: filepath.Join(k.cfg.Data, fileRootKey),
 	}
-	if kind == rootkey.Passphrase {
+	switch kind {
+	case rootkey.Shares:
+		usual = rootkey.Source{Kind: kind}
+	case rootkey.Passphrase:
 		usual = rootkey.Source{Kind: kind, Place: rootkey.Prompt}
 	}
 	if k.cfg.RootKey == "" {
@@ -132,13 +135,24 @@ func (k *rootKeeper) choose() (rootkey.Source, error) {
 	case err != nil:
 		return s, fault.Wrap(fault.Invalid, err, "--root-key: "+told(err))
 	case k.header != nil && s.Kind != kind:
-		return s, fault.New(fault.Invalid, "--root-key: %s gives a %s, and the root key of %s is "+
-			"made of a %s; nothing was changed", s, s.Kind, k.cfg.Data, kind)
+		return s, fault.New(fault.Invalid, "--root-key: the root key of %s is %s, and %s gives "+
+			"one that is %s; nothing was changed", k.cfg.Data, kind.Describe(), s,
+			s.Kind.Describe())
 	}
 	return s, nil
 }
 
 func (k *rootKeeper) read(ctx context.Context) (seal.Secret, error) {
+	if k.source.Kind == rootkey.Shares {
+		if k.header == nil {
+			return nil, fault.New(fault.Invalid, "%s is missing, and no shares open the store "+
+				"without it: restore it from a backup; nothing was changed", k.file())
+		}
+		if k.cfg.unseal != nil && k.source.Place == "" {
+			return k.cfg.unseal(ctx, k)
+		}
+		return k.cfg.Secrets.Gather(ctx, k.source, k.header)
+	}
 	if k.source.Kind == rootkey.Passphrase {
 		if k.header == nil {
 			return nil, fault.New(fault.Invalid, "%s is missing, and no passphrase opens "+
@@ -225,6 +239,10 @@ func (k *rootKeeper) first(ctx context.Context) (seal.Secret, *rootKeeper, error
 }
 
 func (k *rootKeeper) begin(ctx context.Context) (seal.Secret, *rootkey.Header, error) {
+	if k.source.Kind == rootkey.Shares {
+		return nil, nil, fault.New(fault.Invalid, "--root-key: %s has no data yet, and so nobody "+
+			"has shares: make it with coffer root init --to shares", k.cfg.Data)
+	}
 	if k.source.Kind == rootkey.Passphrase {
 		words, err := k.cfg.Secrets.Words(ctx, k.source, true)
 		if err != nil {

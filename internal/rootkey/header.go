@@ -35,7 +35,8 @@ type check [seal.MACSize]byte
 // Header says what a root key is made of, and knows the key without telling it.
 type Header struct {
 	Kind    Kind
-	KDF     *KDF // of a passphrase
+	KDF     *KDF    // of a passphrase
+	pieces  *pieces // of shares
 	check   check
 	retired []check // of the keys before, the newest first
 }
@@ -102,6 +103,12 @@ func (h *Header) append(b []byte) []byte {
 	if h.KDF != nil {
 		b = h.KDF.append(b)
 	}
+	if p := h.pieces; p != nil {
+		b = fmt.Appendf(b, "shares %d %d\n", p.needed, len(p.digest))
+		for _, c := range p.digest {
+			b = fmt.Appendf(b, "share %x\n", c)
+		}
+	}
 	for _, c := range h.retired {
 		b = fmt.Appendf(b, "retired %x\n", c)
 	}
@@ -156,7 +163,7 @@ func parse(body string) *Header {
 			return nil
 		}
 	}
-	if string(h.append(nil)) != body {
+	if string(h.append(nil)) != body || h.KDF != nil && h.pieces != nil {
 		return nil
 	}
 	return h
@@ -169,6 +176,16 @@ func (h *Header) line(line string) (ok bool) {
 	case "argon2id":
 		h.Kind = Passphrase
 		h.KDF, ok = parseKDF(line)
+	case "shares":
+		h.Kind, h.pieces = Shares, &pieces{}
+		var n int
+		_, err := fmt.Sscanf(rest, "%d %d", &h.pieces.needed, &n)
+		ok = err == nil && n <= MaxShares && h.pieces.needed >= 2 && h.pieces.needed <= n
+	case "share":
+		var c check
+		if ok = h.pieces != nil && parseCheck(rest, &c); ok {
+			h.pieces.digest = append(h.pieces.digest, c)
+		}
 	case "retired":
 		var c check
 		ok = parseCheck(rest, &c) && len(h.retired) < maxRetired

@@ -151,6 +151,57 @@ func (r *Reader) words(ctx context.Context, s Source, question string) (seal.Sec
 	return line, nil
 }
 
+// Gather takes shares of h until there are enough: lines from a descriptor, or answers on
+// the terminal.
+func (r *Reader) Gather(ctx context.Context, s Source, h *Header) (key seal.Secret, err error) {
+	g := NewGathering(h)
+	defer g.Drop()
+	if s.Place == Descriptor {
+		text, err := readDescriptor(s)
+		if err != nil {
+			return nil, wrap(s, err)
+		}
+		defer text.Wipe()
+		for line := range bytes.Lines(text) {
+			if len(bytes.TrimSpace(line)) == 0 {
+				continue
+			}
+			if key, err = g.Add(line); err != nil || key != nil {
+				return key, err
+			}
+		}
+		given, needed := g.Given()
+		return nil, fault.New(fault.Invalid, "root key %s: %d shares, %d are needed; nothing was "+
+			"changed", s, given, needed)
+	}
+	if r.Prompt == nil {
+		return nil, fault.New(fault.Invalid, "shares of the root key are needed, and there is no "+
+			"terminal: name where they are read from with --root-key shares:fd:NUMBER")
+	}
+	for key == nil {
+		given, needed := g.Given()
+		text, err := r.Prompt(ctx, fmt.Sprintf("share %d of %d of the root key", given+1, needed))
+		if err != nil {
+			return nil, err
+		}
+		key, err = g.Add(text)
+		clear(text)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return key, nil
+}
+
+// Share reads a share from a file, a credential, a descriptor or the terminal.
+func (r *Reader) Share(ctx context.Context, s Source) (seal.Secret, error) {
+	text, err := r.text(ctx, s, "share of the root key")
+	if err != nil {
+		return nil, wrap(s, err)
+	}
+	return text, nil
+}
+
 // wrap names the source, unless the error is for people already.
 func wrap(s Source, err error) error {
 	if fault.KindOf(err) == fault.Invalid {

@@ -17,6 +17,17 @@ const (
 	Shares     Kind = "shares"     // of several people, some of whom have to come together
 )
 
+// Describe says what the key is: "made of shares".
+func (k Kind) Describe() string {
+	switch k {
+	case Passphrase:
+		return "made of a passphrase"
+	case Shares:
+		return "made of shares"
+	}
+	return "a random key"
+}
+
 // Place is where a secret is read from.
 type Place string
 
@@ -38,8 +49,8 @@ type Source struct {
 }
 
 // ParseSource reads a setting: a path, file:PATH, credential:NAME, fd:NUMBER, passphrase,
-// passphrase:credential:NAME, passphrase:fd:NUMBER, or shares. The error says what of it
-// is wrong and has the kind fault.Invalid.
+// passphrase:credential:NAME, passphrase:fd:NUMBER, shares, or shares:fd:NUMBER. The error says
+// what of it is wrong and has the kind fault.Invalid.
 func ParseSource(text string) (Source, error) {
 	if text == string(Shares) {
 		return Source{Kind: Shares}, nil
@@ -51,6 +62,13 @@ func ParseSource(text string) (Source, error) {
 	rest, words := strings.CutPrefix(text, string(Passphrase)+":")
 	if words {
 		kind = Passphrase
+	}
+	if list, ok := strings.CutPrefix(text, string(Shares)+":"); ok {
+		kind, rest = Shares, list
+		if !strings.HasPrefix(rest, string(Descriptor)+":") {
+			return Source{}, fault.New(fault.Invalid, "%q: shares are given with coffer unseal "+
+				"(shares), or read from an open descriptor, a line each (shares:fd:NUMBER)", text)
+		}
 	}
 	place, name, found := strings.Cut(rest, ":")
 	s := Source{Kind: kind, Place: Place(place), Name: name}
@@ -94,8 +112,8 @@ func (s Source) String() string {
 	default:
 		return string(s.Kind)
 	}
-	if s.Kind == Passphrase {
-		text = string(Passphrase) + ":" + text
+	if s.Kind != Key {
+		text = string(s.Kind) + ":" + text
 	}
 	return text
 }

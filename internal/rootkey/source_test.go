@@ -20,6 +20,7 @@ func TestParseSource(t *testing.T) {
 		"passphrase:fd:9":            {Kind: Passphrase, Place: Descriptor, FD: 9},
 		"passphrase:credential:word": {Kind: Passphrase, Place: Credential, Name: "word"},
 		"shares":                     {Kind: Shares},
+		"shares:fd:4":                {Kind: Shares, Place: Descriptor, FD: 4},
 	} {
 		got, err := ParseSource(text)
 		if err != nil || got != want {
@@ -33,6 +34,7 @@ func TestParseSource(t *testing.T) {
 	for _, text := range []string{"", "file:", "fd:", "fd:1", "fd:2", "fd:-3", "fd:x", "fd:9999999",
 		"credential:", "credential:a/b", "credential:..", "passphrase:", "passphrase:words",
 		"passphrase:file:a", "passphrase:env:A", "passphrase:fd:2",
+		"shares:", "shares:fd:2", "shares:credential:a", "shares:abc",
 	} {
 		if s, err := ParseSource(text); fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%q is %+v, %v", text, s, err)

@@ -11,7 +11,7 @@ import (
 	"coffer/test/story/kit"
 )
 
-const rootWords = "six words drawn by fair dice"
+const rootWords = "orbit lantern quarry velvet thimble"
 
 // wrapped gives a binary that starts coffer with files on descriptor 3 and as
 // credentials of systemd.

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"coffer/internal/node"
+	"coffer/internal/rootkey"
+	"coffer/internal/seal"
+)
+
+// newRoot are the flags that say what root key is to be made.
+type newRoot struct {
+	data, to          string
+	shares, threshold int
+}
+
+func (r *newRoot) flags(f *pflag.FlagSet) {
+	f.StringVar(&r.data, "data", dataDefault(), "data directory")
+	f.StringVar(&r.to, "to", "", "what the root key is to be: a file that is made, shares,\n"+
+		"or what stands in credential:NAME, fd:NUMBER, passphrase (asked for),\n"+
+		"passphrase:credential:NAME or passphrase:fd:NUMBER (default <data>/root.key)")
+	f.IntVar(&r.shares, "shares", 5, "how many shares are made")
+	f.IntVar(&r.threshold, "threshold", 3, "how many of them are needed")
+}
+
+// make makes the key, or reads it.
+func (r *newRoot) make(c *cobra.Command) (*rootkey.Made, error) {
+	s := rootkey.Source{
+		Kind: rootkey.Key, Place: rootkey.File, Name: filepath.Join(r.data, "root.key"),
+	}
+	if r.to != "" {
+		var err error
+		if s, err = rootkey.ParseSource(r.to); err != nil {
+			return nil, err
+		}
+	}
+	reader := secretReader()
+	return reader.Make(c.Context(), s, r.shares, r.threshold)
+}
+
+func rootCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "root",
+		Short: "Make, show and replace the root key of a data directory",
+		Args:  cobra.NoArgs,
+	}
+	c.AddCommand(rootInitCommand(), rootStatusCommand())
+	return c
+}
+
+func rootInitCommand() *cobra.Command {
+	r := &newRoot{}
+	c := &cobra.Command{
+		Use:   "init",
+		Short: "Make a data directory under a root key of one's choice",
+		Long: "Make a data directory under a root key of one's choice, where a first start\n" +
+			"would make a file. Shares are printed once, a line each, and kept nowhere: give\n" +
+			"each to another person.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			made, err := r.make(c)
+			if err != nil {
+				return err
+			}
+			defer made.Wipe()
+			// Before anything rests on the key: what nobody saw could never be opened.
+			if err := printShares(c.OutOrStdout(), made.Shares); err != nil {
+				return err
+			}
+			cfg := node.Config{Data: r.data, Version: version()}
+			if err := node.InitRoot(c.Context(), cfg, made); err != nil {
+				return errors.Join(err, unused(made))
+			}
+			_, err = fmt.Fprintf(c.ErrOrStderr(), "%s was made\n", r.data)
+			return err
+		},
+	}
+	r.flags(c.Flags())
+	return c
+}
+
+// unused tells that shares which were printed are of no use.
+func unused(made *rootkey.Made) error {
+	if made.Shares == nil {
+		return nil
+	}
+	return errors.New("the shares that were printed open nothing")
+}
+
+func printShares(w io.Writer, shares []seal.Secret) error {
+	for _, s := range shares {
+		if _, err := fmt.Fprintf(w, "%s\n", []byte(s)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func rootStatusCommand() *cobra.Command {
+	var data string
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Tell what the root key is made of, and whether the process is sealed",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := node.Root(c.Context(), data)
+			if err != nil {
+				return err
+			}
+			text := fmt.Sprintf("%s; the root key is %s", s.State, rootkey.Kind(s.Kind).Describe())
+			if s.Needed > 0 {
+				text += fmt.Sprintf("; %d of %d shares were given", s.Given, s.Needed)
+			}
+			if s.PlatformKeys > 1 {
+				text += fmt.Sprintf("; %d platform keys: values are being sealed anew",
+					s.PlatformKeys)
+			}
+			_, err = fmt.Fprintln(c.OutOrStdout(), text)
+			return err
+		},
+	}
+	c.Flags().StringVar(&data, "data", dataDefault(), "data directory")
+	return c
+}
