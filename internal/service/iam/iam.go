@@ -6,9 +6,9 @@
 // they are made, and to the signature check; that what a caller may do is read
 // from the state at each request, so that a change counts from its answer on; that
 // names are unique without regard to case and unique ids are never given twice, so
-// that who is made anew under an old name inherits nothing; and that listings have
-// an order that does not change. Operations of the model that are not here answer
-// 501.
+// that who is made anew under an old name inherits nothing; that a one-time code of
+// an MFA device is right once; and that listings have an order that does not change.
+// Operations of the model that are not here answer 501.
 //
 // It does not decide: it says what a request touches and which policies its caller
 // has.

@@ -318,7 +318,7 @@ func TestLargestSession(t *testing.T) {
 		in := &api.AssumeRoleInput{RoleArn: roleARN, RoleSessionName: "s1"}
 		for i := range n + 1 {
 			in.Tags = append(in.Tags, api.Tag{
-				Key:   fmt.Sprintf("%x%x", policySum(i), policySum(i+1000)),
+				Key: fmt.Sprintf("%x%x", policySum(i), policySum(i+1000)),
 				Value: fmt.Sprintf("%x%x%x%x", policySum(i+2000), policySum(i+3000),
 					policySum(i+4000), policySum(i+5000))})
 		}
