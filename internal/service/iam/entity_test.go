@@ -202,3 +202,33 @@ func TestTags(t *testing.T) {
 	}
 	want(t, tagged(api.Tag{Key: "one too many"}), "LimitExceeded", "")
 }
+
+// TestListingsLeaveOut: boundary and tags are told of one user, not of each in a list.
+func TestListingsLeaveOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	root, ctx := w.root(home), t.Context()
+	const boundary = "arn:aws:iam::aws:policy/PowerUserAccess"
+	tags := []api.Tag{{Key: "team", Value: "red"}}
+	must(t, second(root.CreateUser(ctx, &api.CreateUserInput{
+		UserName: "alice", PermissionsBoundary: boundary, Tags: tags})))
+	must(t, second(root.CreateRole(ctx, &api.CreateRoleInput{RoleName: "worker",
+		AssumeRolePolicyDocument: trustHome, PermissionsBoundary: boundary, Tags: tags})))
+	users, err := root.ListUsers(ctx, &api.ListUsersInput{})
+	must(t, err)
+	roles, err := root.ListRoles(ctx, &api.ListRolesInput{})
+	must(t, err)
+	if u, r := users.Users[0], roles.Roles[0]; u.PermissionsBoundary != nil || u.Tags != nil ||
+		r.PermissionsBoundary != nil || r.Tags != nil {
+		t.Errorf("%+v, %+v", u, r)
+	}
+	user, err := root.GetUser(ctx, &api.GetUserInput{UserName: "alice"})
+	must(t, err)
+	role, err := root.GetRole(ctx, &api.GetRoleInput{RoleName: "worker"})
+	must(t, err)
+	if user.User.PermissionsBoundary.PermissionsBoundaryArn != boundary ||
+		role.Role.PermissionsBoundary.PermissionsBoundaryArn != boundary ||
+		len(user.User.Tags)+len(role.Role.Tags) != 2 {
+		t.Errorf("%+v, %+v", user.User, role.Role)
+	}
+}

@@ -58,7 +58,7 @@ func (s *Service) CreateRole(ctx context.Context, in *api.CreateRoleInput) (
 		if out.Role, err = e.role(r.tx); err != nil {
 			return err
 		}
-		out.Role.Tags = e.tags()
+		out.Role.Tags, out.Role.PermissionsBoundary = e.tags(), e.boundary()
 		return nil
 	})
 }
@@ -69,7 +69,7 @@ func (e *entity) role(tx *control.Tx) (*api.Role, error) {
 	return &api.Role{
 		Arn: e.arn(), AssumeRolePolicyDocument: trust, CreateDate: shownTime(e.Created),
 		Description: e.Role.Description, MaxSessionDuration: new(e.Role.MaxSeconds),
-		Path: e.Path, RoleId: e.ID, RoleName: e.Name, PermissionsBoundary: e.boundary(),
+		Path: e.Path, RoleId: e.ID, RoleName: e.Name,
 	}, err
 }
 
@@ -99,7 +99,8 @@ func (s *Service) GetRole(ctx context.Context, in *api.GetRoleInput) (
 		if out.Role, err = e.role(r.tx); err != nil {
 			return err
 		}
-		out.Role.Tags, out.Role.RoleLastUsed = e.tags(), &api.RoleLastUsed{}
+		out.Role.Tags, out.Role.PermissionsBoundary = e.tags(), e.boundary()
+		out.Role.RoleLastUsed = &api.RoleLastUsed{}
 		return nil
 	})
 }

@@ -52,17 +52,16 @@ func (s *Service) CreateUser(ctx context.Context, in *api.CreateUserInput) (
 			return err
 		}
 		out.User = e.user()
-		out.User.Tags = e.tags()
+		out.User.Tags, out.User.PermissionsBoundary = e.tags(), e.boundary()
 		return nil
 	})
 }
 
-// user is the answer's form without tags, which listings leave out.
+// user is the answer's form without tags and boundary, which listings leave out.
 func (e *entity) user() *api.User {
 	return &api.User{
 		Arn: e.arn(), CreateDate: shownTime(e.Created), Path: e.Path,
 		UserId: e.ID, UserName: e.Name,
-		PermissionsBoundary: e.boundary(),
 	}
 }
 
@@ -82,7 +81,7 @@ func (s *Service) GetUser(ctx context.Context, in *api.GetUserInput) (
 			return err
 		}
 		out.User = e.user()
-		out.User.Tags = e.tags()
+		out.User.Tags, out.User.PermissionsBoundary = e.tags(), e.boundary()
 		return nil
 	})
 }
