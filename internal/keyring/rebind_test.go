@@ -55,7 +55,7 @@ func TestRebindUnderFence(t *testing.T) {
 	lift := k.Fence(otherKey, disabled())
 	k.Rebind(d.ID(), otherKey, nil)
 	if works(t, d) || len(told) != 1 {
-		t.Errorf("open under the new key's fence; told %d times", len(told))
+		t.Fatalf("open under the new key's fence; told %d times", len(told))
 	}
 	<-told
 	k.Rebind(d.ID(), testKey, nil) // back: it asks by itself

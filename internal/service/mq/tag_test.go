@@ -5,6 +5,11 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"coffer/internal/audit"
+	"coffer/internal/aws/gateway"
+	"coffer/internal/aws/sigv4"
+	"coffer/internal/policy"
 )
 
 // TestTags: tags of brokers and configurations after their creation.
@@ -138,4 +143,56 @@ func TestNotForRabbitMQ(t *testing.T) {
 		}
 	}
 	w.seen(t, password)
+}
+
+// TestTagsDecide: policies can look at the tags of what is touched, of a request, and at
+// the keys of those to remove (IAM-03).
+func TestTagsDecide(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	doc, err := policy.Parse([]byte(`{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Action":"mq:*","Resource":"*",
+			"Condition":{"StringEquals":{"aws:ResourceTag/team":"blue"}}},
+		{"Effect":"Deny","Action":"mq:*","Resource":"*",
+			"Condition":{"ForAnyValue:StringEquals":{"aws:TagKeys":["team"]}}}]}`),
+		policy.Identity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.people["BOB"] = &gateway.Identity{
+		Secret: sigv4.NewSecret("secret"),
+		Principal: policy.Principal{Kind: policy.User, Account: home, UserID: "BOB",
+			ARN: "arn:aws:iam::" + home + ":user/bob", Name: "bob"},
+		Policies: []policy.Policy{{Name: "p", Document: doc}},
+		Event: audit.Identity{Type: "IAMUser", PrincipalID: "AIDABOB", AccountID: home,
+			ARN: "arn:aws:iam::" + home + ":user/bob", UserName: "bob"},
+	}
+	for _, team := range []string{"blue", "red"} {
+		id := w.create(team, "")
+		name := w.describe(id)["brokerArn"].(string)
+		path := "/v1/tags/" + url.PathEscape(name)
+		c := w.newConfiguration(team)
+		_, shown := w.configurations("GET", "/"+c, nil)
+		tag := object{"tags": object{"team": team}}
+		w.do("ROOT", "POST", path, tag, "mq", "")
+		w.do("ROOT", "POST", "/v1/tags/"+url.PathEscape(shown["arn"].(string)), tag, "mq", "")
+		for i, call := range []struct {
+			method, path string
+			body         any
+			denied       bool // whatever the team
+		}{
+			{"GET", "/v1/brokers/" + id, nil, false},
+			{"GET", "/v1/configurations/" + c, nil, false},
+			{"PUT", "/v1/brokers/" + id, object{}, false}, {"GET", path, nil, false},
+			{"POST", path, object{"tags": object{"x": "1"}}, false}, {"POST", path, tag, true},
+			{"DELETE", path + "?tagKeys=x", nil, false},
+			{"DELETE", path + "?tagKeys=team", nil, true},
+		} {
+			status, out := w.do("BOB", call.method, call.path, call.body, "mq", "")
+			if denied := call.denied || team == "red"; (status == 403) != denied ||
+				!denied && status > 299 {
+				t.Errorf("%s, call %d: %d %v", team, i, status, out)
+			}
+		}
+	}
 }
