@@ -242,15 +242,15 @@ func TestSingleActiveLeaves(t *testing.T) {
 	both(t, func(t *testing.T, s *service, old bool) {
 		for round := range 8 { // the order of a map would be right in some
 			c := connect(t, s)
-			c.fresh("only", amqp.Table{
+			c.fresh("leaving", amqp.Table{
 				"x-single-active-consumer": true, "x-queue-type": "quorum",
 			})
-			active := c.eat("only", 1, nil)
+			active := c.eat("leaving", 1, nil)
 			var waiting []<-chan amqp.Delivery
 			for range 5 {
-				waiting = append(waiting, c.eat("only", 1, nil))
+				waiting = append(waiting, c.eat("leaving", 1, nil))
 			}
-			c.send("", "only", text("held"))
+			c.send("", "leaving", text("held"))
 			d := next(t, active)
 			switch round % 3 {
 			case 0:
@@ -270,11 +270,11 @@ func TestSingleActiveLeaves(t *testing.T) {
 				}
 			}
 			other := connect(t, s)
-			d = next(t, other.eat("only", 1, nil))
+			d = next(t, other.eat("leaving", 1, nil))
 			if n := d.Headers["x-delivery-count"]; !d.Redelivered || n != int64(1) {
 				t.Errorf("round %d: redelivered %t, returned %v times", round, d.Redelivered, n)
 			}
-			_, err := other.QueueDelete("only", false, false, false)
+			_, err := other.QueueDelete("leaving", false, false, false)
 			other.must(err)
 		}
 	})
