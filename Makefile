@@ -25,8 +25,8 @@ FIPS_MODULE ?= v1.0.0
 FIPS := $(addprefix ./internal/,seal/... keyring/... policy/... service/kms/... rootkey/...)
 CORE := store seal control keyring audit broker protocol/amqp091 protocol/amqp10
 
-.PHONY: help run build build-fips test fips race fuzz bench crash damage soak differential scale mutants compat \
-	generate
+.PHONY: help run build build-fips test fips race fuzz bench crash damage soak differential \
+	scale lookup mutants compat generate
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile
@@ -88,6 +88,10 @@ differential: ## the same scripts to a real RabbitMQ and to Coffer; STEPS=2000 S
 
 scale: ## long queues, many queues and connections, as tables; LENGTH=10000000
 	COFFER_SCALE=$(LENGTH) $(GO) test -count=1 -timeout 2h -v ./test/scale | sed 's/^ *|/|/'
+
+lookup: ## LookupEvents over a million events, as a table; LENGTH=100000
+	COFFER_LOOKUP=$(LENGTH) $(GO) test -count=1 -timeout 2h -v -run '^TestLookupScale$$' \
+		./internal/service/cloudtrail | sed 's/^ *[a-z_]*.go:[0-9]*: //'
 
 mutants: ## take away one rule at a time and see a test fail; ONLY=fan-out
 	$(GO) run ./test/mutants -only '$(ONLY)'

@@ -3,6 +3,8 @@ package story
 import (
 	"encoding/json"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -139,9 +141,36 @@ func TestCrossAccountRole_S305(t *testing.T) {
 	own(allow("sts:AssumeRole", ""))
 	trusts(nobody)
 	kit.Refused(t, bob.STS.AssumeRole, assume, "AccessDenied") // trust was taken back
-	for name, a := range map[string]*kit.AWS{"owner": owner, "caller": other} {
-		if n := len(a.Events(t, types.LookupAttributeKeyEventName, "AssumeRole")); n == 0 {
-			t.Errorf("the %s has no event", name)
+	shared(t, owner, other, "AssumeRole")
+}
+
+// shared compares the one event of a call that the owner of a resource got with the
+// caller's: it tells of who asked the account and the principal's id. Calls that were
+// denied stay with the caller (CT-05).
+func shared(t *testing.T, owner, caller *kit.AWS, name string) {
+	t.Helper()
+	got := owner.Events(t, types.LookupAttributeKeyEventName, name)
+	if len(got) != 1 {
+		t.Fatalf("the owner has %d events", len(got))
+	}
+	to, id := got[0], got[0].At("sharedEventID")
+	own := slices.DeleteFunc(caller.Events(t, types.LookupAttributeKeyEventName, name),
+		func(e kit.Event) bool { return id == nil || e.At("sharedEventID") != id })
+	if len(own) != 1 {
+		t.Fatalf("the caller has %d events %v", len(own), id)
+	}
+	from := own[0]
+	who, _ := to.At("userIdentity").(map[string]any)
+	if len(who) != 3 || who["type"] != "AWSAccount" || who["accountId"] != secondAccount ||
+		who["principalId"] != from.At("userIdentity", "principalId") ||
+		from.At("userIdentity", "userName") == nil || from.At("eventID") == to.At("eventID") ||
+		to.At("recipientAccountId") != firstAccount {
+		t.Errorf("the owner sees %v, the caller %v", to, from)
+	}
+	for _, same := range []string{"requestID", "eventTime", "sourceIPAddress", "resources",
+		"requestParameters"} {
+		if !reflect.DeepEqual(from.At(same), to.At(same)) {
+			t.Errorf("%s differs: %v, %v", same, from.At(same), to.At(same))
 		}
 	}
 }

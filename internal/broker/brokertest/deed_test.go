@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"coffer/internal/audit"
 	"coffer/internal/broker"
 	"coffer/internal/store"
 	"coffer/internal/store/memory"
@@ -243,4 +244,60 @@ func TestDeedsUnrecordable(t *testing.T) {
 	if n := again.Queue("q").Stats().Ready; n != 0 {
 		t.Errorf("%d messages are there after a crash", n)
 	}
+}
+
+// BenchmarkDeeds publishes durable messages of 1 KiB over an engine in memory, with
+// nothing on record and with every message, as events in the trail's own form.
+func BenchmarkDeeds(b *testing.B) {
+	for _, on := range []bool{false, true} {
+		b.Run(fmt.Sprintf("recorded=%t", on), func(b *testing.B) {
+			e := memory.New(memory.Config{Shards: 4})
+			p := &pen{shard: 1}
+			w := Start(b, e, NewDomain(), broker.Config{Recorder: p, WindowBytes: 1 << 30})
+			last, err := e.Open(b.Context(), 3)
+			if err == nil {
+				p.log, err = audit.Open(b.Context(), w.Control, last, 3, audit.Config{
+					Data: []audit.DataShard{{Shard: w.Shard, ID: 1}}})
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+			w.Core.Reselect(on)
+			q := w.Declare(nil, broker.QueueSpec{Name: "q", Durable: true})
+			c := w.Client(broker.SessionConfig{Actor: &broker.Actor{User: "alice"}})
+			m := sealed(b, w, true)
+			b.ReportAllocs()
+			b.ResetTimer()
+			put(b, c, q, m, b.N)
+			b.StopTimer()
+			if err := errors.Join(c.Close(b.Context()), w.Stop()); err != nil {
+				b.Error(err)
+			}
+			p.log.Close()
+		})
+	}
+}
+
+// pen is a Recorder that writes events of the trail.
+type pen struct {
+	log   *audit.Log
+	shard store.ShardID
+}
+
+func (p *pen) Selected(*broker.Actor, string) broker.Deeds { return broker.Publishes }
+
+func (p *pen) Record(id store.ShardID, at time.Time, b *store.Batch, list []*broker.Deed) (
+	func(), error,
+) {
+	var events []*audit.Event
+	for _, d := range list {
+		var ids []string
+		for _, m := range d.Messages {
+			ids = append(ids, fmt.Sprintf("%x", m.ID))
+		}
+		events = append(events, &audit.Event{EventTime: at, EventName: "PublishMessage",
+			AWSRegion: "us-east-1", RecipientAccountID: "111122223333", EventCategory: "Data",
+			RequestParameters: map[string]any{"messageIds": ids}})
+	}
+	return p.log.Put(id, b, events)
 }
