@@ -77,7 +77,7 @@ func TestDataEvents_CT06_D05(t *testing.T) {
 	round(t, ch, "other")
 	onRecord(t, a, arn, "9 6 6")
 	s.Stop()
-	for _, word := range []string{"check", "audit verify"} {
+	for _, word := range []string{"check", "audit verify", "audit export --to " + t.TempDir()} {
 		args := append(strings.Fields(word), "--data", s.Data())
 		if r := kit.Run(t, binary, args...); r.Code != 0 {
 			t.Errorf("%s: %d\n%s%s", word, r.Code, r.Out, r.Err)
