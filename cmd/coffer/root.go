@@ -50,7 +50,7 @@ func rootCommand() *cobra.Command {
 		Short: "Make, show and replace the root key of a data directory",
 		Args:  cobra.NoArgs,
 	}
-	c.AddCommand(rootInitCommand(), rootStatusCommand())
+	c.AddCommand(rootInitCommand(), rootRotateCommand(), rootStatusCommand())
 	return c
 }
 
@@ -78,6 +78,36 @@ func rootInitCommand() *cobra.Command {
 				return errors.Join(err, unused(made))
 			}
 			_, err = fmt.Fprintf(c.ErrOrStderr(), "%s was made\n", r.data)
+			return err
+		},
+	}
+	r.flags(c.Flags())
+	return c
+}
+
+func rootRotateCommand() *cobra.Command {
+	r := &newRoot{}
+	c := &cobra.Command{
+		Use:   "rotate",
+		Short: "Have the process that serves a data directory go over to another root key",
+		Long: "Have the process that serves a data directory go over to another root key, or\n" +
+			"to one of another kind. The old one opens the directory no more; backups that\n" +
+			"were made before still need it. What was copied of the directory before opens\n" +
+			"with the old key for ever. Shares are printed once, before they count.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			made, err := r.make(c)
+			if err != nil {
+				return err
+			}
+			defer made.Wipe()
+			if err := printShares(c.OutOrStdout(), made.Shares); err != nil {
+				return err
+			}
+			if err := node.RotateRoot(c.Context(), r.data, made); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(c.ErrOrStderr(), "the root key of %s was replaced\n", r.data)
 			return err
 		},
 	}

@@ -36,6 +36,7 @@ type backups struct {
 	version string
 	extra   func() (map[string][]byte, error)
 	now     func() time.Time
+	turn    *sync.Mutex // held while a checkpoint is made; see Node.rootTurn
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -51,7 +52,7 @@ var _ coffer.Backups = (*backups)(nil)
 func (n *Node) openBackups(context.Context) error {
 	b := &backups{
 		engine: n.engine, log: n.log, version: n.cfg.Version, extra: n.besideStore,
-		now: time.Now, active: map[string]*coffer.Backup{},
+		now: time.Now, turn: &n.rootTurn, active: map[string]*coffer.Backup{},
 	}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	n.backups = b
@@ -151,6 +152,8 @@ func (b *backups) Begin(id string) {
 }
 
 func (b *backups) make(id string) error {
+	b.turn.Lock()
+	defer b.turn.Unlock()
 	extra, err := b.extra()
 	if err != nil {
 		return err

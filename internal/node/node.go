@@ -44,6 +44,8 @@ type Node struct {
 
 	root   seal.Secret // wiped once the state is open
 	keeper *rootKeeper
+	// rootTurn is held while the root key is replaced or a backup is begun.
+	rootTurn sync.Mutex
 	// filesKey seals the secret files of backups, and opens those of a backup.
 	filesKey   seal.Secret
 	restored   *embedded.Restored // nil = the store never was

@@ -24,6 +24,8 @@ type rootKeeper struct {
 	cfg    *Config
 	header *rootkey.Header // nil: of a program that wrote none, or gone
 	source rootkey.Source
+	// unfinished: a crash interrupted the replacement of the key, see resolve.
+	unfinished bool
 }
 
 // rootKey reads the root key, or makes one for a store that does not exist. A wrong one
@@ -54,6 +56,7 @@ func (k *rootKeeper) get(ctx context.Context) (key seal.Secret, err error) {
 		return nil, err
 	}
 	if key, err = k.read(ctx); err == nil {
+		key = k.nextFile(ctx, key)
 		err = k.check(key)
 	}
 	if err != nil {
@@ -86,7 +89,11 @@ func (k *rootKeeper) readHeader() error {
 	if err != nil {
 		return err
 	}
-	if k.header, _, err = rootkey.ParseHeader(text); err != nil {
+	var next *rootkey.Header
+	if k.header, next, err = rootkey.ParseHeader(text); err == nil && next != nil {
+		return k.resolve(next)
+	}
+	if err != nil {
 		return fault.Wrap(fault.Invalid, err, k.file()+" is damaged, so that the root key "+
 			"cannot be checked: restore it from a backup or remove it, and the store itself "+
 			"will tell; nothing was changed")
@@ -291,6 +298,9 @@ func (k *rootKeeper) keep(key seal.Secret) error {
 		if k.header, err = rootkey.NewHeader(key, nil); err != nil {
 			return err
 		}
+	}
+	if err := k.finish(); err != nil {
+		return err
 	}
 	made, err := createFile(k.file(), k.header.Encode(nil))
 	if made {

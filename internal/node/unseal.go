@@ -193,11 +193,14 @@ func Root(ctx context.Context, data string) (*RootStatus, error) {
 func (n *Node) openOperator(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.Handle("POST /root", operated(func(context.Context, struct{}) (any, error) {
+		n.rootTurn.Lock()
+		defer n.rootTurn.Unlock()
 		return n.rootStatus(), nil
 	}))
 	mux.Handle("POST /unseal", operated(func(context.Context, shareText) (any, error) {
 		return nil, fault.New(fault.Invalid, "the process is not sealed; nothing was changed")
 	}))
+	mux.Handle("POST /rotate", operated(n.rotateRoot))
 	door, err := openOperatorDoor(ctx, n.cfg.Data, mux)
 	if err != nil {
 		return err
@@ -206,6 +209,7 @@ func (n *Node) openOperator(ctx context.Context) error {
 	return nil
 }
 
+// rootStatus is called with rootTurn held, or by openOperator's handler, which takes it.
 func (n *Node) rootStatus() RootStatus {
 	return RootStatus{
 		State: stateServing, Kind: string(n.keeper.header.Kind),
