@@ -48,7 +48,7 @@ func TestRotateRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	both := string(first.Encode(next))
-	for name, c := range map[string]struct{ dir, key, next, check, after string }{
+	for name, c := range map[string]crash{
 		"key written":     {before, oldKey, newKey, oldCheck, oldKey},
 		"both noted":      {before, oldKey, newKey, both, oldKey},
 		"committed":       {data, oldKey, newKey, both, newKey},
@@ -57,43 +57,53 @@ func TestRotateRoot(t *testing.T) {
 		"the old key":     {data, oldKey, "", newCheck, ""},
 		"old, unfinished": {data, oldKey, "", both, ""},
 	} {
-		dir := filepath.Join(t.TempDir(), "data")
-		if err := os.CopyFS(dir, os.DirFS(c.dir)); err != nil {
-			t.Fatal(err)
-		}
-		for file, text := range map[string]string{
-			fileRootKey: c.key, fileRootKey + nextKey: c.next, check: c.check,
-		} {
-			if text == "" {
-				continue
-			}
-			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		cfg := w.cfg
-		cfg.Data = dir
-		if c.after == "" {
-			files := snapshot(t, dir)
-			err := refused(t, cfg)
-			if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), "was replaced") {
-				t.Errorf("%s: %v", name, err)
-			}
-			same(t, files, snapshot(t, dir))
+		c.resume(t, name, w.cfg)
+	}
+}
+
+// crash is a directory as a crash leaves it: a copy of dir with a key in its file, one
+// beside it, and a header; after is the key that a start leaves, "" = none comes up.
+type crash struct{ dir, key, next, check, after string }
+
+func (c crash) resume(t *testing.T, name string, cfg Config) {
+	t.Helper()
+	check := filepath.Join(dirStore, fileCheck)
+	dir := filepath.Join(t.TempDir(), "data")
+	if err := os.CopyFS(dir, os.DirFS(c.dir)); err != nil {
+		t.Fatal(err)
+	}
+	for file, text := range map[string]string{
+		fileRootKey: c.key, fileRootKey + nextKey: c.next, check: c.check,
+	} {
+		if text == "" {
 			continue
 		}
-		for range 2 { // what the first start ended the second finds ended
-			n, err := Start(t.Context(), cfg)
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			if err := n.Stop(t.Context()); err != nil {
-				t.Error(err)
-			}
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
 		}
-		got, err := os.ReadFile(filepath.Join(dir, fileRootKey))
-		if err != nil || string(got) != c.after {
-			t.Errorf("%s: another key stands in the file, %v", name, err)
+	}
+	cfg.Data = dir
+	if c.after == "" {
+		files := snapshot(t, dir)
+		err := refused(t, cfg)
+		if fault.KindOf(err) != fault.Invalid ||
+			!strings.Contains(err.Error(), "was replaced") {
+			t.Errorf("%s: %v", name, err)
 		}
+		same(t, files, snapshot(t, dir))
+		return
+	}
+	for range 2 { // what the first start ended the second finds ended
+		n, err := Start(t.Context(), cfg)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if err := n.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	got, err := os.ReadFile(filepath.Join(dir, fileRootKey))
+	if err != nil || string(got) != c.after {
+		t.Errorf("%s: another key stands in the file, %v", name, err)
 	}
 }
