@@ -13,8 +13,6 @@ import (
 type userPart struct {
 	Groups []string `json:"groups,omitempty"` // unique ids, in the order of joining
 	Keys   []string `json:"keys,omitempty"`   // ids of access keys, oldest first
-	// Login is the password of the console, if the user has one.
-	Login *login `json:"login,omitempty"`
 }
 
 // self names the caller's own user, for requests that name none. At AWS these
@@ -149,8 +147,6 @@ func (s *Service) DeleteUser(ctx context.Context, in *api.DeleteUserInput) (
 			return deleteConflict("Cannot delete entity, must remove users from group first.")
 		case len(e.User.Keys) > 0:
 			return deleteConflict("Cannot delete entity, must delete access keys first.")
-		case e.User.Login != nil:
-			return deleteConflict("Cannot delete entity, must delete login profile first.")
 		}
 		return r.dismiss(e)
 	})
