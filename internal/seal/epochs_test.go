@@ -254,3 +254,46 @@ func TestOverlapPanics(t *testing.T) {
 		}
 	}
 }
+
+// TestEpochsOf: a value opens under the key of its epoch, and under no other; without
+// that key it does not open.
+func TestEpochsOf(t *testing.T) {
+	t.Parallel()
+	old, next := bytes.Repeat([]byte{1}, KeySize), bytes.Repeat([]byte{2}, KeySize)
+	first, err := NewEpochs(old, "l", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, err := first.SealBox(nil, nil, []byte("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := []Key{{0, old}, {2 << 32, next}}
+	for start, keys := range map[uint32][]Key{1: {{0, old}}, 2: {{0, next}}} {
+		e, err := NewEpochsOf(both, "l", start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		alone, err := NewEpochsOf(keys, "l", 9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mine, err := e.SealBox(nil, nil, []byte("b"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := alone.OpenBox(nil, nil, mine); err != nil || string(got) != "b" {
+			t.Errorf("start %d: sealed under another key: %v", start, err)
+		}
+		if got, err := e.OpenBox(nil, nil, box); err != nil || string(got) != "a" {
+			t.Errorf("start %d: an older value: %v", start, err)
+		}
+	}
+	late, err := NewEpochsOf(both[1:], "l", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := late.OpenBox(nil, nil, box); !errors.Is(err, ErrOpen) {
+		t.Errorf("without its key: %v", err)
+	}
+}

@@ -259,3 +259,40 @@ func (y *typist) Write(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// TestRotateKinds: a directory goes from a file to a passphrase to shares while it serves;
+// what opened it before does so no more, but opens the backup of that time.
+func TestRotateKinds(t *testing.T) {
+	t.Parallel()
+	words := wrapped(t, rootWords)
+	s := start(t)
+	ch := channel(t, s.Dial(s.Main()), true)
+	declare(t, ch, "q")
+	if !confirmed(t, publish(t, ch, "", "q", persistent("1"))) {
+		t.Fatal("a message is refused")
+	}
+	backup, key := filepath.Join(t.TempDir(), "backup"), filepath.Join(s.Data(), "root.key")
+	expect(t, 0, "is complete", "backup", "--data", s.Data(), "--to", backup)
+	rotate := []string{"root", "rotate", "--data", s.Data(), "--to"}
+	if r := kit.Run(t, words, append(rotate, "passphrase:fd:3")...); r.Code != 0 {
+		t.Fatalf("to a passphrase: %+v", r)
+	}
+	expect(t, 0, "made of a passphrase", "root", "status", "--data", s.Data())
+	out := expect(t, 0, "was replaced",
+		append(rotate, "shares", "--shares", "2", "--threshold", "2")...)
+	s.Kill()
+	given := wrapped(t, out)
+	for script, source := range map[string]string{binary: key, words: "passphrase:fd:3"} {
+		r := kit.Run(t, script, "serve", "--ports=auto", "--data", s.Data(), "--root-key", source)
+		if r.Code != 2 || !strings.Contains(r.Err, "made of shares") {
+			t.Errorf("%s: %+v", source, r)
+		}
+	}
+	s = kit.Start(t, kit.Config{
+		Binary: given, Data: s.Data(), Args: []string{"--root-key", "shares:fd:3"},
+	})
+	drain(t, consume(t, channel(t, s.Dial(s.Main()), false), "q", 1), 1, 1)
+	data := filepath.Join(t.TempDir(), "data")
+	expect(t, 0, "restored", "restore", "--from", backup, "--data", data, "--root-key", key)
+	kit.Start(t, kit.Config{Binary: binary, Data: data, Args: []string{"--root-key", key}})
+}
