@@ -10,6 +10,7 @@ import secrets
 import shlex
 import signal
 import ssl
+import stat
 import subprocess
 import tempfile
 import time
@@ -155,11 +156,13 @@ def scan(directory, word: bytes):
     """The files below a directory that hold the word."""
     found = []
     for base, _, names in os.walk(directory):
-        for name in names:
+        for path in (os.path.join(base, name) for name in names):
             try:
-                with open(os.path.join(base, name), "rb") as f:
+                if not stat.S_ISREG(os.lstat(path).st_mode):
+                    continue  # the control socket
+                with open(path, "rb") as f:
                     if word in f.read():
-                        found.append(os.path.join(base, name))
+                        found.append(path)
             except FileNotFoundError:
                 pass  # the store removes files while it runs
     return found

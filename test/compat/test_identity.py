@@ -91,12 +91,13 @@ class Identity(unittest.TestCase):
         self.refused("AccessDeniedException", mq.list_brokers)
 
     def test_session(self):
+        ada = self.user("ada")
         self.iam.create_role(RoleName="reader", AssumeRolePolicyDocument=document({
             "Effect": "Allow", "Action": "sts:AssumeRole",
             "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:user/ada"},
             "Condition": {"StringEquals": {"sts:ExternalId": "42"}}}))
         role = f"arn:aws:iam::{ACCOUNT}:role/reader"
-        sts = self.server.client("sts", **self.user("ada"))
+        sts = self.server.client("sts", **ada)
         self.refused("AccessDenied", sts.assume_role, RoleArn=role, RoleSessionName="night")
         got = sts.assume_role(RoleArn=role, RoleSessionName="night", ExternalId="42")
         stolen = self.access(got["Credentials"])
