@@ -73,6 +73,7 @@ func TestCarriesUserIDs(t *testing.T) {
 	near.must(err)
 	for _, by := range []string{"admin", "maker"} {
 		there.queue("from "+by, nil)
+		near.queue("to "+by, nil)
 		there.send("", "from "+by, amqp.Publishing{UserId: "somebody"})
 		_, err := w.here.PutParameter(ctx, rabbitmq.Parameter{
 			Component: Component, Vhost: "/", Name: by, By: by, Value: definitionOf(object{
