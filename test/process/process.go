@@ -44,8 +44,8 @@ func Build(ctx context.Context, dir string) (string, error) {
 	return binary, nil
 }
 
-// environment is the tester's own without what would configure the binary.
-func environment() []string {
+// Environment is the tester's own without what would configure the binary.
+func Environment() []string {
 	return slices.DeleteFunc(os.Environ(), func(kv string) bool {
 		return strings.HasPrefix(kv, "COFFER_") || strings.HasPrefix(kv, "AWS_")
 	})
@@ -80,7 +80,7 @@ func StartLogged(
 	p := &Process{binary: binary, data: data, ended: make(chan struct{})}
 	args = append([]string{"serve", "--data", data, "--ports=auto"}, args...)
 	p.cmd = exec.Command(binary, args...)
-	p.cmd.Env, p.cmd.SysProcAttr = environment(), Die()
+	p.cmd.Env, p.cmd.SysProcAttr = Environment(), Die()
 	log, err := p.cmd.StderrPipe()
 	if err != nil {
 		return nil, err
@@ -163,7 +163,7 @@ func (p *Process) Stop() error {
 // Env is what `coffer env` prints of the process.
 func (p *Process) Env(ctx context.Context) (map[string]string, error) {
 	cmd := exec.CommandContext(ctx, p.binary, "env", "--data", p.data)
-	cmd.Env = environment()
+	cmd.Env = Environment()
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

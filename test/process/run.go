@@ -19,7 +19,7 @@ type Result struct {
 func Run(ctx context.Context, binary string, args ...string) (Result, error) {
 	var out, stderr strings.Builder
 	cmd := exec.CommandContext(ctx, binary, args...)
-	cmd.Env, cmd.SysProcAttr = environment(), Die()
+	cmd.Env, cmd.SysProcAttr = Environment(), Die()
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	err := cmd.Run()
 	r := Result{out.String(), stderr.String(), cmd.ProcessState.ExitCode()}

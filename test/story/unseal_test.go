@@ -47,7 +47,7 @@ func sealedProcess(t *testing.T, data string) *locked {
 	t.Helper()
 	w := &locked{t: t, data: data}
 	w.cmd = exec.Command(binary, "serve", "--ports=auto", "--data", data)
-	w.cmd.Stderr, w.cmd.SysProcAttr = w, process.Die()
+	w.cmd.Stderr, w.cmd.Env, w.cmd.SysProcAttr = w, process.Environment(), process.Die()
 	w.cmd.SysProcAttr.Setsid = true // no terminal
 	if err := w.cmd.Start(); err != nil {
 		t.Fatal(err)
