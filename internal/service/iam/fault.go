@@ -10,23 +10,6 @@ import (
 	"coffer/internal/store"
 )
 
-// refusal is an exception of the model that also has a kind, so that services
-// that call this one need not know its codes.
-type refusal struct {
-	text  string
-	parts []error
-}
-
-// Error gives the text that clients see.
-func (r *refusal) Error() string { return r.text }
-
-// Unwrap gives the exception and the kind.
-func (r *refusal) Unwrap() []error { return r.parts }
-
-func refuse(kind fault.Kind, text string, exception wire.Fault) error {
-	return &refusal{text, []error{exception, fault.New(kind, "%s", text)}}
-}
-
 // invalid is answered as ValidationError.
 func invalid(format string, args ...any) error {
 	return fault.New(fault.Invalid, format, args...)
@@ -34,26 +17,26 @@ func invalid(format string, args ...any) error {
 
 func badInput(format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
-	return refuse(fault.Invalid, text, &api.InvalidInputException{Message: text})
+	return wire.Refuse(fault.Invalid, text, &api.InvalidInputException{Message: text})
 }
 
 func notFound(format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
-	return refuse(fault.NotFound, text, &api.NoSuchEntityException{Message: text})
+	return wire.Refuse(fault.NotFound, text, &api.NoSuchEntityException{Message: text})
 }
 
 func exists(format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
-	return refuse(fault.Exists, text, &api.EntityAlreadyExistsException{Message: text})
+	return wire.Refuse(fault.Exists, text, &api.EntityAlreadyExistsException{Message: text})
 }
 
 func deleteConflict(text string) error {
-	return refuse(fault.Conflict, text, &api.DeleteConflictException{Message: text})
+	return wire.Refuse(fault.Conflict, text, &api.DeleteConflictException{Message: text})
 }
 
 func overLimit(format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
-	return refuse(fault.Conflict, text, &api.LimitExceededException{Message: text})
+	return wire.Refuse(fault.Conflict, text, &api.LimitExceededException{Message: text})
 }
 
 func overQuota(name string, quota int) error {
@@ -61,7 +44,7 @@ func overQuota(name string, quota int) error {
 }
 
 func malformedPolicy(text string) error {
-	return refuse(fault.Invalid, text, &api.MalformedPolicyDocumentException{Message: text})
+	return wire.Refuse(fault.Invalid, text, &api.MalformedPolicyDocumentException{Message: text})
 }
 
 // noEntity is AWS's text for a name that nothing has.
@@ -87,13 +70,13 @@ func noPolicy(name string) error { return notFound("Policy %s was not found.", n
 func protected(e *entity) error {
 	text := fmt.Sprintf("Cannot perform the operation on the protected role '%s' - "+
 		"this role is only modifiable by AWS", e.Name)
-	return refuse(fault.Conflict, text, &api.UnmodifiableEntityException{Message: text})
+	return wire.Refuse(fault.Conflict, text, &api.UnmodifiableEntityException{Message: text})
 }
 
 // notAttachable is for policies of service-linked roles.
 func notAttachable() error {
 	text := "Cannot attach a Service Role Policy to a Customer Role."
-	return refuse(fault.Invalid, text, &api.PolicyNotAttachableException{Message: text})
+	return wire.Refuse(fault.Invalid, text, &api.PolicyNotAttachableException{Message: text})
 }
 
 // clientText is the text of an error of the policy parser.

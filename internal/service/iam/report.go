@@ -8,6 +8,7 @@ import (
 	"time"
 
 	api "coffer/internal/aws/api/iam"
+	"coffer/internal/aws/wire"
 	"coffer/internal/fault"
 )
 
@@ -55,11 +56,11 @@ func (s *Service) GetCredentialReport(
 			return err
 		case row.Report.IsZero():
 			text := "No report exists. Generate one with GenerateCredentialReport."
-			return refuse(fault.NotFound, text,
+			return wire.Refuse(fault.NotFound, text,
 				&api.CredentialReportNotPresentException{Message: text})
 		case r.tx.Time().Sub(row.Report) > reportFor:
 			text := "The report has expired. Generate one with GenerateCredentialReport."
-			return refuse(fault.NotFound, text,
+			return wire.Refuse(fault.NotFound, text,
 				&api.CredentialReportExpiredException{Message: text})
 		}
 		out.GeneratedTime = r.tx.Time()

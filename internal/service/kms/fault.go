@@ -8,61 +8,44 @@ import (
 	"coffer/internal/fault"
 )
 
-// refusal is an exception of the model that also has a kind, so that services
-// that call this one need not know its codes.
-type refusal struct {
-	text  string
-	parts []error
-}
-
-// Error gives the text that clients see.
-func (r *refusal) Error() string { return r.text }
-
-// Unwrap gives the exception and the kind.
-func (r *refusal) Unwrap() []error { return r.parts }
-
-func refuse(kind fault.Kind, text string, exception wire.Fault) error {
-	return &refusal{text, []error{exception, fault.New(kind, "%s", text)}}
-}
-
 func invalid(format string, args ...any) error {
 	return fault.New(fault.Invalid, format, args...)
 }
 
 func notFound(format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
-	return refuse(fault.NotFound, text, &kms.NotFoundException{Message: text})
+	return wire.Refuse(fault.NotFound, text, &kms.NotFoundException{Message: text})
 }
 
 func badARN(format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
-	return refuse(fault.Invalid, text, &kms.InvalidArnException{Message: text})
+	return wire.Refuse(fault.Invalid, text, &kms.InvalidArnException{Message: text})
 }
 
 func disabled(name string) error {
 	text := name + " is disabled."
-	return refuse(fault.KeyUnavailable, text, &kms.DisabledException{Message: text})
+	return wire.Refuse(fault.KeyUnavailable, text, &kms.DisabledException{Message: text})
 }
 
 func badState(format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
-	return refuse(fault.KeyUnavailable, text, &kms.KMSInvalidStateException{Message: text})
+	return wire.Refuse(fault.KeyUnavailable, text, &kms.KMSInvalidStateException{Message: text})
 }
 
 func badUsage(format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
-	return refuse(fault.Invalid, text, &kms.InvalidKeyUsageException{Message: text})
+	return wire.Refuse(fault.Invalid, text, &kms.InvalidKeyUsageException{Message: text})
 }
 
 // badCiphertext has no text, as at AWS: it must not say what was wrong.
 func badCiphertext() error {
-	return refuse(fault.Invalid, "", &kms.InvalidCiphertextException{})
+	return wire.Refuse(fault.Invalid, "", &kms.InvalidCiphertextException{})
 }
 
 // incorrectKey has AWS's words.
 func incorrectKey() error {
 	text := "The key ID in the request does not identify a CMK that can perform this operation."
-	return refuse(fault.Invalid, text, &kms.IncorrectKeyException{Message: text})
+	return wire.Refuse(fault.Invalid, text, &kms.IncorrectKeyException{Message: text})
 }
 
 // unknownCiphertext answers alike whether the key never was, is in another
@@ -74,46 +57,46 @@ func unknownCiphertext() error {
 
 func exists(format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
-	return refuse(fault.Exists, text, &kms.AlreadyExistsException{Message: text})
+	return wire.Refuse(fault.Exists, text, &kms.AlreadyExistsException{Message: text})
 }
 
 func overLimit(format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
-	return refuse(fault.Conflict, text, &kms.LimitExceededException{Message: text})
+	return wire.Refuse(fault.Conflict, text, &kms.LimitExceededException{Message: text})
 }
 
 func unsupported(format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
-	return refuse(fault.Invalid, text, &kms.UnsupportedOperationException{Message: text})
+	return wire.Refuse(fault.Invalid, text, &kms.UnsupportedOperationException{Message: text})
 }
 
 func malformedPolicy(text string) error {
-	return refuse(fault.Invalid, text, &kms.MalformedPolicyDocumentException{Message: text})
+	return wire.Refuse(fault.Invalid, text, &kms.MalformedPolicyDocumentException{Message: text})
 }
 
 func badTag(format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
-	return refuse(fault.Invalid, text, &kms.TagException{Message: text})
+	return wire.Refuse(fault.Invalid, text, &kms.TagException{Message: text})
 }
 
 func badAlias(format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
-	return refuse(fault.Invalid, text, &kms.InvalidAliasNameException{Message: text})
+	return wire.Refuse(fault.Invalid, text, &kms.InvalidAliasNameException{Message: text})
 }
 
 func badMarker() error {
 	text := "The marker is not valid for this request."
-	return refuse(fault.Invalid, text, &kms.InvalidMarkerException{Message: text})
+	return wire.Refuse(fault.Invalid, text, &kms.InvalidMarkerException{Message: text})
 }
 
 func badToken() error {
 	text := "The grant token is not valid."
-	return refuse(fault.Invalid, text, &kms.InvalidGrantTokenException{Message: text})
+	return wire.Refuse(fault.Invalid, text, &kms.InvalidGrantTokenException{Message: text})
 }
 
 func badGrantID(id string) error {
 	text := fmt.Sprintf("Invalid grant ID '%s'", id)
-	return refuse(fault.Invalid, text, &kms.InvalidGrantIdException{Message: text})
+	return wire.Refuse(fault.Invalid, text, &kms.InvalidGrantIdException{Message: text})
 }
 
 // dryRun ends a request that asked whether it would succeed.
@@ -122,5 +105,5 @@ func dryRun(flag *bool) error {
 		return nil
 	}
 	text := "The request would have succeeded, but the DryRun option is set."
-	return refuse(fault.Conflict, text, &kms.DryRunOperationException{Message: text})
+	return wire.Refuse(fault.Conflict, text, &kms.DryRunOperationException{Message: text})
 }
