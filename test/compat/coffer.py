@@ -21,7 +21,7 @@ import botocore.config
 import pika
 
 BINARY = os.environ["COFFER_BINARY"]
-PATIENCE = 30  # seconds that a wait for something that is to come lasts at most
+PATIENCE = 60  # seconds that a wait for something that is to come lasts at most
 
 
 def clean_environment():
@@ -60,8 +60,11 @@ class Server:
         return True
 
     def endpoints(self):
+        """Which file it is: when it is replaced twice, its inode number may be
+        the old one again."""
         try:
-            return os.stat(os.path.join(self.data, "endpoints.json")).st_ino
+            found = os.stat(os.path.join(self.data, "endpoints.json"))
+            return found.st_ino, found.st_mtime_ns
         except FileNotFoundError:
             return None
 
@@ -69,8 +72,16 @@ class Server:
         late = time.monotonic() + PATIENCE
         while not ready():
             if time.monotonic() > late:
-                self.case.fail(f"waited {PATIENCE} s for {what}")
+                self.case.fail(f"waited {PATIENCE} s for {what}\n{self.goroutines()}")
             time.sleep(0.01)
+
+    def goroutines(self):
+        """Ends the process with SIGQUIT; the end of its log, and what it was at."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(PATIENCE)
+        self.process = None
+        with open(self.log_path, errors="replace") as f:
+            return f.read()[-50_000:]
 
     def kill(self):
         self.process.kill()

@@ -8,7 +8,7 @@ import unittest
 import botocore.exceptions
 import pika
 
-from coffer import Broker, Server, scan
+from coffer import PATIENCE, Broker, Server, scan
 from publisher import publish
 
 MESSAGES = 10_000
@@ -111,7 +111,7 @@ class Promise(unittest.TestCase):
         channel = self.server.connect(self.broker.url()).channel()
         channel.basic_qos(prefetch_count=500)
         got = []
-        for method, props, body in channel.consume(queue, inactivity_timeout=30):
+        for method, props, body in channel.consume(queue, inactivity_timeout=PATIENCE):
             self.assertIsNotNone(method, f"only {len(got)} messages came back")
             self.assertEqual(props.headers, {"header-" + self.marker: self.marker})
             got.append(body)
