@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"coffer/internal/amqpclient"
 	"coffer/internal/protocol/amqp091/wire"
-	"coffer/test/amqpclient"
 )
 
 // load publishes to brokers and consumes from them as fast as they let it.

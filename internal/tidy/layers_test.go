@@ -67,8 +67,10 @@ var layers = map[string]string{
 	// What one door stored another one delivers: the codecs of both are below them.
 	"internal/protocol/convert": "internal/fault internal/broker" +
 		" internal/protocol/amqp091/wire internal/protocol/amqp10/wire",
-	"internal/listen":  leaves,
-	"internal/console": leaves,
+	// A client knows a broker by its frames alone.
+	"internal/amqpclient": "internal/protocol/amqp091/wire",
+	"internal/listen":     leaves,
+	"internal/console":    leaves,
 
 	"internal/node": "internal/...",
 	// The load client of "coffer bench" speaks the protocol's own frames.

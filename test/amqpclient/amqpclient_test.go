@@ -1,3 +1,4 @@
+// Package amqpclient_test tries the lean client against a whole Coffer.
 package amqpclient_test
 
 import (
@@ -8,9 +9,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"coffer/internal/amqpclient"
 	"coffer/internal/node"
 	"coffer/internal/protocol/amqp091/wire"
-	"coffer/test/amqpclient"
 )
 
 // serve runs a node until the end of the test.

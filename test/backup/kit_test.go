@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"coffer/internal/amqpclient"
 	"coffer/internal/protocol/amqp091/wire"
-	"coffer/test/amqpclient"
 	"coffer/test/process"
 )
 

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"coffer/internal/amqpclient"
 	"coffer/internal/node"
-	"coffer/test/amqpclient"
 	"coffer/test/process"
 )
 

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"coffer/internal/amqpclient"
 	"coffer/internal/protocol/amqp091/wire"
-	"coffer/test/amqpclient"
 )
 
 // lean is the generator that is meant not to be the limit: frames are encoded

@@ -17,8 +17,8 @@ import (
 	"fmt"
 	"sync"
 
+	"coffer/internal/amqpclient"
 	"coffer/internal/protocol/amqp091/wire"
-	"coffer/test/amqpclient"
 )
 
 // The load.

@@ -3,8 +3,8 @@ package crash
 import (
 	"math/rand/v2"
 
+	"coffer/internal/amqpclient"
 	"coffer/internal/protocol/amqp091/wire"
-	"coffer/test/amqpclient"
 )
 
 // consumer is one connection that reads a queue under load.

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"coffer/test/amqpclient"
+	"coffer/internal/amqpclient"
 	"coffer/test/process"
 )
 

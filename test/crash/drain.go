@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"sync"
 
+	"coffer/internal/amqpclient"
 	"coffer/internal/protocol/amqp091/wire"
-	"coffer/test/amqpclient"
 )
 
 // drainWindow is the prefetch of a drain.

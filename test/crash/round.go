@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"coffer/internal/amqpclient"
 	"coffer/internal/protocol/amqp091/wire"
-	"coffer/test/amqpclient"
 )
 
 // round is one load, kill and drain.

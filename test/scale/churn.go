@@ -13,8 +13,8 @@ import (
 	"strconv"
 	"strings"
 
+	"coffer/internal/amqpclient"
 	"coffer/internal/protocol/amqp091/wire"
-	"coffer/test/amqpclient"
 )
 
 // churn opens n connections, several at a time, and closes each: in order or by

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"sync"
 
-	"coffer/test/amqpclient"
+	"coffer/internal/amqpclient"
 )
 
 // workers is how many goroutines open and declare at once.

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"coffer/internal/amqpclient"
 	"coffer/internal/protocol/amqp091/wire"
-	"coffer/test/amqpclient"
 )
 
 // TestQueues declares many durable queues, restarts with them empty, and with one

@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"coffer/internal/amqpclient"
 	"coffer/internal/protocol/amqp091/wire"
-	"coffer/test/amqpclient"
 )
 
 const (

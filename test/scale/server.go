@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"coffer/test/amqpclient"
+	"coffer/internal/amqpclient"
 	"coffer/test/process"
 )
 

@@ -1,6 +1,6 @@
-// Package amqpclient is a lean AMQP 0-9-1 client over TLS for tests that need
-// to see every frame's meaning, or to load a broker without being the limit
-// themselves. It is built on the broker's own codec.
+// Package amqpclient is a lean AMQP 0-9-1 client of any broker, for what loads one
+// without being the limit itself, and for tests that need to see every frame's
+// meaning. It is built on the broker's own codec.
 //
 // It guarantees that events come in the order of the wire, and that nothing
 // is done behind the caller's back: no goroutine, no reconnecting, no
@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"coffer/internal/protocol/amqp091/wire"
 )
@@ -29,10 +30,13 @@ const (
 	writeBuffer = 64 << 10 // above it an Append flushes by itself
 )
 
+// loginTimeout bounds the time until a broker has let a client in.
+const loginTimeout = 30 * time.Second
+
 // Config says where to connect.
 type Config struct {
-	URL string // amqps://user:password@host:port/vhost
-	CA  string // file with the certificate authority's certificate
+	URL string // amqps://user:password@host:port/vhost, or amqp:// without TLS
+	CA  string // file with the certificate authority's certificate; empty: the system's
 	// ReadBuffer is the first size of the read buffer in octets; 256 KiB. Who opens
 	// thousands of connections wants less.
 	ReadBuffer int
@@ -41,6 +45,9 @@ type Config struct {
 // Conn is one connection. One goroutine may use Append, Publish, Ack, Nack and
 // Flush while another one uses Next and Buffered; Call and Open use both sides.
 type Conn struct {
+	// Server is what the broker told of itself: product, version and so on.
+	Server wire.Table
+
 	net      net.Conn
 	stop     func() bool
 	ctx      context.Context
@@ -57,33 +64,69 @@ type Conn struct {
 }
 
 // Dial connects and logs in. When ctx ends, so does all waiting on the
-// connection, with the cause of ctx.
+// connection, with the cause of ctx. No error holds the URL's password.
 func Dial(ctx context.Context, cfg Config) (*Conn, error) {
-	u, err := url.Parse(cfg.URL)
-	if err != nil || u.User == nil {
-		return nil, fmt.Errorf("amqp URL without user or malformed: %w", err)
-	}
-	pem, err := os.ReadFile(cfg.CA)
+	u, err := parseURL(cfg.URL)
 	if err != nil {
 		return nil, err
 	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem)
-	d := tls.Dialer{Config: &tls.Config{
-		RootCAs: pool, MinVersion: tls.VersionTLS13, DynamicRecordSizingDisabled: true,
-	}}
-	conn, err := d.DialContext(ctx, "tcp", u.Host)
+	conn, err := dial(ctx, u, cfg.CA)
 	if err != nil {
 		return nil, err
 	}
 	c := &Conn{net: conn, ctx: ctx, frameMax: wire.DefaultFrameMax}
 	c.in = make([]byte, cmp.Or(cfg.ReadBuffer, readBuffer))
 	c.stop = context.AfterFunc(ctx, func() { conn.Close() })
-	if err := c.login(u); err != nil {
+	err = conn.SetDeadline(time.Now().Add(loginTimeout))
+	if err == nil {
+		err = c.login(u)
+	}
+	if err == nil {
+		err = conn.SetDeadline(time.Time{})
+	}
+	if err != nil {
 		c.Close()
 		return nil, fmt.Errorf("log in to %s: %w", u.Host, err)
 	}
 	return c, nil
+}
+
+// parseURL reads a URL and completes its port. Errors of net/url would quote it.
+func parseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, errors.New("the AMQP URL is malformed")
+	}
+	port := map[string]string{"amqps": "5671", "amqp": "5672"}[u.Scheme]
+	if port == "" || u.Hostname() == "" {
+		return nil, errors.New("the AMQP URL is neither amqps://HOST nor amqp://HOST")
+	}
+	if u.User == nil {
+		return nil, errors.New("the AMQP URL names no user")
+	}
+	u.Host = net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))
+	return u, nil
+}
+
+// dial opens the socket, and TLS on it if the URL says so.
+func dial(ctx context.Context, u *url.URL, ca string) (net.Conn, error) {
+	d := net.Dialer{Timeout: loginTimeout}
+	if u.Scheme == "amqp" {
+		return d.DialContext(ctx, "tcp", u.Host)
+	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, DynamicRecordSizingDisabled: true}
+	if ca != "" {
+		pem, err := os.ReadFile(ca)
+		if err != nil {
+			return nil, err
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no certificate", ca)
+		}
+	}
+	secure := tls.Dialer{NetDialer: &d, Config: cfg}
+	return secure.DialContext(ctx, "tcp", u.Host)
 }
 
 // login does the handshake.
@@ -97,15 +140,18 @@ func (c *Conn) login(u *url.URL) error {
 	if err := c.Flush(); err != nil {
 		return err
 	}
-	if _, err := await[*wire.ConnectionStart](c, 0); err != nil {
+	start, err := await[*wire.ConnectionStart](c, 0)
+	if err != nil {
 		return err
 	}
+	c.Server = start.ServerProperties
 	yes := wire.BoolValue(true)
 	tune, err := call[*wire.ConnectionTune](c, 0, &wire.ConnectionStartOk{
 		Mechanism: "PLAIN", Locale: "en_US",
 		Response: wire.Secret("\x00" + u.User.Username() + "\x00" + password),
 		ClientProperties: wire.Table{{Name: "capabilities", Value: wire.TableValue(wire.Table{
 			{Name: "connection.blocked", Value: yes}, {Name: "consumer_cancel_notify", Value: yes},
+			{Name: "basic.nack", Value: yes}, {Name: "publisher_confirms", Value: yes},
 			{Name: "authentication_failure_close", Value: yes},
 		})}},
 	})
@@ -120,6 +166,9 @@ func (c *Conn) login(u *url.URL) error {
 	_, err = call[*wire.ConnectionOpenOk](c, 0, &wire.ConnectionOpen{VirtualHost: vhost})
 	return err
 }
+
+// FrameMax is the negotiated size of frames in octets.
+func (c *Conn) FrameMax() uint32 { return c.frameMax }
 
 // Open opens a channel.
 func (c *Conn) Open(channel uint16) error {
