@@ -126,6 +126,7 @@ func serve(c *cobra.Command, cfg *node.Config, opt *options) error {
 		return err
 	}
 	cfg.Logger, cfg.Version, cfg.Secrets = log, version(), secretReader()
+	cfg.Supervisor = telemetry.Supervisor{Socket: os.Getenv("NOTIFY_SOCKET")}
 	n, err := node.Start(c.Context(), *cfg)
 	if err != nil && errors.Is(err, context.Cause(c.Context())) {
 		log.Info("stopped before it served")

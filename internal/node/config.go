@@ -122,6 +122,8 @@ type Config struct {
 	// Names, if not nil, are those that Logger hides; they get a digest that all processes
 	// on the directory share.
 	Names *telemetry.Names
+	// Supervisor hears when the process serves, waits for shares of its root key, and stops.
+	Supervisor telemetry.Supervisor
 
 	gauge *gauge // nil = nothing is measured
 }

@@ -121,6 +121,7 @@ func (n *Node) Stop(ctx context.Context) error {
 		defer time.AfterFunc(drain/2, n.engine.StopWaiting).Stop()
 	}
 	n.unwatch()
+	n.warnUntold(n.cfg.Supervisor.Stopping())
 	var errs []error
 	for i := len(n.stops) - 1; i >= 0; i-- {
 		errs = append(errs, n.stops[i](ctx))
@@ -337,7 +338,15 @@ func (n *Node) announce(context.Context) error {
 		"amqp", net.JoinHostPort(n.cfg.Hostname, fmt.Sprint(n.fleet.door.Port())),
 		"management", net.JoinHostPort(n.cfg.Hostname, fmt.Sprint(n.fleet.management.Port())),
 		"data", n.cfg.Data)
+	n.warnUntold(n.cfg.Supervisor.Ready("serving"))
 	return nil
+}
+
+// warnUntold tells that the supervisor was not told, which then ends the process some time.
+func (n *Node) warnUntold(err error) {
+	if err != nil {
+		n.log.Warn("the supervisor was not told", "error", err)
+	}
 }
 
 // retract removes endpoints.json for good.

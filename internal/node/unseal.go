@@ -103,6 +103,7 @@ func (s *sealed) tell() (shut func(context.Context) error, err error) {
 	n.log.Warn("sealed: nothing is served until shares of the root key were given with "+
 		"`coffer unseal`", "needed", needed, "socket", filepath.Join(n.cfg.Data, fileSocket),
 		"health", l.Port())
+	n.warnUntold(n.cfg.Supervisor.Ready("sealed: waits for shares of the root key"))
 	return func(ctx context.Context) error {
 		err := closeListener(ctx, l)
 		n.doors.Wait()
