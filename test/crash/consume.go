@@ -5,6 +5,7 @@ import (
 
 	"coffer/internal/amqpclient"
 	"coffer/internal/protocol/amqp091/wire"
+	"coffer/test/ledger"
 )
 
 // consumer is one connection that reads a queue under load.
@@ -13,19 +14,19 @@ type consumer struct {
 	plan   consumerPlan
 	conn   *amqpclient.Conn
 	rng    *rand.Rand
-	reader Reader
+	reader ledger.Reader
 	me     uint32 // as a publisher to the barrier
 	count  int
 
-	held    []delivery // not settled, in the order of tags
-	sure    []ID       // acked, not yet sure
-	asked   []ID       // of those, before the queue.declare under way
-	waiting bool       // for the answer of it or the confirm after it
+	held    []delivery  // not settled, in the order of tags
+	sure    []ledger.ID // acked, not yet sure
+	asked   []ledger.ID // of those, before the queue.declare under way
+	waiting bool        // for the answer of it or the confirm after it
 }
 
 type delivery struct {
 	tag uint64
-	id  ID
+	id  ledger.ID
 }
 
 // consume runs a consumer until its connection ends, which is the error.
@@ -42,7 +43,7 @@ func (r *round) consume(p consumerPlan) error {
 // run reads until the connection ends or it is time to leave.
 func (c *consumer) run() (err error) {
 	p := &c.plan
-	c.reader = Reader{Queue: p.queue, Auto: p.prefetch == 0}
+	c.reader = ledger.Reader{Queue: p.queue, Auto: p.prefetch == 0}
 	c.me = c.round.ledger.Publisher()
 	if c.conn, err = c.round.dial(); err != nil {
 		return err
@@ -92,7 +93,7 @@ func (c *consumer) handle(e amqpclient.Event) error {
 	case *wire.QueueDeclareOk:
 		to := []string{c.round.prefix + barrier}
 		id := c.round.ledger.Sending(c.me, true, to)
-		return c.conn.Publish(channel, "", to[0], true, appendBody(nil, id, nil))
+		return c.conn.Publish(channel, "", to[0], true, ledger.AppendBody(nil, id, nil))
 	case *wire.BasicAck:
 		c.round.told(c.me, m)
 		for _, id := range c.asked {
@@ -109,7 +110,7 @@ func (c *consumer) handle(e amqpclient.Event) error {
 }
 
 func (c *consumer) deliver(m *wire.BasicDeliver, body []byte) error {
-	id, err := parseBody(body)
+	id, err := ledger.ParseBody(body)
 	if err != nil {
 		c.round.ledger.Find("%s: %v", c.plan.queue, err)
 		return err

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	mrand "math/rand/v2"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"coffer/internal/amqpclient"
+	"coffer/test/apiclient"
 	"coffer/test/process"
 )
 
@@ -170,32 +170,32 @@ func TestKillWithoutKey(t *testing.T) {
 	rng := mrand.New(mrand.NewPCG(seed(t), 1))
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	client, err := newAPI(s.env())
+	client, err := apiclient.New(s.env())
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := s.newSealed(ctx, client)
 	r := newRound(ctx, rng, "k.", s.noise)
 	r.plan.again = 0
-	at, err := client.await(ctx, b.id, "RUNNING")
+	at, err := client.Await(ctx, b.id, "RUNNING")
 	s.must(r, "create", err)
 	r.target.Store(b.config(s, at))
 	s.must(r, "load", r.load(s.proc.Kill, func() error {
 		r.locked.Store(true)
 		a := r.expect(func(r *round) bool { return r.refusals.Load() > 100 })
-		err := client.kms(ctx, "DisableKey", map[string]any{"KeyId": b.key}, nil)
+		err := client.KMS(ctx, "DisableKey", map[string]any{"KeyId": b.key}, nil)
 		if err != nil {
 			return err
 		}
 		return r.await(a, nil)
 	}))
-	client, err = newAPI(s.start())
+	client, err = apiclient.New(s.start())
 	s.must(r, "restart", err)
-	at, err = client.await(ctx, b.id, "CRITICAL_ACTION_REQUIRED")
+	at, err = client.Await(ctx, b.id, "CRITICAL_ACTION_REQUIRED")
 	s.must(r, "restart without key", err)
 	r.target.Store(b.config(s, at))
 	s.must(r, "publish without key", r.refused())
-	s.must(r, "enable", client.kms(ctx, "EnableKey", map[string]any{"KeyId": b.key}, nil))
+	s.must(r, "enable", client.KMS(ctx, "EnableKey", map[string]any{"KeyId": b.key}, nil))
 	s.must(r, "drain", r.drain(true))
 	s.report(r)
 }
@@ -203,33 +203,21 @@ func TestKillWithoutKey(t *testing.T) {
 // sealed is a broker on a key of its own.
 type sealed struct{ id, key, password string }
 
-func (s *series) newSealed(ctx context.Context, client *api) *sealed {
+func (s *series) newSealed(ctx context.Context, client *apiclient.Client) *sealed {
 	s.t.Helper()
 	b := &sealed{password: "pw-" + rand.Text()}
-	var key struct{ KeyMetadata struct{ Arn string } }
-	if err := client.kms(ctx, "CreateKey", map[string]any{}, &key); err != nil {
+	var err error
+	if b.key, err = client.CreateKey(ctx); err != nil {
 		s.t.Fatal(err)
 	}
-	b.key = key.KeyMetadata.Arn
-	var out struct {
-		ID string `json:"brokerId"`
-	}
-	err := client.mq(ctx, http.MethodPost, "/v1/brokers", map[string]any{
-		"brokerName": "crash", "engineType": "RABBITMQ", "deploymentMode": "SINGLE_INSTANCE",
-		"hostInstanceType": "mq.m5.large", "publiclyAccessible": false,
-		"autoMinorVersionUpgrade": true,
-		"users":                   []map[string]any{{"username": "crash", "password": b.password}},
-		"encryptionOptions":       map[string]any{"useAwsOwnedKey": false, "kmsKeyId": b.key},
-	}, &out)
-	if err != nil {
+	if b.id, err = client.CreateBroker(ctx, "crash", b.key, "crash", b.password); err != nil {
 		s.t.Fatal(err)
 	}
-	b.id = out.ID
 	return b
 }
 
 // config gives where its clients connect now.
-func (b *sealed) config(s *series, at broker) *amqpclient.Config {
+func (b *sealed) config(s *series, at apiclient.Broker) *amqpclient.Config {
 	s.t.Helper()
 	u, err := url.Parse(at.Instances[0].Endpoints[0])
 	if err != nil {

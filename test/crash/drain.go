@@ -6,6 +6,7 @@ import (
 
 	"coffer/internal/amqpclient"
 	"coffer/internal/protocol/amqp091/wire"
+	"coffer/test/ledger"
 )
 
 // drainWindow is the prefetch of a drain.
@@ -62,7 +63,7 @@ func (r *round) count(c *amqpclient.Conn, name string) (uint32, error) {
 
 // take reads and acks as many messages as the broker counted.
 func (r *round) take(c *amqpclient.Conn, name string, count uint32) error {
-	reader := Reader{Queue: name, Drains: true}
+	reader := ledger.Reader{Queue: name, Drains: true}
 	r.ledger.Consuming(name, drainWindow)
 	_, err := c.Call(channel, &wire.BasicQos{PrefetchCount: drainWindow})
 	if err == nil {
@@ -85,7 +86,7 @@ func (r *round) take(c *amqpclient.Conn, name string, count uint32) error {
 		if !ok {
 			continue // consume-ok
 		}
-		id, err := parseBody(e.Body)
+		id, err := ledger.ParseBody(e.Body)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+
+	"coffer/test/ledger"
 )
 
 // plan is one round: what is declared, who publishes and reads, and when the
@@ -22,7 +24,7 @@ type exchange struct{ name, kind string }
 
 type queuePlan struct {
 	name     string
-	use      Use
+	use      ledger.Use
 	durable  bool
 	exchange string // "" for the default one
 	keys     []string
@@ -54,7 +56,7 @@ type consumerPlan struct {
 // limit is how many deliveries may be on their way.
 func (p *consumerPlan) limit() int {
 	if p.prefetch == 0 {
-		return anyNumber
+		return ledger.AnyNumber
 	}
 	return p.prefetch
 }
@@ -65,22 +67,23 @@ const barrier = "barrier"
 // newPlan makes a round up. The prefix keeps the names of rounds apart.
 func newPlan(rng *rand.Rand, prefix string) *plan {
 	direct, fanout, topic := prefix+"direct", prefix+"fanout", prefix+"topic"
-	q := func(name string, use Use, x string, keys ...string) queuePlan {
+	q := func(name string, use ledger.Use, x string, keys ...string) queuePlan {
 		return queuePlan{prefix + name, use, true, x, keys}
 	}
 	p := &plan{
 		exchanges: []exchange{{direct, "direct"}, {fanout, "fanout"}, {topic, "topic"}},
 		queues: []queuePlan{
-			q(barrier, Cold, ""),
-			q("cold-direct", Cold, direct, "a", "b"),
-			q("cold-fanout-1", Cold, fanout, ""), q("cold-fanout-2", Cold, fanout, ""),
-			q("cold-topic", Cold, topic, "#.error"),
-			q("shared-direct", Shared, direct, "b", "c"),
-			q("shared-topic", Shared, topic, "app.*.*"),
-			q("shared-fanout", Shared, fanout, ""),
-			q("shared-default", Shared, ""),
-			q("auto-topic", Auto, topic, "*.eu.#"),
-			{prefix + "memory", Shared, false, direct, []string{"c"}},
+			q(barrier, ledger.Cold, ""),
+			q("cold-direct", ledger.Cold, direct, "a", "b"),
+			q("cold-fanout-1", ledger.Cold, fanout, ""),
+			q("cold-fanout-2", ledger.Cold, fanout, ""),
+			q("cold-topic", ledger.Cold, topic, "#.error"),
+			q("shared-direct", ledger.Shared, direct, "b", "c"),
+			q("shared-topic", ledger.Shared, topic, "app.*.*"),
+			q("shared-fanout", ledger.Shared, fanout, ""),
+			q("shared-default", ledger.Shared, ""),
+			q("auto-topic", ledger.Auto, topic, "*.eu.#"),
+			{prefix + "memory", ledger.Shared, false, direct, []string{"c"}},
 		},
 		quota: rng.IntN(6000), delayMicro: rng.Int64N(4000),
 	}
@@ -126,16 +129,16 @@ func (p *plan) newPublisher(rng *rand.Rand, prefix string) publisherPlan {
 }
 
 func (p *plan) newConsumers(rng *rand.Rand, q *queuePlan) {
-	if q.use == Cold {
+	if q.use == ledger.Cold {
 		return
 	}
 	count := 1
-	if q.use == Shared {
+	if q.use == ledger.Shared {
 		count += rng.IntN(2)
 	}
 	for range count {
 		c := consumerPlan{seed: rng.Uint64(), queue: q.name}
-		if q.use == Shared {
+		if q.use == ledger.Shared {
 			c.prefetch = []int{1, 10, 300}[rng.IntN(3)]
 			c.every = 1 + rng.IntN(min(c.prefetch, 50))
 			c.requeue = []int{0, 0, 5, 30}[rng.IntN(4)]
@@ -146,11 +149,11 @@ func (p *plan) newConsumers(rng *rand.Rand, q *queuePlan) {
 }
 
 // register tells the ledger of the queues.
-func (p *plan) register(l *Ledger) {
+func (p *plan) register(l *ledger.Ledger) {
 	for _, q := range p.queues {
 		fanout := ""
 		i := p.exchangeOf(q.exchange)
-		if i >= 0 && q.use == Cold && p.exchanges[i].kind == "fanout" {
+		if i >= 0 && q.use == ledger.Cold && p.exchanges[i].kind == "fanout" {
 			fanout = q.exchange
 		}
 		l.Queue(q.name, q.use, q.durable, fanout)

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"coffer/internal/protocol/amqp091/wire"
+	"coffer/test/ledger"
 )
 
 // channel is the one that every client uses.
@@ -32,7 +33,7 @@ func (r *round) publish(p publisherPlan) error {
 				size = rng.IntN(largeBody)
 			}
 			id := r.ledger.Sending(me, persistent, to.queues)
-			body = appendBody(body[:0], id, r.noise[:size])
+			body = ledger.AppendBody(body[:0], id, r.noise[:size])
 			if err := c.Publish(channel, to.exchange, to.key, persistent, body); err != nil {
 				return err
 			}
@@ -83,7 +84,7 @@ func (r *round) refused() error {
 	me := r.ledger.Publisher()
 	to := []string{r.prefix + barrier}
 	id := r.ledger.Sending(me, true, to)
-	if err := c.Publish(channel, "", to[0], true, appendBody(nil, id, nil)); err != nil {
+	if err := c.Publish(channel, "", to[0], true, ledger.AppendBody(nil, id, nil)); err != nil {
 		return err
 	}
 	m, err := c.Call(channel, &wire.QueueDeclare{Queue: to[0], Passive: true})

@@ -1,3 +1,9 @@
+// Package crash loads a built Coffer, kills it at any moment, starts it again
+// on the same directory, drains it, and holds what came back against what
+// clients had been told, by the rules of package ledger.
+//
+// A kill keeps what the kernel has. Power cuts and torn writes are for the tests
+// of the store.
 package crash
 
 import (
@@ -11,6 +17,7 @@ import (
 
 	"coffer/internal/amqpclient"
 	"coffer/internal/protocol/amqp091/wire"
+	"coffer/test/ledger"
 )
 
 // round is one load, kill and drain.
@@ -18,7 +25,7 @@ type round struct {
 	ctx    context.Context
 	prefix string // of all names
 	plan   *plan
-	ledger *Ledger
+	ledger *ledger.Ledger
 	noise  []byte
 	target atomic.Pointer[amqpclient.Config]
 
@@ -37,7 +44,7 @@ type alarm struct {
 }
 
 func newRound(ctx context.Context, rng *rand.Rand, prefix string, filler []byte) *round {
-	r := &round{ctx: ctx, prefix: prefix, ledger: NewLedger(), noise: filler}
+	r := &round{ctx: ctx, prefix: prefix, ledger: ledger.New(), noise: filler}
 	r.plan = newPlan(rng, prefix)
 	r.plan.register(r.ledger)
 	return r

@@ -1,4 +1,4 @@
-package crash
+package ledger
 
 // Reader is one consumer of a queue, for the rules of order.
 type Reader struct {
@@ -6,7 +6,10 @@ type Reader struct {
 	// Drains says that the reader is the only one and settles all it gets, after
 	// a restart: then what was delivered before keeps its place, too.
 	Drains bool
-	Auto   bool // deliveries count as settled when they are sent
+	// Alone says that the reader is the only one of its queue while it reads, and puts
+	// nothing back: all that it gets is in order, with and without the mark.
+	Alone bool
+	Auto  bool // deliveries count as settled when they are sent
 
 	last map[uint32]uint64
 }
@@ -16,8 +19,12 @@ func (l *Ledger) Received(r *Reader, id ID, redelivered bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	q := l.queues[r.Queue]
-	m := l.message(id)
-	if m == nil {
+	m, gone := l.message(id)
+	switch {
+	case gone:
+		l.find("%s: %v came back after all was over", q.name, id)
+		return
+	case m == nil:
 		l.find("%s: delivery of %v, which nobody sent", q.name, id)
 		return
 	}
@@ -29,7 +36,7 @@ func (l *Ledger) Received(r *Reader, id ID, redelivered bool) {
 	l.admissible(q, m, t, id)
 	l.marked(q, t, id, redelivered)
 	// What a reader that left was not sent yet may go to another without the mark.
-	if r.Drains || !redelivered && !q.left {
+	if r.Drains || r.Alone || !redelivered && !q.left {
 		if r.last == nil {
 			r.last = map[uint32]uint64{}
 		}
@@ -45,15 +52,20 @@ func (l *Ledger) Received(r *Reader, id ID, redelivered bool) {
 	}
 }
 
-func (l *Ledger) message(id ID) *message {
+// message finds a message, unless nobody sent it or nothing can happen to it any more.
+func (l *Ledger) message(id ID) (m *message, gone bool) {
 	if int(id.Publisher) >= len(l.publishers) {
-		return nil
+		return nil, false
 	}
 	p := l.publishers[id.Publisher]
-	if id.Seq == 0 || id.Seq > uint64(len(p.sent)) {
-		return nil
+	if id.Seq == 0 || id.Seq > uint64(p.count()) {
+		return nil, false
 	}
-	return &p.sent[id.Seq-1]
+	if id.Seq <= uint64(p.base) {
+		return nil, true
+	}
+	m = p.at(id.Seq)
+	return m, m.done
 }
 
 // admissible checks that a message may be delivered at all.

@@ -1,4 +1,4 @@
-package crash
+package ledger
 
 import "slices"
 
@@ -48,8 +48,8 @@ func (l *Ledger) complete(q *queue, p uint32) {
 	back := false // something before this one came back
 	for i := range l.publishers[p].sent {
 		m := &l.publishers[p].sent[i]
-		id := ID{p, uint64(i + 1)}
-		if !m.persistent || !slices.Contains(m.queues, q.name) {
+		id := ID{p, uint64(l.publishers[p].base + i + 1)}
+		if m.done || !m.persistent || !slices.Contains(m.queues, q.name) {
 			continue
 		}
 		t := q.trails[id]
@@ -71,8 +71,8 @@ func (l *Ledger) prefix(q *queue, p uint32) {
 	var missing uint64
 	for i := range l.publishers[p].sent {
 		m := &l.publishers[p].sent[i]
-		id := ID{p, uint64(i + 1)}
-		if !m.persistent || m.verdict == refused || !slices.Contains(m.queues, q.name) {
+		id := ID{p, uint64(l.publishers[p].base + i + 1)}
+		if m.done || !m.persistent || m.verdict == refused || !slices.Contains(m.queues, q.name) {
 			continue
 		}
 		switch there := q.trails[id] != nil; {

@@ -1,4 +1,4 @@
-package crash
+package ledger
 
 import (
 	"slices"
@@ -18,7 +18,7 @@ type story struct {
 }
 
 func newStory() *story {
-	s := &story{Ledger: NewLedger()}
+	s := &story{Ledger: New()}
 	s.Queue(cold, Cold, true, "x")
 	s.Queue(twin, Cold, true, "x")
 	s.Queue(shared, Shared, true, "")
@@ -147,6 +147,78 @@ var stories = map[string]struct {
 		s.Killed()
 		s.drain(shared, false, id)
 	}},
+	"swept comes back": {"after all was over", func(s *story) {
+		s.through(shared)
+		s.Sweep()
+		s.Received(&Reader{Queue: shared}, ID{s.me, 1}, true)
+	}},
+	"swept in the middle comes back": {"after all was over", func(s *story) {
+		s.send(true, true, shared)
+		id := s.through(shared)
+		s.Sweep()
+		s.Received(&Reader{Queue: shared}, id, true)
+	}},
+	"refused and swept": {"after all was over", func(s *story) {
+		id := s.send(true, false, shared)
+		s.Told(s.me, id.Seq, false, false)
+		s.Sweep()
+		s.Received(&Reader{Queue: shared}, id, false)
+	}},
+	"lost before a sweep": {"confirmed {0 2} is lost", func(s *story) {
+		s.through(shared)
+		s.send(true, true, shared)
+		s.through(shared)
+		s.Sweep()
+	}},
+	"order of what comes again": {"came after", func(s *story) {
+		a, b := s.send(true, true, shared), s.send(true, true, shared)
+		s.Consuming(shared, 2)
+		s.Killed()
+		r := &Reader{Queue: shared, Alone: true}
+		s.Received(r, b, true)
+		s.Received(r, a, true)
+	}},
+}
+
+// through sends a message that is delivered, and settled for certain.
+func (s *story) through(queue string) ID {
+	id := s.send(true, true, queue)
+	s.Received(&Reader{Queue: queue}, id, false)
+	s.Acked(queue, id)
+	s.Settled(queue, id)
+	return id
+}
+
+// TestSweep keeps what is under way and nothing else, also of a publisher that ended
+// before it was told.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	s := newStory()
+	for range 100 {
+		s.through(shared)
+	}
+	unsure := s.send(true, false, shared)
+	s.Received(&Reader{Queue: shared}, unsure, false)
+	s.Acked(shared, unsure)
+	s.Settled(shared, unsure)
+	s.Sweep()
+	p := s.publishers[s.me]
+	if len(p.sent) != 1 || len(s.queues[shared].trails) != 1 {
+		t.Errorf("%d messages and %d trails are kept, want 1", len(p.sent),
+			len(s.queues[shared].trails))
+	}
+	s.Killed()
+	s.Sweep()
+	if len(p.sent) != 0 || len(s.queues[shared].trails) != 0 {
+		t.Errorf("%d messages and %d trails are kept, want none", len(p.sent),
+			len(s.queues[shared].trails))
+	}
+	if next := s.send(true, true, shared); next.Seq != 102 {
+		t.Errorf("the next message is %d, want 102", next.Seq)
+	}
+	if found := s.Findings(); len(found) != 0 {
+		t.Error(found)
+	}
 }
 
 // TestLedger tells every story.
@@ -176,7 +248,7 @@ func tellClean(s *story) {
 	settledOne := s.send(true, true, shared)
 	ackedOne := s.send(true, true, shared) // takes effect
 	heldOne := s.send(true, true, shared)  // comes back with the mark
-	s.Consuming(auto, anyNumber)
+	s.Consuming(auto, AnyNumber)
 	s.Consuming(shared, 3)
 	r := &Reader{Queue: shared}
 	for _, id := range []ID{settledOne, ackedOne, heldOne} {

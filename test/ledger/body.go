@@ -1,31 +1,15 @@
-package crash
+package ledger
 
 import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"math/rand/v2"
 )
 
-// Sizes of bodies in octets. The largest ones need several frames, and the
-// broker more than one piece.
-const (
-	bodyHead  = 4 + 8 + 4
-	largeBody = 300 << 10
-)
+const bodyHead = 4 + 8 + 4 // octets
 
-// noise gives what bodies are filled with.
-func noise() []byte {
-	b := make([]byte, largeBody)
-	rng := rand.New(rand.NewPCG(1, 2))
-	for i := 0; i < len(b); i += 8 {
-		binary.BigEndian.PutUint64(b[i:], rng.Uint64())
-	}
-	return b
-}
-
-// appendBody appends publisher (4), sequence (8), checksum (4), filler.
-func appendBody(dst []byte, id ID, filler []byte) []byte {
+// AppendBody appends publisher (4), sequence (8), checksum (4), filler.
+func AppendBody(dst []byte, id ID, filler []byte) []byte {
 	at := len(dst)
 	dst = binary.BigEndian.AppendUint32(dst, id.Publisher)
 	dst = binary.BigEndian.AppendUint64(dst, id.Seq)
@@ -40,7 +24,8 @@ func checksum(b []byte) uint32 {
 	return crc32.Update(sum, crc32.IEEETable, b[bodyHead:])
 }
 
-func parseBody(b []byte) (ID, error) {
+// ParseBody gives the message that a body is of, if nothing of it was changed.
+func ParseBody(b []byte) (ID, error) {
 	if len(b) < bodyHead || binary.BigEndian.Uint32(b[bodyHead-4:]) != checksum(b) {
 		return ID{}, fmt.Errorf("body of %d octets is damaged", len(b))
 	}

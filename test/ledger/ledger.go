@@ -1,8 +1,8 @@
-// Package crash loads a built Coffer, kills it at any moment, starts it again
-// on the same directory, drains it, and holds what came back against what
-// clients had been told.
+// Package ledger holds what clients of a broker did and were told, and the rules
+// that this must obey, over any number of kills. It is the loss checker of the
+// tests that load a whole process.
 //
-// The ledger and its rules are the loss checker. It guarantees to report:
+// It guarantees to report:
 // a confirmed persistent message that is gone; one that comes back after its
 // settlement was certain, twice in one life, after it was refused, or damaged;
 // a transient message that outlives a kill; a redelivered mark that is missing
@@ -12,9 +12,8 @@
 //
 // It sees only what clients see. A basic.ack has no answer, so a settlement
 // counts as certain when on the same channel a queue.declare was answered
-// after it and a persistent publish confirmed after that. A kill keeps what
-// the kernel has: power cuts and torn writes are for the tests of the store.
-package crash
+// after it and a persistent publish confirmed after that.
+package ledger
 
 import (
 	"fmt"
@@ -65,9 +64,16 @@ type ID struct {
 }
 
 type publisher struct {
-	sent []message // by Seq-1
+	base int       // messages that a sweep forgot: the first ones
+	sent []message // those after, by Seq-1-base
 	told int       // the first so many are confirmed or refused
 }
+
+// at gives a message that was sent and is not forgotten.
+func (p *publisher) at(seq uint64) *message { return &p.sent[int(seq)-1-p.base] }
+
+// count is how many were sent.
+func (p *publisher) count() int { return p.base + len(p.sent) }
 
 type verdict uint8
 
@@ -80,6 +86,7 @@ const (
 // message is one publish.
 type message struct {
 	persistent bool
+	done       bool // a sweep found that nothing can happen to it any more
 	verdict    verdict
 	life       int
 	queues     []string
@@ -104,7 +111,7 @@ type trail struct {
 }
 
 // NewLedger begins a round.
-func NewLedger() *Ledger { return &Ledger{queues: map[string]*queue{}} }
+func New() *Ledger { return &Ledger{queues: map[string]*queue{}} }
 
 // Queue adds a queue. fanout names the exchange whose whole traffic a cold
 // queue gets, or is empty.
@@ -130,7 +137,7 @@ func (l *Ledger) Sending(p uint32, persistent bool, queues []string) ID {
 	defer l.mu.Unlock()
 	pub := l.publishers[p]
 	pub.sent = append(pub.sent, message{persistent: persistent, life: l.life, queues: queues})
-	return ID{p, uint64(len(pub.sent))}
+	return ID{p, uint64(pub.count())}
 }
 
 // Told notes that the broker confirmed or refused all publishes up to seq that
@@ -144,12 +151,12 @@ func (l *Ledger) Told(p uint32, seq uint64, multiple, ok bool) int {
 	if multiple {
 		from = pub.told
 	}
-	if seq == 0 || seq > uint64(len(pub.sent)) {
+	if seq == 0 || seq > uint64(pub.count()) {
 		l.find("publisher %d: confirm of %d, which was not sent", p, seq)
 		return pub.told
 	}
-	for i := from; i < int(seq); i++ {
-		m := &pub.sent[i]
+	for i := max(from, pub.base); i < int(seq); i++ {
+		m := pub.at(uint64(i + 1))
 		if m.verdict != unknown {
 			if !multiple {
 				l.find("publisher %d: message %d was told of twice", p, i+1)
@@ -161,7 +168,7 @@ func (l *Ledger) Told(p uint32, seq uint64, multiple, ok bool) int {
 			l.confirmed++
 		}
 	}
-	for pub.told < len(pub.sent) && pub.sent[pub.told].verdict != unknown {
+	for pub.told < pub.count() && pub.at(uint64(pub.told+1)).verdict != unknown {
 		pub.told++
 	}
 	return pub.told
@@ -174,8 +181,8 @@ func (l *Ledger) Confirmed() int {
 	return l.confirmed
 }
 
-// anyNumber of deliveries may be on their way to a consumer without a limit.
-const anyNumber = 1 << 40
+// AnyNumber of deliveries may be on their way to a consumer without a limit.
+const AnyNumber = 1 << 40
 
 // Consuming notes that a client begins to read a queue, with at most prefetch
 // deliveries on their way to it.
