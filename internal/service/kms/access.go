@@ -187,6 +187,9 @@ func (r *request) useOf(k *key, op, name, algorithm string, pairs map[string]str
 	if algorithm == "" {
 		algorithm = symmetric
 	}
+	if err := checkContext(pairs); err != nil {
+		return gateway.Check{}, err
+	}
 	c, err := r.check(k, op, name, conditions{"kms:EncryptionAlgorithm": {algorithm}})
 	c.EncryptionContext = pairs
 	return c, err

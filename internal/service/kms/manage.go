@@ -71,7 +71,11 @@ func (r *request) createGrant(in *kms.CreateGrantInput) ([]gateway.Check, error)
 	if err != nil {
 		return nil, err
 	}
-	return r.makesGrant(k, grantOf(in, r.call, k), in.KeyId)
+	g := grantOf(in, r.call, k)
+	if err := g.checkConstraints(k); err != nil { // the decision may compare every pair
+		return nil, err
+	}
+	return r.makesGrant(k, g, in.KeyId)
 }
 
 // makesGrant is the decision about a grant that will allow: a new one, or one

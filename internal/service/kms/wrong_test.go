@@ -72,6 +72,35 @@ func TestWrongNames(t *testing.T) {
 	}
 }
 
+// TestBoundsBeforeDecision: what a decision would compare is bounded before it is made,
+// for whoever asks. A key's policy may hold thousands of patterns.
+func TestBoundsBeforeDecision(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	key := w.key("root", object{})
+	pairs := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `,"pair%05d":""`, i)
+		}
+		return "{" + b.String()[1:] + "}"
+	}
+	for op, c := range map[string]struct{ in, want string }{
+		"Encrypt": {`"Plaintext":"YQ==","EncryptionContext":` + pairs(911),
+			"The encryption context has 8199 bytes"},
+		"GenerateDataKey": {`"KeySpec":"AES_256","EncryptionContext":` + pairs(911),
+			"The encryption context has 8199 bytes"},
+		"CreateGrant": {`"GranteePrincipal":"arn:aws:iam::` + home + `:root",` +
+			`"Operations":["Decrypt"],"Constraints":{"EncryptionContextSubset":` + pairs(9) + `}`,
+			"A grant constraint can have 8 pairs at most."},
+	} {
+		got := w.do("dave", op, `{"KeyId":"`+key+`",`+c.in+`}`)
+		if !strings.HasPrefix(got, "400 ValidationException: "+c.want) {
+			t.Errorf("%s: %s", op, got)
+		}
+	}
+}
+
 // TestWrongMembers sends each operation each of its members as another JSON type.
 func TestWrongMembers(t *testing.T) {
 	t.Parallel()
