@@ -15,6 +15,7 @@ type Document struct {
 	use        Use
 	version    string
 	id         string
+	size       int
 	statements []statement
 }
 
@@ -24,6 +25,9 @@ func (d *Document) Version() string { return d.version }
 
 // ID gives the Id element or "".
 func (d *Document) ID() string { return d.id }
+
+// Size gives the length of the text in bytes: a bound of what a decision compares.
+func (d *Document) Size() int { return d.size }
 
 // Use gives what the document was parsed as.
 func (d *Document) Use() Use { return d.use }

@@ -25,7 +25,7 @@ func Parse(doc []byte, use Use) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := parser{reader: r, doc: &Document{use: use}}
+	p := parser{reader: r, doc: &Document{use: use, size: len(doc)}}
 	if err := p.object("policy", p.member); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	api "coffer/internal/aws/api/iam"
+	"coffer/internal/aws/wire"
 	"coffer/internal/policy"
 )
 
@@ -18,6 +19,7 @@ const maxSimulated = 100_000
 type simulation struct {
 	actions, resources []string
 	byName             bool // resources were named, and not every one meant
+	values             int  // bytes that patterns are compared with, at most
 	base               policy.Request
 	levels             [][]policy.Policy // service control policies, from the root down
 	// open lets everyone in. It stands for the policy of another account's resource
@@ -97,30 +99,38 @@ func (s *Service) SimulatePrincipalPolicy(
 	return out, err
 }
 
-// maxEvaluated bounds the statements that are looked at for one page, and so what
-// one page holds. The API may answer fewer than MaxItems.
-const maxEvaluated = 100_000
+const (
+	// maxEvaluated bounds the statements that are looked at for one page, and so what
+	// one page holds. The API may answer fewer than MaxItems.
+	maxEvaluated = 100_000
+	// perStatement is how many pairs of a byte of a policy and a byte of a value take
+	// about the time of a statement, where wildcards have to try them all.
+	perStatement = 4096
+)
 
-// statements counts those that each decision looks at.
-func (sim *simulation) statements() (n int) {
+// weight is what each decision looks at, in statements.
+func (sim *simulation) weight() int {
+	statements, size := 1, 0
 	list := append(slices.Concat(sim.levels...), sim.base.Identity...)
 	for _, p := range append(list, sim.base.Boundary, sim.base.ResourcePolicy) {
 		if p.Document != nil {
-			n += p.Document.Statements()
+			statements += p.Document.Statements()
+			size += p.Document.Size()
 		}
 	}
-	return n
+	return statements + size*sim.values/perStatement
 }
 
 // run decides the pairs of one page, each action with every resource.
 func (sim *simulation) run(r *request, p paging) (
 	results []api.EvaluationResult, truncated *bool, next string, err error,
 ) {
-	limit := int32(defaultItems)
-	if p.max != nil {
-		limit = *p.max
+	weight := sim.weight()
+	if weight > maxEvaluated {
+		return nil, nil, "", badInput("The policies and the values of context keys are too " +
+			"large to be simulated together.")
 	}
-	p.max = new(min(limit, int32(max(1, maxEvaluated/(1+sim.statements())))))
+	p.max = new(min(wire.Or(p.max, defaultItems), int32(maxEvaluated/weight)))
 	pairs := make([]int, len(sim.actions)*len(sim.resources))
 	for i := range pairs {
 		pairs[i] = i

@@ -67,7 +67,27 @@ func (in *simulationInput) read(r *request, sim *simulation) error {
 	if err := in.documents(r, sim); err != nil {
 		return err
 	}
+	sim.values = in.longest()
 	return contextEntries(in.entries, &sim.base.Context)
+}
+
+// longest bounds the bytes of a request that patterns are compared with: those of an
+// action and a resource, and of all values.
+func (in *simulationInput) longest() (n int) {
+	for _, name := range in.actions {
+		n = max(n, len(name))
+	}
+	resource := 1
+	for _, name := range in.resources {
+		resource = max(resource, len(name))
+	}
+	n += resource
+	for _, e := range in.entries {
+		for _, v := range e.ContextKeyValues {
+			n += 1 + len(v)
+		}
+	}
+	return n
 }
 
 func (in *simulationInput) targets(sim *simulation) error {
