@@ -37,7 +37,7 @@ func (e *Epochs) OpenBox(dst, aad, box []byte) ([]byte, error) {
 	if len(box) < BoxOverhead || box[0] != boxVersion {
 		return dst, fmt.Errorf("box: %w", ErrFormat)
 	}
-	a, err := e.find(binary.BigEndian.Uint64(box[1:boxHeader]))
+	a, err := e.find(BoxEpoch(box))
 	if err != nil {
 		return dst, err
 	}
@@ -48,4 +48,22 @@ func (e *Epochs) OpenBox(dst, aad, box []byte) ([]byte, error) {
 		return dst, ErrOpen
 	}
 	return out, nil
+}
+
+// Stale reports whether box is under a secret that was replaced.
+func (e *Epochs) Stale(box []byte) bool {
+	return len(box) >= BoxOverhead && box[0] == boxVersion && BoxEpoch(box) < e.Newest()
+}
+
+// BoxEpoch is the epoch of a box of BoxOverhead bytes or more.
+func BoxEpoch(box []byte) uint64 { return binary.BigEndian.Uint64(box[1:boxHeader]) }
+
+// Renew gives a stale box anew, in memory of its own. The errors are those of OpenBox.
+func (e *Epochs) Renew(aad, box []byte) ([]byte, error) {
+	plain, err := e.OpenBox(nil, aad, box)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(plain)
+	return e.SealBox(make([]byte, 0, len(box)), aad, plain)
 }

@@ -45,10 +45,11 @@ type Epochs struct {
 	maxSeals, maxBytes int64                 // per epoch
 	current            atomic.Pointer[epoch] // nil after Wipe
 	recent             atomic.Pointer[epoch] // the older one that was opened last
+	newest             atomic.Uint64         // the first epoch of the key that seals
 	scratch            sync.Pool             // *[]byte, for associated data
 
-	numbers *Numbers
 	mu      sync.Mutex
+	numbers *Numbers
 	keys    []Key                    // nil after Wipe
 	opened  map[uint64]*list.Element // of *epoch, newest use in front
 	order   *list.List
@@ -95,6 +96,7 @@ func newEpochs(keys []Key, label string, n *Numbers) (*Epochs, error) {
 	}
 	for _, k := range keys {
 		e.keys = append(e.keys, Key{k.From, append(Secret{}, k.Secret...)})
+		e.newest.Store(k.From)
 	}
 	e.scratch.New = func() any { return new(make([]byte, 0, 256)) }
 	if err := e.roll(nil); err != nil {
@@ -193,6 +195,52 @@ func (e *Epochs) find(number uint64) (cipher.AEAD, error) {
 		e.order.Remove(last)
 	}
 	return ep.aead, nil
+}
+
+// Replace seals under another secret from now on, which is copied: in the epochs of a
+// start that no Numbers had for this secret or one before it, and that is durable
+// before the call. What was sealed before, and what a call that is inside still seals,
+// opens as ever.
+func (e *Epochs) Replace(secret []byte, start uint32) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	numbers := NewNumbers(start)
+	from, err := numbers.take()
+	if err != nil {
+		return err
+	}
+	if e.keys == nil {
+		return ErrWiped
+	}
+	if at := e.current.Load(); at.number >= from {
+		return fmt.Errorf("seal: start %d is not after epoch %x", start, at.number)
+	}
+	before := e.keys
+	e.keys = append(before[:len(before):len(before)], Key{from, append(Secret{}, secret...)})
+	next, err := e.derive(from)
+	if err != nil {
+		e.keys = before
+		return err
+	}
+	e.numbers = numbers
+	e.current.Store(next)
+	e.newest.Store(from) // the last, so that who sees it seals with this secret
+	return nil
+}
+
+// Newest is the first epoch of the secret that seals.
+func (e *Epochs) Newest() uint64 { return e.newest.Load() }
+
+// Keep forgets the secrets that served only epochs before from, and wipes them.
+func (e *Epochs) Keep(from uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for len(e.keys) > 1 && e.keys[1].From <= from {
+		e.keys[0].Secret.Wipe()
+		e.keys = e.keys[1:]
+	}
+	e.recent.Store(nil)
+	e.opened, e.order = map[uint64]*list.Element{}, list.New()
 }
 
 // Wipe overwrites the secret and drops the subkeys; every later call fails with

@@ -297,3 +297,89 @@ func TestEpochsOf(t *testing.T) {
 		t.Errorf("without its key: %v", err)
 	}
 }
+
+// TestReplace: from the replacement on everything is sealed under the other secret, in
+// epochs of its own, while what came before opens, until its secret is forgotten.
+func TestReplace(t *testing.T) {
+	t.Parallel()
+	e := testEpochs(t, 1, 5)
+	e.maxSeals = 1
+	old, _ := e.SealBox(nil, nil, []byte("old"))
+	secret := append(Secret{}, testSecret(2)...)
+	if err := e.Replace(secret, 5); err == nil || e.Newest() != 0 {
+		t.Errorf("replaced in the start that sealed before: %x, %v", e.Newest(), err)
+	}
+	if err := e.Replace(secret, 6); err != nil {
+		t.Fatal(err)
+	}
+	secret.Wipe() // it was copied
+	for i := range 3 {
+		box, err := e.SealBox(nil, nil, []byte("new"))
+		if err != nil || BoxEpoch(box) != 6<<32+uint64(i) || e.Stale(box) {
+			t.Errorf("box %d of epoch %x, %v", i, BoxEpoch(box), err)
+		}
+		if got, err := testEpochs(t, 2, 9).OpenBox(nil, nil, box); string(got) != "new" {
+			t.Errorf("the other secret opens %q, %v", got, err)
+		}
+	}
+	if !e.Stale(old) || e.Stale(old[:BoxOverhead-1]) || e.Stale(append([]byte{9}, old[1:]...)) {
+		t.Error("not the box of before is stale")
+	}
+	anew, err := e.Renew(nil, old)
+	if err != nil || e.Stale(anew) || len(anew) != len(old) {
+		t.Errorf("anew: %x, %v", anew, err)
+	}
+	for _, box := range [][]byte{old, anew} {
+		if got, err := e.OpenBox(nil, nil, box); string(got) != "old" {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+	first := e.keys[0].Secret
+	e.Keep(6<<32 - 1)
+	if got, err := e.OpenBox(nil, nil, old); string(got) != "old" {
+		t.Errorf("kept: %q, %v", got, err)
+	}
+	e.Keep(6 << 32)
+	if _, err := e.OpenBox(nil, nil, old); !errors.Is(err, ErrOpen) ||
+		!bytes.Equal(first, make([]byte, KeySize)) {
+		t.Errorf("forgotten: %v", err)
+	}
+	if got, err := e.OpenBox(nil, nil, anew); string(got) != "old" {
+		t.Errorf("%q, %v", got, err)
+	}
+	e.Wipe()
+	if err := e.Replace(testSecret(3), 7); !errors.Is(err, ErrWiped) {
+		t.Errorf("after Wipe: %v", err)
+	}
+}
+
+// TestReplaceConcurrent replaces the secret while others seal and open: all they sealed
+// opens, and who begins afterwards seals under the newest.
+func TestReplaceConcurrent(t *testing.T) {
+	t.Parallel()
+	e := testEpochs(t, 1, 1)
+	e.maxSeals = 5
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 400 {
+				from := e.Newest()
+				box, err := e.SealBox(nil, nil, []byte("text"))
+				if err != nil || BoxEpoch(box) < from {
+					t.Errorf("sealed in epoch %x after %x, %v", BoxEpoch(box), from, err)
+					return
+				}
+				if got, err := e.OpenBox(nil, nil, box); string(got) != "text" {
+					t.Errorf("epoch %x: %q, %v", BoxEpoch(box), got, err)
+					return
+				}
+			}
+		})
+	}
+	for n := range byte(20) {
+		if err := e.Replace(testSecret(2+n), uint32(2+n)); err != nil {
+			t.Error(err)
+		}
+	}
+	wg.Wait()
+}
