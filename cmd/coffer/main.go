@@ -64,7 +64,7 @@ func root() *cobra.Command {
 		SilenceErrors: true,
 	}
 	c.AddCommand(serveCommand(), envCommand(), accountsCommand(), checkCommand(), explainCommand(),
-		auditCommand(), backupCommand(), keysCommand(), restoreCommand(), rootCommand(),
-		unsealCommand(), versionCommand())
+		auditCommand(), backupCommand(), keysCommand(), platformCommand(), restoreCommand(),
+		rootCommand(), unsealCommand(), versionCommand())
 	return c
 }

@@ -147,9 +147,8 @@ func rootStatusCommand() *cobra.Command {
 			if s.Needed > 0 {
 				text += fmt.Sprintf("; %d of %d shares were given", s.Given, s.Needed)
 			}
-			if s.PlatformKeys > 1 {
-				text += fmt.Sprintf("; %d platform keys: values are being sealed anew",
-					s.PlatformKeys)
+			if s.Platform != nil {
+				text += "\n" + platformText(s.Platform)
 			}
 			_, err = fmt.Fprintln(c.OutOrStdout(), text)
 			return err

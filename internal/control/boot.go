@@ -22,6 +22,8 @@ var (
 	keyStart = []byte("\x00start")
 	// The newest time of a commit in nanoseconds since 1970 (8), in a box.
 	keyTime = []byte("\x00time")
+	// The last rotation of the platform key, in a box; see platform.go.
+	keyRotated = []byte("\x00rotated")
 )
 
 // Purposes of wrapped values; see [seal.Wrap].
@@ -44,39 +46,55 @@ const (
 	spread = 1 << 24
 )
 
-// boot gives the platform keys and sets the start number. It writes nothing
-// before it knows that the root key is the right one.
-func (db *DB) boot(ctx context.Context, rootKey, header []byte) (*ring, error) {
+// boot opens or makes the platform keys and begins a start. It writes nothing before it
+// knows that the root key is the right one, and seals nothing before the start number is
+// durable.
+func (db *DB) boot(ctx context.Context, rootKey, header []byte) error {
 	root, start, err := db.bootRows()
 	if err != nil {
-		return nil, fmt.Errorf("control: read platform key: %w", err)
+		return fmt.Errorf("control: read platform key: %w", err)
 	}
-	var b store.Batch
 	var r *ring
+	var older []seal.Key // go with this start
 	if root != nil {
 		if r, err = openRing(rootKey, root); err == nil {
 			err = db.follow(r, start)
 		}
+		if err == nil {
+			older, err = db.drop(r)
+		}
 	} else {
 		r = newRing(header)
 		db.start = 1
-		if root, err = r.seal(rootKey); err == nil {
-			b.Set(keyRoot, root)
-		}
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if start, err = db.startRow(r); err != nil {
-		return nil, err
+	db.begun, db.ring, db.macs.secret = db.start, r, r.mac
+	var b store.Batch
+	if root == nil || len(older) > 0 {
+		if root, err = r.seal(rootKey); err != nil {
+			return err
+		}
+		b.Set(keyRoot, root)
+	}
+	if start, err = db.startRow(r, db.start); err != nil {
+		return err
 	}
 	b.Set(keyStart, start)
-	return r, commitNow(ctx, db.shard, &b)
+	if err := commitNow(ctx, db.shard, &b); err != nil {
+		return err
+	}
+	for _, k := range older {
+		k.Secret.Wipe()
+	}
+	db.platform, err = seal.NewEpochsOf(r.keys, platformLabel, db.start)
+	return err
 }
 
-// startRow wraps the number of this start under the newest platform key.
-func (db *DB) startRow(r *ring) ([]byte, error) {
-	n := append(binary.BigEndian.AppendUint32(nil, db.start), db.incarnation[:]...)
+// startRow wraps a start number under the newest platform key.
+func (db *DB) startRow(r *ring, number uint32) ([]byte, error) {
+	n := append(binary.BigEndian.AppendUint32(nil, number), db.incarnation[:]...)
 	return seal.Wrap(r.newest(), startPurpose, keyStart, n)
 }
 
@@ -133,6 +151,17 @@ func (db *DB) follow(r *ring, row []byte) error {
 	return nil
 }
 
+// drop takes the keys off the ring that nothing rests on, and gives them.
+func (db *DB) drop(r *ring) ([]seal.Key, error) {
+	if err := db.loadTimes(r); err != nil {
+		return nil, err
+	}
+	needed := r.needed(db.rotated, db.tick())
+	older := r.keys[:len(r.keys)-len(needed)]
+	r.keys = needed
+	return older, nil
+}
+
 // openStart gives the number of the last start and the incarnation it was of; nil
 // when it was of a program that noted none.
 func openStart(secret seal.Secret, row []byte) (uint32, []byte, error) {
@@ -163,25 +192,44 @@ func commitNow(ctx context.Context, shard store.Shard, b *store.Batch) error {
 	}
 }
 
-func (db *DB) loadTime() error {
+// loadTimes reads when something was committed last, and the platform key replaced.
+func (db *DB) loadTimes(r *ring) (err error) {
+	platform, err := r.opener()
+	if err != nil {
+		return err
+	}
+	defer platform.Wipe()
 	snap := db.shard.Snapshot()
-	box, ok, err := snap.Get(keyTime)
-	if cerr := snap.Close(); err == nil {
-		err = cerr
+	defer func() { err = errors.Join(err, snap.Close()) }()
+	open := func(key []byte, parse func(value []byte) error) error {
+		box, ok, err := snap.Get(key)
+		if err != nil {
+			return fmt.Errorf("control: read %s: %w", key[1:], err)
+		}
+		if !ok {
+			return nil // nothing was ever committed, or replaced
+		}
+		value, err := platform.OpenBox(nil, aad(key), box)
+		if err == nil {
+			err = parse(value)
+		}
+		if err != nil {
+			return fmt.Errorf("control: %w: %s of shard 0: %w", store.ErrDamaged, key[1:], err)
+		}
+		return nil
 	}
+	err = open(keyTime, func(v []byte) error {
+		if len(v) != 8 {
+			return seal.ErrFormat
+		}
+		db.last = time.Unix(0, int64(binary.BigEndian.Uint64(v))).UTC()
+		return nil
+	})
 	if err != nil {
-		return fmt.Errorf("control: read time: %w", err)
+		return err
 	}
-	if !ok {
-		return nil // nothing was ever committed
-	}
-	v, err := db.platform.OpenBox(nil, aad(keyTime), box)
-	if err == nil && len(v) != 8 {
-		err = seal.ErrFormat
-	}
-	if err != nil {
-		return fmt.Errorf("control: %w: time of shard 0: %w", store.ErrDamaged, err)
-	}
-	db.last = time.Unix(0, int64(binary.BigEndian.Uint64(v))).UTC()
-	return nil
+	return open(keyRotated, func(v []byte) (err error) {
+		db.rotated, err = parseRotated(v)
+		return err
+	})
 }

@@ -46,13 +46,17 @@ type DB struct {
 	incarnation [16]byte
 	platform    *seal.Epochs
 	macs        macs
-	ring        *ring // replaced in a turn, under mu
+
+	rotation sync.Mutex // held while a key is replaced
+	begun    uint32     // the start number of the newest platform key or start
 
 	turn chan struct{} // holds a token while a writer is between first read and Propose
 
-	mu   sync.Mutex
-	last time.Time // newest time given out
-	tail *commit   // the last one that was proposed
+	mu      sync.Mutex
+	last    time.Time // newest time given out
+	tail    *commit   // the last one that was proposed
+	ring    *ring     // replaced with rotation held, too; not changed
+	rotated rotated
 }
 
 // commit is one unit of work that wrote. Commits form a chain: hooks run in its
@@ -83,30 +87,17 @@ func Open(ctx context.Context, shard store.Shard, rootKey []byte, cfg Config) (*
 		shard: shard, now: cfg.Now, incarnation: cfg.Incarnation,
 		tail: done, turn: make(chan struct{}, 1),
 	}
-	r, err := db.boot(ctx, rootKey, cfg.RootHeader)
-	if err != nil {
-		return nil, err
-	}
-	if db.platform, err = seal.NewEpochsOf(r.keys, platformLabel, db.start); err != nil {
-		return nil, err
-	}
-	db.ring, db.macs.secret = r, r.mac
-	if err := db.loadTime(); err != nil {
+	if err := db.boot(ctx, rootKey, cfg.RootHeader); err != nil {
 		return nil, err
 	}
 	return db, nil
 }
 
 // Platform seals values that must open without any customer key. The shards of
-// the broker use it for envelopes and records of their own.
+// the broker use it for envelopes and records of their own. Its key may be replaced at any
+// time: what seals a value early and stores it late has to seal it anew if it is stale
+// then; see [DB.Reseal].
 func (db *DB) Platform() *seal.Epochs { return db.platform }
-
-// PlatformKeys tells how many platform keys stored values may be sealed under.
-func (db *DB) PlatformKeys() int {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	return len(db.ring.keys)
-}
 
 // StartNumber counts the starts of this data directory, from 1; at the first start
 // of a copy it leaps.
@@ -288,8 +279,11 @@ func (db *DB) propose(b *store.Batch) (c, prev *commit) {
 
 func (tx *Tx) batch() (*store.Batch, error) {
 	b := &store.Batch{}
-	if len(tx.overlay) == 0 {
+	if len(tx.overlay)+len(tx.wrapped) == 0 {
 		return b, nil
+	}
+	for _, w := range tx.wrapped {
+		b.Set(w.key, w.value)
 	}
 	for key, e := range tx.overlay {
 		if e.value == nil {

@@ -34,7 +34,7 @@ func Inspect(snap store.Snapshot, rootKey []byte) (*Inspection, error) {
 		return nil, err
 	}
 	i := &Inspection{snap: snap, ring: r}
-	if i.platform, err = seal.NewEpochsOf(r.keys, platformLabel, 0); err != nil {
+	if i.platform, err = r.opener(); err != nil {
 		return nil, err
 	}
 	i.macs.secret = r.mac

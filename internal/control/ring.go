@@ -1,7 +1,6 @@
 package control
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -44,6 +43,13 @@ func newRing(header []byte) *ring {
 }
 
 func (r *ring) newest() seal.Secret { return r.keys[len(r.keys)-1].Secret }
+
+// opener opens what was sealed under the ring. It is not for sealing: its start is an
+// older one.
+func (r *ring) opener() (*seal.Epochs, error) {
+	start := uint32(r.keys[len(r.keys)-1].From >> 32)
+	return seal.NewEpochsOf(r.keys, platformLabel, start)
+}
 
 func (r *ring) wipe() {
 	r.mac.Wipe()
@@ -152,31 +158,4 @@ func RootHeader(snap store.Snapshot) ([]byte, error) {
 	}
 	header, _, err := splitRing(row)
 	return header, err
-}
-
-// RotateRoot wraps the platform keys under another root key, with its header, and returns
-// when that is durable: from then on only the new one opens the store. Copies that were
-// made before still open with the one they were made under.
-func (db *DB) RotateRoot(ctx context.Context, rootKey, header []byte) error {
-	select {
-	case db.turn <- struct{}{}:
-	case <-ctx.Done():
-		return fmt.Errorf("wait for other writers: %w", context.Cause(ctx))
-	}
-	defer func() { <-db.turn }()
-	next := &ring{header: header, mac: db.ring.mac, keys: db.ring.keys}
-	row, err := next.seal(rootKey)
-	if err != nil {
-		return err
-	}
-	var b store.Batch
-	b.Set(keyRoot, row)
-	// Whoever asked may be gone: what became of it has to be known.
-	if err := commitNow(context.WithoutCancel(ctx), db.shard, &b); err != nil {
-		return err
-	}
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	db.ring = next
-	return nil
 }

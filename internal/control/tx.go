@@ -44,8 +44,12 @@ type Tx struct {
 	journal  []undo
 	after    []func()
 	failed   []func()
-	err      error // misuse; fails the unit
+	wrapped  []wrapped // rows of table 0 that are no boxes
+	err      error     // misuse; fails the unit
 }
+
+// wrapped is a row that is written as it is.
+type wrapped struct{ key, value []byte }
 
 // effect is a pending write; a nil value deletes.
 type effect struct{ value []byte }

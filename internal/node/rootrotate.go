@@ -67,7 +67,8 @@ func (n *Node) rotateRoot(ctx context.Context, in rotation) (any, error) {
 	if err := writeFile(k.file(), k.header.Encode(header), 0o600); err != nil {
 		return nil, fmt.Errorf("write %s: %w", fileCheck, err)
 	}
-	if err := n.db.RotateRoot(ctx, in.Key, header.Encode(nil)); err != nil {
+	record := n.keyEvent("RotateRootKey", map[string]any{"kind": string(header.Kind)})
+	if err := n.db.RotateRoot(ctx, in.Key, header.Encode(nil), record); err != nil {
 		return nil, fmt.Errorf("rotate root key: %w; restart to see which one counts", err)
 	}
 	k.header, n.filesKey = header, own

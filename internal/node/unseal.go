@@ -20,11 +20,9 @@ type RootStatus struct {
 	State string `json:"state"` // sealed, serving
 	Kind  string `json:"kind"`  // key, passphrase, shares
 	// Given and Needed count shares while the process is sealed.
-	Given  int `json:"given,omitempty"`
-	Needed int `json:"needed,omitempty"`
-	// PlatformKeys are the platform keys that stored values are sealed under; more than
-	// one while a replaced one is being done away with.
-	PlatformKeys int `json:"platformKeys,omitempty"`
+	Given    int             `json:"given,omitempty"`
+	Needed   int             `json:"needed,omitempty"`
+	Platform *PlatformStatus `json:"platform,omitempty"` // while it serves
 }
 
 // The states of RootStatus.
@@ -202,6 +200,7 @@ func (n *Node) openOperator(ctx context.Context) error {
 		return nil, fault.New(fault.Invalid, "the process is not sealed; nothing was changed")
 	}))
 	mux.Handle("POST /rotate", operated(n.rotateRoot))
+	mux.Handle("POST /platform", operated(n.rotatePlatform))
 	door, err := openOperatorDoor(ctx, n.cfg.Data, mux)
 	if err != nil {
 		return err
@@ -214,6 +213,6 @@ func (n *Node) openOperator(ctx context.Context) error {
 func (n *Node) rootStatus() RootStatus {
 	return RootStatus{
 		State: stateServing, Kind: string(n.keeper.header.Kind),
-		PlatformKeys: n.db.PlatformKeys(),
+		Platform: n.platformStatus(),
 	}
 }
