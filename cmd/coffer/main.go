@@ -30,6 +30,9 @@ func run() int {
 	if err == nil {
 		return 0
 	}
+	if found, ok := errors.AsType[findings](err); ok {
+		return int(found)
+	}
 	fmt.Fprintln(os.Stderr, "coffer:", explain(err))
 	return status(err)
 }
@@ -64,7 +67,7 @@ func root() *cobra.Command {
 		SilenceErrors: true,
 	}
 	c.AddCommand(serveCommand(), envCommand(), accountsCommand(), checkCommand(), explainCommand(),
-		auditCommand(), backupCommand(), keysCommand(), platformCommand(), restoreCommand(),
-		rootCommand(), unsealCommand(), versionCommand())
+		auditCommand(), backupCommand(), doctorCommand(), keysCommand(), platformCommand(),
+		restoreCommand(), rootCommand(), unsealCommand(), versionCommand())
 	return c
 }

@@ -29,16 +29,18 @@ func serveCommand() *cobra.Command {
 			"(COFFER_API_PORT for --api-port) or in a YAML file with the same names.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if opt.config == "" {
-				opt.config = os.Getenv(variable("config"))
-			}
-			if err := settle(c.Flags(), opt.config); err != nil {
+			if err := opt.settle(c, cfg); err != nil {
 				return err
 			}
 			return serve(c, cfg, opt)
 		},
 	}
-	f := c.Flags()
+	settingFlags(c.Flags(), cfg, opt)
+	return c
+}
+
+// settingFlags are the flags of serve.
+func settingFlags(f *pflag.FlagSet, cfg *node.Config, opt *options) {
 	f.StringVar(&opt.config, "config", "", "YAML file with settings")
 	f.StringVar(&cfg.Data, "data", "./coffer-data", "data directory")
 	f.StringVar(&cfg.Listen, "listen", "127.0.0.1", "address to listen on")
@@ -85,7 +87,6 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&opt.names, "log-names", "plain",
 		"names that users gave people and things, in the log: plain, or hashed")
 	f.StringVar(&opt.log.Format, "log-format", "text", "text or json")
-	return c
 }
 
 // keyFlags are about keys and their use.
@@ -99,7 +100,14 @@ func keyFlags(f *pflag.FlagSet, cfg *node.Config) {
 			"CreateGrant=50,Cryptographic=1000 (default no bounds)")
 }
 
-func serve(c *cobra.Command, cfg *node.Config, opt *options) error {
+// settle reads the settings from wherever they are, and what of them stands in options.
+func (opt *options) settle(c *cobra.Command, cfg *node.Config) error {
+	if opt.config == "" {
+		opt.config = os.Getenv(variable("config"))
+	}
+	if err := settle(c.Flags(), opt.config); err != nil {
+		return err
+	}
 	switch opt.ports {
 	case "auto":
 		cfg.AutoPorts = true
@@ -113,6 +121,10 @@ func serve(c *cobra.Command, cfg *node.Config, opt *options) error {
 	case cfg.ConsumerTimeout == 0:
 		cfg.ConsumerTimeout = -1
 	}
+	return nil
+}
+
+func serve(c *cobra.Command, cfg *node.Config, opt *options) error {
 	switch opt.names {
 	case "hashed":
 		cfg.Names = &telemetry.Names{}

@@ -218,12 +218,9 @@ func (db *DB) loadTimes(r *ring) (err error) {
 		}
 		return nil
 	}
-	err = open(keyTime, func(v []byte) error {
-		if len(v) != 8 {
-			return seal.ErrFormat
-		}
-		db.last = time.Unix(0, int64(binary.BigEndian.Uint64(v))).UTC()
-		return nil
+	err = open(keyTime, func(v []byte) (err error) {
+		db.last, err = parseTime(v)
+		return err
 	})
 	if err != nil {
 		return err
@@ -232,4 +229,11 @@ func (db *DB) loadTimes(r *ring) (err error) {
 		db.rotated, err = parseRotated(v)
 		return err
 	})
+}
+
+func parseTime(v []byte) (time.Time, error) {
+	if len(v) != 8 {
+		return time.Time{}, seal.ErrFormat
+	}
+	return time.Unix(0, int64(binary.BigEndian.Uint64(v))).UTC(), nil
 }

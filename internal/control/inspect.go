@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"coffer/internal/seal"
 	"coffer/internal/store"
@@ -47,6 +48,15 @@ func (i *Inspection) Platform() *seal.Epochs { return i.platform }
 // MAC is [DB.MAC].
 func (i *Inspection) MAC(label string, parts ...string) []byte {
 	return i.macs.key(label).Sum(parts...)
+}
+
+// Time is the newest time that was stored; zero: none was.
+func (i *Inspection) Time() (t time.Time, err error) {
+	v, ok, err := i.Get(TableMeta, keyTime[1:])
+	if ok {
+		t, err = parseTime(v)
+	}
+	return t, err
 }
 
 // Close forgets the keys.

@@ -23,8 +23,10 @@ import (
 	"time"
 )
 
+// DefaultMaxConnections is Config.MaxConnections where that is not set.
+const DefaultMaxConnections = 20_000
+
 const (
-	defaultMaxConnections   = 20_000
 	defaultHandshakeTimeout = 10 * time.Second
 
 	// A dead peer is noticed after idle + count × interval, 90 seconds.
@@ -91,7 +93,7 @@ type Listener struct {
 // called, and [Listener.Close] in any case.
 func Open(cfg Config) (*Listener, error) {
 	if cfg.MaxConnections == 0 {
-		cfg.MaxConnections = defaultMaxConnections
+		cfg.MaxConnections = DefaultMaxConnections
 	}
 	if cfg.HandshakeTimeout == 0 {
 		cfg.HandshakeTimeout = defaultHandshakeTimeout

@@ -51,6 +51,7 @@ func (n *Node) unseal(ctx context.Context, k *rootKeeper) (key seal.Secret, err 
 		return s.status(), nil
 	}))
 	mux.Handle("POST /unseal", operated(s.give))
+	mux.Handle("POST /doctor", operated(s.examine))
 	door, err := openOperatorDoor(ctx, n.cfg.Data, mux)
 	if err != nil {
 		return nil, err
@@ -201,6 +202,7 @@ func (n *Node) openOperator(ctx context.Context) error {
 	}))
 	mux.Handle("POST /rotate", operated(n.rotateRoot))
 	mux.Handle("POST /platform", operated(n.rotatePlatform))
+	mux.Handle("POST /doctor", operated(n.examine))
 	door, err := openOperatorDoor(ctx, n.cfg.Data, mux)
 	if err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 
 // leaves is the lowest layer; whatever may import one may import all.
 const leaves = "internal/arn internal/fault internal/seal internal/policy " +
-	"internal/tlsx internal/telemetry internal/rootkey internal/lint"
+	"internal/tlsx internal/telemetry internal/rootkey internal/lint internal/doctor"
 
 // state is what stands directly above the store. Its three packages never
 // import each other: control carries the batch that the others fill.
@@ -31,6 +31,7 @@ var layers = map[string]string{
 	"internal/telemetry": "internal/arn internal/fault",
 	"internal/rootkey":   "internal/fault internal/seal",
 	"internal/lint":      "internal/fault",
+	"internal/doctor":    "",
 
 	"internal/store": leaves,
 

@@ -10,7 +10,7 @@ import (
 )
 
 // private is the operating system's file system, on which each file that is
-// made is for its owner alone, whatever the umask. The directory is, too; the
+// made is for its owner alone, whatever the umask, as each directory is; the
 // mode stays with a file that is copied out of it.
 type private struct{ vfs.FS }
 
@@ -27,6 +27,11 @@ func own[F io.Closer](f F, err error, name string) (F, error) {
 		return none, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// MkdirAll is [vfs.FS]'s.
+func (p private) MkdirAll(dir string, perm os.FileMode) error {
+	return p.FS.MkdirAll(dir, perm&0o700)
 }
 
 // Create is [vfs.FS]'s.

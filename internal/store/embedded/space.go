@@ -139,7 +139,7 @@ func (s *space) look(quick bool) {
 		return
 	}
 	usage, err := e.cfg.FS.GetDiskUsage(e.cfg.Dir)
-	mark := e.cfg.lowWater(usage.TotalBytes)
+	mark := e.cfg.LowWater(usage.TotalBytes)
 	high := mark + mark/markHigh
 	s.mu.Lock()
 	if err != nil && !s.blind && !errors.Is(err, vfs.ErrUnsupported) {
@@ -223,9 +223,9 @@ func noRoom(l lack, dir string, free, mark uint64) error {
 		"refused until space is freed on the disk of the data directory")
 }
 
-// lowWater gives the mark on a file system of that size. A mark that is asked
+// LowWater gives the mark on a file system of that size. A mark that is asked
 // for is kept below a share of it, too, since it could never be reached.
-func (c *Config) lowWater(total uint64) uint64 {
+func (c *Config) LowWater(total uint64) uint64 {
 	mark := c.LowWaterBytes
 	switch {
 	case c.LowWaterPercent > 0:

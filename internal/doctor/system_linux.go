@@ -1,0 +1,179 @@
+package doctor
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// unsynced is STA_UNSYNC of adjtimex(2), and clockError its state TIME_ERROR.
+const (
+	unsynced   = 0x40
+	clockError = 5
+)
+
+// Unsynced tells whether the system says that nothing sets its clock; nil: it does not say.
+func Unsynced() *bool {
+	var t syscall.Timex
+	state, err := syscall.Adjtimex(&t)
+	if err != nil {
+		return nil
+	}
+	lost := state == clockError || t.Status&unsynced != 0
+	return &lost
+}
+
+// FileSystem names the file system of a directory; "": it is not known.
+func FileSystem(dir string) string {
+	var s syscall.Statfs_t
+	if syscall.Statfs(dir, &s) != nil {
+		return ""
+	}
+	name := map[uint32]string{
+		0x01021994: "tmpfs", 0x858458f6: "ramfs", 0x794c7630: "overlay", 0x6969: "nfs",
+		0xff534d42: "cifs", 0xfe534d42: "smb2", 0x01021997: "9p", 0x65735546: "fuse",
+		0x00c36400: "ceph", 0x5346414f: "afs", 0xef53: "ext4", 0x58465342: "xfs",
+		0x9123683e: "btrfs", 0x2fc12fc1: "zfs", 0xf2f52010: "f2fs",
+	}[uint32(s.Type)]
+	if name == "" {
+		name = "of type " + strconv.FormatUint(uint64(uint32(s.Type)), 16)
+	}
+	return name
+}
+
+// Free is the room that a process has in the file system of a directory, and all it has;
+// in bytes.
+func Free(dir string) (free, total uint64, err error) {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(dir, &s); err != nil {
+		return 0, 0, err
+	}
+	unit := uint64(s.Bsize)
+	return s.Bavail * unit, s.Blocks * unit, nil
+}
+
+// Group gives the bounds of this process's control group: memory in bytes, and CPUs; what
+// is not bounded is [math.MaxInt64], and 0.
+func Group() (memory int64, cpus float64) {
+	text, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return math.MaxInt64, 0
+	}
+	return group(string(text), "/sys/fs/cgroup")
+}
+
+// group follows the lines of /proc/self/cgroup, which are hierarchy:controllers:path, to
+// the bounds of the group and of all it is in. Within a container the paths are those of
+// the machine outside, and only the top is there.
+func group(lines, root string) (memory int64, cpus float64) {
+	memory = math.MaxInt64
+	for line := range strings.Lines(lines) {
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(f) != 3 {
+			continue
+		}
+		top := root
+		switch f[1] {
+		case "":
+		case "memory":
+			top = filepath.Join(root, "memory")
+		case "cpu", "cpu,cpuacct", "cpuacct,cpu":
+			top = filepath.Join(root, f[1])
+		default:
+			continue
+		}
+		for path := filepath.Clean("/" + f[2]); ; path = filepath.Dir(path) {
+			dir := filepath.Join(top, path)
+			memory = min(memory, number(dir, "memory.max"), number(dir, "memory.limit_in_bytes"))
+			if q := quota(dir); q > 0 && (cpus == 0 || q < cpus) {
+				cpus = q
+			}
+			if path == "/" {
+				break
+			}
+		}
+	}
+	if memory > 1<<60 { // how the first version says that there is none
+		memory = math.MaxInt64
+	}
+	return memory, cpus
+}
+
+func words(dir, name string) []string {
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(text))
+}
+
+// number reads a file of one; a file without one bounds nothing.
+func number(dir, name string) int64 {
+	if w := words(dir, name); len(w) == 1 {
+		if n, err := strconv.ParseInt(w[0], 10, 64); err == nil && n > 0 {
+			return n
+		}
+	}
+	return math.MaxInt64
+}
+
+// quota is the CPUs of a group; 0: no bound.
+func quota(dir string) float64 {
+	w := words(dir, "cpu.max")
+	if len(w) != 2 {
+		w = append(words(dir, "cpu.cfs_quota_us"), words(dir, "cpu.cfs_period_us")...)
+	}
+	if len(w) != 2 {
+		return 0
+	}
+	q, err := strconv.ParseFloat(w[0], 64)
+	period, perr := strconv.ParseFloat(w[1], 64)
+	if err != nil || perr != nil || q <= 0 || period <= 0 {
+		return 0
+	}
+	return q / period
+}
+
+// holder names the process that listens on a port, as far as this user may see.
+func holder(port int) string {
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		text, err := os.ReadFile(table)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(text)) {
+			f := strings.Fields(line)
+			const listening = "0A"
+			if len(f) < 10 || f[3] != listening {
+				continue
+			}
+			_, at, _ := strings.Cut(f[1], ":")
+			if n, err := strconv.ParseUint(at, 16, 16); err != nil || int(n) != port {
+				continue
+			}
+			if who := socketOwner("socket:[" + f[9] + "]"); who != "" {
+				return " by " + who
+			}
+		}
+	}
+	return ""
+}
+
+// socketOwner finds the process that has a socket.
+func socketOwner(link string) string {
+	links, err := filepath.Glob("/proc/[0-9]*/fd/*")
+	if err != nil {
+		return ""
+	}
+	for _, path := range links {
+		if to, err := os.Readlink(path); err != nil || to != link {
+			continue
+		}
+		dir := filepath.Dir(filepath.Dir(path))
+		return strings.Join(append(words(dir, "comm"), "(process", filepath.Base(dir)+")"), " ")
+	}
+	return ""
+}

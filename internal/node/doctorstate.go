@@ -1,0 +1,247 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"coffer/internal/control"
+	"coffer/internal/doctor"
+	"coffer/internal/rootkey"
+	"coffer/internal/service/kms"
+	"coffer/internal/service/mq"
+	"coffer/internal/store"
+	"coffer/internal/store/embedded"
+)
+
+// maxSaid bounds how many brokers or keys findings name, each.
+const maxSaid = 50
+
+// examine is what the process that serves tells of itself.
+func (n *Node) examine(ctx context.Context, _ struct{}) (any, error) {
+	return n.examineAt(ctx, time.Now)
+}
+
+func (n *Node) examineAt(ctx context.Context, now func() time.Time) (*doctor.Report, error) {
+	n.rootTurn.Lock()
+	source := n.keeper.source
+	n.rootTurn.Unlock()
+	e := &examination{
+		cfg: &n.cfg, r: &doctor.Report{Data: n.cfg.Data, State: stateServing}, now: now,
+		source: source,
+	}
+	e.machine()
+	if _, err := os.Stat(filepath.Join(n.cfg.Data, dirStore, "RESERVE")); err == nil {
+		e.r.Look("disk.reserve")
+	} else {
+		e.r.Find("disk.reserve", doctor.Warning, "free space on the disk; it is made again then",
+			"the space that is kept for a full disk is not there")
+	}
+	n.examineStore(ctx, e.r)
+	n.fleet.examine(e.r)
+	if err := n.trailHealth(ctx); err != nil {
+		e.r.Find("trail.heads", doctor.Error, "make room or give access where --audit-heads is",
+			"heads of the audit trail are not written: %v", err)
+	} else {
+		e.r.Look("trail.heads")
+	}
+	clock := doctor.Clock{Unsynced: doctor.Unsynced()}
+	err := n.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
+		clock.Newest = tx.Time() // of the clock, unless that went back
+		list := &doomed{r: e.r}
+		return tx.Scan(control.TableKey, nil, func(id, value []byte) error {
+			list.row(id, value)
+			return nil
+		})
+	})
+	clock.Now = now()
+	clock.Check(e.r)
+	e.r.Sort()
+	return e.r, err
+}
+
+// examineStore looks at the store while it is open.
+func (n *Node) examineStore(ctx context.Context, r *doctor.Report) {
+	const files, health = "store.damage", "store.health"
+	r.Look(health)
+	r.Look(files)
+	for _, err := range []error{n.storeHealth(ctx), n.roomHealth(ctx), n.syncHealth(ctx)} {
+		if err != nil {
+			r.Find(health, doctor.Error, "the log of the process says more", "%v", err)
+		}
+	}
+	for _, name := range n.engine.Damaged() {
+		r.Find(files, doctor.Error, "restore the last backup into another directory; see "+
+			"coffer check", "%s was damaged and set aside", name)
+	}
+}
+
+// examine looks at the brokers.
+func (f *fleet) examine(r *doctor.Report) {
+	const id = "broker.state"
+	r.Look(id)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	said := 0
+	for name, b := range f.brokers {
+		s := f.state(b)
+		if s.Phase != mq.Locked && s.Phase != mq.Failed {
+			continue
+		}
+		if said++; said > maxSaid {
+			continue
+		}
+		if s.Phase == mq.Failed {
+			r.Find(id, doctor.Error, "see to that and reboot it",
+				"broker b-%s could not be started: %v", name, b.err)
+			continue
+		}
+		r.Find(id, doctor.Error, "enable the key or give back the grant; no message is lost "+
+			"meanwhile", "broker b-%s is locked: %s", name, s.Reason)
+	}
+	if said > maxSaid {
+		r.Find(id, doctor.Error, "see DescribeBroker of each",
+			"%d more brokers are locked or failed", said-maxSaid)
+	}
+}
+
+// doomed tells of keys that wait for their deletion.
+type doomed struct {
+	r    *doctor.Report
+	said int
+}
+
+const doomedID = "key.deletion"
+
+// row takes a row of [control.TableKey].
+func (d *doomed) row(id, value []byte) {
+	d.r.Look(doomedID)
+	k, ok := kms.ParseDoomed(id, value)
+	if !ok {
+		return
+	}
+	if d.said++; d.said <= maxSaid {
+		d.r.Find(doomedID, doctor.Warning, "see what uses it with coffer keys usage; "+
+			"CancelKeyDeletion keeps it", "%s is deleted at %s", k.ARN,
+			k.Deletes.UTC().Format(time.RFC3339))
+	}
+}
+
+// stopped looks at a directory that no process answers for.
+func (e *examination) stopped(ctx context.Context) {
+	clock := doctor.Clock{Now: e.now(), Unsynced: doctor.Unsynced()}
+	e.state(ctx, &clock)
+	clock.Check(e.r)
+	e.machine()
+	e.free(ctx)
+}
+
+// state opens what is stored, as far as the key for it is here.
+func (e *examination) state(ctx context.Context, clock *doctor.Clock) {
+	k := &rootKeeper{cfg: e.cfg}
+	dir := k.store()
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		e.r.Skip("store", "there is none yet")
+		e.source, _ = k.choose()
+		return
+	}
+	key, err := k.present(ctx)
+	defer key.Wipe()
+	e.source = k.source
+	if err != nil {
+		e.r.Skip("state", "it is not opened: "+explained(err))
+		if k.source.Place == rootkey.File {
+			e.r.Find("key.opens", doctor.Error, "name it with --root-key", "%s", explained(err))
+		}
+	} else {
+		e.r.Look("key.opens")
+	}
+	e.r.Look("store.damage")
+	i, err := embedded.Inspect(embedded.Config{Dir: dir}, func(file string, err error) {
+		e.r.Find("store.damage", doctor.Error, "run coffer check, and restore the last backup "+
+			"into another directory", "%s: %v", file, err)
+	})
+	if err != nil {
+		e.unopened(err)
+		return
+	}
+	defer i.Close()
+	if _, _, from := i.Identity(); from != 0 {
+		e.r.Find("store.upgrade", doctor.Note, "start it; that ends the upgrade",
+			"an upgrade from format %d was not ended", from)
+	}
+	if ids, _ := i.Shards(); len(ids) == 0 || key == nil {
+		return
+	}
+	snap := i.Snapshot(0)
+	defer snap.Close()
+	if err := e.rows(snap, key, clock); err != nil {
+		e.r.Find("store.damage", doctor.Error, "run coffer check", "control state: %v", err)
+	}
+}
+
+// unopened tells why the store cannot be read.
+func (e *examination) unopened(err error) {
+	do := "see doc/operate/recover.md"
+	if errors.Is(err, store.ErrInUse) {
+		do = "a process has it and does not answer on " + fileSocket +
+			": run this as its user, or look whether it is stuck"
+	}
+	e.r.Find("store.open", doctor.Error, do, "%v", err)
+}
+
+// rows reads the control state.
+func (e *examination) rows(snap store.Snapshot, key []byte, clock *doctor.Clock) error {
+	state, err := control.Inspect(snap, key)
+	if err != nil {
+		return err
+	}
+	defer state.Close()
+	if clock.Newest, err = state.Time(); err != nil {
+		return err
+	}
+	list := &doomed{r: e.r}
+	return state.Scan(control.TableKey, list.row)
+}
+
+// free looks whether the ports can be had that a start would take.
+func (e *examination) free(ctx context.Context) {
+	c := e.cfg
+	if c.AutoPorts {
+		e.r.Skip("port.taken", "the system chooses the ports")
+		return
+	}
+	address := c.Listen
+	if address == "localhost" {
+		address = "127.0.0.1"
+	}
+	ports := []doctor.Port{
+		{Name: "AWS APIs", Flag: "--api-port", Address: address, Number: c.APIPort},
+		{Name: "AMQP", Flag: "--amqp-port", Address: address, Number: c.AMQPPort},
+		{Name: "management", Flag: "--management-port", Address: address, Number: c.ManagementPort},
+		{Name: "metrics", Flag: "--metrics-port", Address: "127.0.0.1", Number: c.MetricsPort},
+	}
+	if c.InsecureLoopback {
+		ports = append(ports, doctor.Port{Name: "AMQP without TLS", Flag: "--amqp-plain-port",
+			Address: "127.0.0.1", Number: c.AMQPPlainPort})
+	}
+	doctor.CheckFree(ctx, e.r, ports)
+}
+
+// examine is what a process tells that waits for shares.
+func (s *sealed) examine(context.Context, struct{}) (any, error) {
+	now := s.status()
+	e := &examination{
+		cfg: &s.n.cfg, r: &doctor.Report{Data: s.n.cfg.Data, State: stateSealed}, now: time.Now,
+		source: rootkey.Source{Kind: rootkey.Shares},
+	}
+	e.r.Find("key.sealed", doctor.Error, "give shares with coffer unseal",
+		"nothing is served: %d of %d shares of the root key were given", now.Given, now.Needed)
+	e.r.Skip("state", "it is not open while shares are missing")
+	e.machine()
+	e.r.Sort()
+	return e.r, nil
+}
