@@ -154,15 +154,13 @@ func arnReach(p *Principal, name string) reach {
 }
 
 func idReach(p *Principal, id string) reach {
-	switch p.Kind {
-	case User:
-		return nameIf(p.UserID == id)
-	case AssumedRole:
-		if role, _, _ := strings.Cut(p.UserID, ":"); role == id {
-			return byIssuer
-		}
+	switch {
+	case p.EntityID() != id:
+		return unnamed
+	case p.Kind == User:
+		return byName
 	}
-	return unnamed
+	return byIssuer
 }
 
 // reachOf says how a name outside a policy, such as the grantee of a grant,

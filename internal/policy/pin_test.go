@@ -16,6 +16,10 @@ func TestPin(t *testing.T) {
 	}
 	alice, anew := user("alice", "AIDAAAAAAAAAAAAAAAAAA"), user("alice", "AIDABBBBBBBBBBBBBBBBB")
 	bob := user("bob", "AIDACCCCCCCCCCCCCCCCC")
+	visitor := func(of Principal) Principal {
+		return Principal{Kind: FederatedUser, Account: account, UserID: account + ":v",
+			Issuer: of.ARN, IssuerID: of.UserID}
+	}
 	doc, err := Parse([]byte(`{"Statement":[{"Effect":"Allow","Action":"sts:AssumeRole",`+
 		`"Principal":{"AWS":["`+bob.ARN+`","`+alice.ARN+`","`+account+`"],`+
 		`"Service":"ec2.amazonaws.com"}}]}`), Trust)
@@ -33,6 +37,8 @@ func TestPin(t *testing.T) {
 	}{
 		{doc, alice, byName}, {doc, anew, byName}, {doc, bob, byName},
 		{pinned, alice, byName}, {pinned, anew, byAccount}, {pinned, bob, byName},
+		{doc, visitor(alice), byIssuer}, {pinned, visitor(alice), byIssuer},
+		{pinned, visitor(anew), byAccount},
 	} {
 		e := evaluation{request: &Request{Principal: c.who}}
 		if got := c.doc.statements[0].reach(&e); got != c.want {

@@ -38,6 +38,8 @@ type Principal struct {
 	// UserID is the unique id: AIDA… of a user, AROA…:session of a role's
 	// session, account:name of a federated user; for root it is the account.
 	UserID string
+	// IssuerID is the unique id of the user behind a FederatedUser.
+	IssuerID string
 	// Service is the service principal of a Service.
 	Service string
 	// Provider is the identity provider of a Federated: a domain or an ARN.
@@ -108,6 +110,21 @@ func (p *Principal) userID() string {
 		return "anonymous"
 	}
 	return p.UserID
+}
+
+// EntityID is the unique id of the user or role whose policies count: AIDA… or
+// AROA…; empty where there is none.
+func (p *Principal) EntityID() string {
+	switch p.Kind {
+	case User:
+		return p.UserID
+	case AssumedRole:
+		id, _, _ := strings.Cut(p.UserID, ":")
+		return id
+	case FederatedUser:
+		return p.IssuerID
+	}
+	return ""
 }
 
 // principalType is aws:PrincipalType.

@@ -115,7 +115,7 @@ func (s *Service) federatedSession(ctx context.Context, t *session) (*gateway.Id
 		Principal: policy.Principal{
 			Kind: policy.FederatedUser, Account: t.Account, Issuer: base.Principal.ARN,
 			ARN:    arn.New("sts", "", t.Account, "federated-user/"+t.Name).String(),
-			UserID: t.Account + ":" + t.Name,
+			UserID: t.Account + ":" + t.Name, IssuerID: base.Principal.EntityID(),
 		},
 		Policies: base.Policies, Boundary: base.Boundary,
 		Tags: t.over(base.Tags),

@@ -70,6 +70,11 @@ func TestFederation(t *testing.T) {
 		if err := ask(t, w.with(out.Credentials)); (err == nil) != c.allowed {
 			t.Errorf("%s: %v", name, err)
 		}
+		who, err := w.svc.Identity(t.Context(), out.Credentials.AccessKeyId,
+			out.Credentials.SessionToken)
+		if err != nil || who.Principal.EntityID() != w.keys[c.key].Principal.EntityID() {
+			t.Errorf("%s: %+v, %v", name, who, err)
+		}
 		e := w.newest(out.Credentials.AccessKeyId)
 		issuer := e.UserIdentity.SessionContext.SessionIssuer
 		if e.UserIdentity.Type != "FederatedUser" || issuer.ARN != w.keys[c.key].Principal.ARN {
