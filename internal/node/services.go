@@ -42,7 +42,10 @@ func (n *Node) openServices(ctx context.Context) error {
 		Logger: n.log, Dialect: dialect{}, Declarer: dialect{}, Build: n.cfg.Version,
 		Components: n.components(), LoginFrom: n.cfg.loginFrom, Lint: n.lint,
 	})
-	keys, err := kms.New(n.db, n.ring, kms.Config{Trail: n.trail, Rates: n.cfg.kmsRates})
+	n.iam = iam.New(n.db)
+	keys, err := kms.New(n.db, n.ring, kms.Config{
+		Trail: n.trail, Directory: n.iam, Rates: n.cfg.kmsRates,
+	})
 	if err != nil {
 		return err
 	}
@@ -52,7 +55,6 @@ func (n *Node) openServices(ctx context.Context) error {
 		return err
 	}
 	n.reselect()
-	n.iam = iam.New(n.db)
 	n.fleet = newFleet(n)
 	n.onStop(n.fleet.stop)
 	n.mq = mq.New(n.db, &keyService{node: n, keys: keys}, n.fleet)

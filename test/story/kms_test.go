@@ -3,15 +3,65 @@ package story
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"coffer/test/story/kit"
 )
+
+// TestMadeAnew: who is made anew under the name of a user that was deleted inherits
+// nothing of key policies and grants, as at AWS; who does not exist cannot be named.
+func TestMadeAnew(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	a := s.AWS()
+	key, granted := aws.String(kit.CreateKey(t, a)), aws.String(kit.CreateKey(t, a))
+	const name = "arn:aws:iam::" + firstAccount + ":user/alice"
+	put := &kms.PutKeyPolicyInput{KeyId: key, Policy: aws.String(`{"Statement":{"Effect":` +
+		`"Allow","Principal":{"AWS":["` + firstAccount + `","` + name + `"]},"Action":"kms:*",` +
+		`"Resource":"*"}}`)}
+	grant := &kms.CreateGrantInput{KeyId: granted, GranteePrincipal: aws.String(name),
+		Operations: []types.GrantOperation{types.GrantOperationEncrypt}}
+	kit.Refused(t, a.KMS.PutKeyPolicy, put, "MalformedPolicyDocumentException")
+	kit.Refused(t, a.KMS.CreateGrant, grant, "InvalidArnException")
+	alice := user(t, s, a, "alice", allow("sts:*", ""))
+	kit.Do(t, a.KMS.PutKeyPolicy, put)
+	kit.Do(t, a.KMS.CreateGrant, grant)
+	for _, k := range []*string{key, granted} {
+		kit.Do(t, alice.KMS.Encrypt, &kms.EncryptInput{KeyId: k, Plaintext: []byte("x")})
+	}
+	id := kit.Do(t, a.IAM.GetUser, &iam.GetUserInput{UserName: aws.String("alice")}).User.UserId
+	deleteUser(t, a, "alice")
+	alice = user(t, s, a, "alice", allow("sts:*", ""))
+	for _, k := range []*string{key, granted} {
+		kit.Refused(t, alice.KMS.Encrypt, &kms.EncryptInput{KeyId: k, Plaintext: []byte("x")},
+			"AccessDeniedException")
+	}
+	shown := kit.Do(t, a.KMS.GetKeyPolicy, &kms.GetKeyPolicyInput{KeyId: key}).Policy
+	if !strings.Contains(aws.ToString(shown), `"`+aws.ToString(id)+`"`) {
+		t.Errorf("shown %s, the id was %s", aws.ToString(shown), aws.ToString(id))
+	}
+}
+
+// deleteUser deletes what user made.
+func deleteUser(t *testing.T, a *kit.AWS, name string) {
+	t.Helper()
+	who := aws.String(name)
+	keys := kit.Do(t, a.IAM.ListAccessKeys, &iam.ListAccessKeysInput{UserName: who})
+	for _, k := range keys.AccessKeyMetadata {
+		kit.Do(t, a.IAM.DeleteAccessKey, &iam.DeleteAccessKeyInput{UserName: who,
+			AccessKeyId: k.AccessKeyId})
+	}
+	kit.Do(t, a.IAM.DeleteUserPolicy, &iam.DeleteUserPolicyInput{UserName: who,
+		PolicyName: aws.String("own")})
+	kit.Do(t, a.IAM.DeleteUser, &iam.DeleteUserInput{UserName: who})
+}
 
 // TestRotation_KMS14_KMS15 rotates a key on demand and shows its automatic
 // rotation, with AWS's client: old ciphertexts open, new ones have new material.

@@ -1,10 +1,12 @@
 package iam
 
 import (
+	"context"
 	"strings"
 
 	"coffer/internal/arn"
 	"coffer/internal/control"
+	"coffer/internal/fault"
 	"coffer/internal/policy"
 )
 
@@ -19,19 +21,60 @@ func (r *request) checkTrust(text string) (ids map[string]string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	ids, missing, err := uniqueIDs(r.tx, doc.PrincipalARNs())
+	if err == nil && missing != "" {
+		err = malformedPolicy(`Invalid principal in policy: "AWS":"` + missing + `"`)
+	}
+	return ids, err
+}
+
+// uniqueIDs gives the unique ids of the users and roles that ARNs name, and the
+// first that does not exist. Those of accounts that this store does not have are left
+// out: nobody there can call.
+func uniqueIDs(tx *control.Tx, names []string) (ids map[string]string, missing string, err error) {
 	ids = map[string]string{}
-	for _, name := range doc.PrincipalARNs() {
-		known, e, err := principal(r.tx, name)
+	for _, name := range names {
+		known, e, err := principal(tx, name)
 		switch {
 		case err != nil:
-			return nil, err
+			return nil, "", err
 		case e != nil:
 			ids[name] = e.ID
 		case known:
-			return nil, malformedPolicy(`Invalid principal in policy: "AWS":"` + name + `"`)
+			return nil, name, nil
 		}
 	}
-	return ids, nil
+	return ids, "", nil
+}
+
+// UniqueIDs gives the unique ids of users and roles, of any account, by their ARNs.
+// One that does not exist is an error of kind fault.NotFound with its ARN as text;
+// those of accounts that this store does not have are left out.
+func (s *Service) UniqueIDs(ctx context.Context, names []string) (
+	ids map[string]string, err error,
+) {
+	err = s.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
+		missing := ""
+		ids, missing, err = uniqueIDs(tx, names)
+		if err == nil && missing != "" {
+			err = fault.New(fault.NotFound, "%s", missing)
+		}
+		return err
+	})
+	return ids, err
+}
+
+// PresentNames gives the text of a policy with the ARNs that those have now whom
+// [Service.UniqueIDs] found: of who was renamed the new one, of who was deleted the
+// unique id.
+func (s *Service) PresentNames(ctx context.Context, text string, ids map[string]string) (
+	out string, err error,
+) {
+	err = s.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
+		out, err = presentNames(tx, text, ids)
+		return err
+	})
+	return out, err
 }
 
 // principal finds the user or role of an ARN, in any account of the store; known
@@ -65,11 +108,14 @@ func (s *Service) trust(e *entity) (*policy.Document, error) {
 	return doc.Pin(e.Role.Principals), nil
 }
 
-// shownTrust is the trust policy as answers show it: as it was put, but for who was
-// renamed since, and for who was deleted, whose unique id is shown.
+// shownTrust is the trust policy as answers show it.
 func (e *entity) shownTrust(tx *control.Tx) (string, error) {
-	text := e.Role.Trust
-	for name, id := range e.Role.Principals {
+	text, err := presentNames(tx, e.Role.Trust, e.Role.Principals)
+	return encoded(text), err
+}
+
+func presentNames(tx *control.Tx, text string, ids map[string]string) (string, error) {
+	for name, id := range ids {
 		a, err := arn.Parse(name)
 		if err != nil {
 			continue
@@ -90,5 +136,5 @@ func (e *entity) shownTrust(tx *control.Tx) (string, error) {
 			text = strings.ReplaceAll(text, `"`+name+`"`, `"`+now+`"`)
 		}
 	}
-	return encoded(text), nil
+	return text, nil
 }

@@ -14,6 +14,7 @@ import (
 	"coffer/internal/aws/api/kms"
 	"coffer/internal/aws/gateway"
 	"coffer/internal/control"
+	"coffer/internal/fault"
 )
 
 // Bounds of an encryption context in a grant's constraint.
@@ -93,8 +94,29 @@ func (g *grant) checkConstraints(k *key) error {
 	return nil
 }
 
-// isPrincipal accepts the forms that a grant may name someone by. Whether such
-// a user or role exists is not asked.
+// know notes the unique ids of the users and roles that a checked grant names, who must
+// exist.
+func (s *Service) know(ctx context.Context, g *grant) (err error) {
+	if g.GranteeID, err = s.uniqueID(ctx, g.Grantee); err == nil {
+		g.RetiringID, err = s.uniqueID(ctx, g.Retiring)
+	}
+	return err
+}
+
+// uniqueID gives the unique id of a user or role; empty for other principals.
+func (s *Service) uniqueID(ctx context.Context, name string) (string, error) {
+	a, err := arn.Parse(name)
+	if err != nil || a.Service != "iam" || a.Resource == "root" {
+		return "", nil
+	}
+	ids, err := s.uniqueIDs(ctx, name)
+	if fault.KindOf(err) == fault.NotFound {
+		err = badARN("ARN does not refer to a valid principal: %s", name)
+	}
+	return ids[name], err
+}
+
+// isPrincipal accepts the forms that a grant may name someone by.
 func isPrincipal(name string) bool {
 	if servicePrincipal.MatchString(name) {
 		return true
@@ -127,7 +149,11 @@ func (s *Service) CreateGrant(ctx context.Context, in *kms.CreateGrantInput) (
 			return err
 		}
 		g := grantOf(in, call, k)
-		if err := cmp.Or(k.usable(), checkTokens(tx, in.GrantTokens), g.check(k)); err != nil {
+		err = cmp.Or(k.usable(), checkTokens(tx, in.GrantTokens), g.check(k))
+		if err == nil {
+			err = s.know(ctx, g)
+		}
+		if err != nil {
 			return err
 		}
 		if err := dryRun(in.DryRun); err != nil {

@@ -57,16 +57,16 @@ func (s *Service) newKey(ctx context.Context, tx *control.Tx, in *kms.CreateKeyI
 	k := &key{
 		ID: uuid.NewString(), Account: call.Account, Region: call.Region, Created: tx.Time(),
 		Description: text(in.Description), Spec: name, Usage: usage,
-		Manager: managerCustomer, State: stateEnabled, Policy: in.Policy,
+		Manager: managerCustomer, State: stateEnabled,
 	}
 	if k.Tags, err = addTags(nil, in.Tags); err != nil {
 		return nil, err
 	}
-	if k.Policy == "" {
+	if in.Policy == "" {
 		k.Policy = defaultPolicy(call.Account)
 		return k, nil
 	}
-	return k, checkPolicy(ctx, k, k.Policy, in.BypassPolicyLockoutSafetyCheck)
+	return k, s.setPolicy(ctx, k, in.Policy, in.BypassPolicyLockoutSafetyCheck)
 }
 
 // ListKeys lists the keys of the caller's account and Region in the order of

@@ -42,6 +42,9 @@ type grant struct {
 	Created         time.Time         `json:"created"`
 	// Suspended is when the grant was suspended; zero = it allows.
 	Suspended time.Time `json:"suspended,omitzero"`
+	// GranteeID and RetiringID are the unique ids of the users or roles that are named.
+	GranteeID  string `json:"granteeId,omitempty"`
+	RetiringID string `json:"retiringId,omitempty"`
 }
 
 // Grants are found by who may use them, by their name with all they say, and
@@ -93,6 +96,19 @@ func (g *grant) policy() policy.Grant {
 		Operations: g.Operations, EncryptionContextEquals: g.Equals,
 		EncryptionContextSubset: g.Subset, SourceArn: g.SourceARN,
 	}
+}
+
+// policyFor is policy as it counts for a principal: who was made anew under the name of
+// one who was deleted is not who was named.
+func (g *grant) policyFor(p *policy.Principal) policy.Grant {
+	out, id := g.policy(), p.EntityID()
+	if g.GranteeID != "" && g.GranteeID != id {
+		out.Grantee = ""
+	}
+	if g.RetiringID != "" && g.RetiringID != id {
+		out.Retiring = ""
+	}
+	return out
 }
 
 // parseGrantID reads what clients name a grant by.
@@ -190,13 +206,13 @@ func grantsFor(tx *control.Tx, k *key, call *gateway.Call) ([]policy.Grant, erro
 		if g == nil || err != nil || !g.Suspended.IsZero() {
 			return nil, err
 		}
-		return []policy.Grant{g.policy()}, nil
+		return []policy.Grant{g.policyFor(&call.Principal)}, nil
 	}
 	var found []policy.Grant
 	for _, name := range granteeNames(&call.Principal) {
 		err := eachGrantOf(tx, k.id(), name, func(g *grant) error {
 			if g.Suspended.IsZero() {
-				found = append(found, g.policy())
+				found = append(found, g.policyFor(&call.Principal))
 			}
 			return nil
 		})

@@ -37,9 +37,11 @@ type key struct {
 	State       string    `json:"state"`
 	Material    string    `json:"material"` // hex of the current material's id
 	Policy      string    `json:"policy"`
-	Tags        []tag     `json:"tags,omitempty"`    // in the order of their keys
-	Aliases     []string  `json:"aliases,omitempty"` // in order, with alias/
-	Grants      int       `json:"grants,omitempty"`
+	// Principals are the unique ids of the users and roles that Policy names, by ARN.
+	Principals map[string]string `json:"principals,omitempty"`
+	Tags       []tag             `json:"tags,omitempty"`    // in the order of their keys
+	Aliases    []string          `json:"aliases,omitempty"` // in order, with alias/
+	Grants     int               `json:"grants,omitempty"`
 	// Deletes is when a key that is pending deletion goes.
 	Deletes time.Time `json:"deletes,omitzero"`
 	// Rotation is the automatic one; nil = it is off.

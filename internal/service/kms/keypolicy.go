@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 
 	"coffer/internal/aws/api/kms"
@@ -23,15 +24,16 @@ const (
 )
 
 // policyCache keeps parsed key policies. An entry counts only for the very text
-// it was parsed from, so nothing needs to be told of a change or a rollback.
+// and the ids it was made from, so nothing needs to be told of a change or a rollback.
 type policyCache struct {
 	mu   sync.Mutex
 	docs map[string]parsedPolicy // by the key's id
 }
 
 type parsedPolicy struct {
-	text string
-	doc  *policy.Document
+	text       string
+	principals map[string]string
+	doc        *policy.Document // with unique ids
 }
 
 // of gives the parsed policy of a key.
@@ -39,19 +41,20 @@ func (c *policyCache) of(k *key) (*policy.Document, error) {
 	c.mu.Lock()
 	got, ok := c.docs[k.ID]
 	c.mu.Unlock()
-	if ok && got.text == k.Policy {
+	if ok && got.text == k.Policy && maps.Equal(got.principals, k.Principals) {
 		return got.doc, nil
 	}
 	doc, err := policy.Parse([]byte(k.Policy), policy.Resource)
 	if err != nil {
 		return nil, fmt.Errorf("stored policy of key %s: %w", k.ID, errors.New(err.Error()))
 	}
+	doc = doc.Pin(k.Principals)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.docs == nil || len(c.docs) >= cachedPolicies {
 		c.docs = map[string]parsedPolicy{}
 	}
-	c.docs[k.ID] = parsedPolicy{k.Policy, doc}
+	c.docs[k.ID] = parsedPolicy{k.Policy, k.Principals, doc}
 	return doc, nil
 }
 
@@ -92,9 +95,13 @@ func defaultPolicy(account string) string {
 	})
 }
 
-// checkPolicy parses a policy that a caller wants on a key, and unless told to
-// bypass it refuses one that would lock the caller out.
-func checkPolicy(ctx context.Context, k *key, text string, bypass *bool) error {
+// setPolicy gives a key the policy that a caller wants. It refuses one that names users
+// or roles who do not exist and, unless told to bypass that, one that would lock the
+// caller out. Who is named is known by the unique id from then on: who takes the name
+// of one who was deleted is another.
+//
+// Source: KMS API reference, PutKeyPolicy; AWS re:Post, "one or more invalid principals".
+func (s *Service) setPolicy(ctx context.Context, k *key, text string, bypass *bool) error {
 	if len(text) > maxPolicy {
 		return overLimit("The key policy has %d bytes, at most %d are allowed.", len(text),
 			maxPolicy)
@@ -103,9 +110,29 @@ func checkPolicy(ctx context.Context, k *key, text string, bypass *bool) error {
 	if err != nil {
 		return malformedPolicy(clientText(err))
 	}
+	ids, err := s.uniqueIDs(ctx, doc.PrincipalARNs()...)
+	if fault.KindOf(err) == fault.NotFound {
+		err = malformedPolicy("Policy contains a statement with one or more invalid principals.")
+	}
+	if err != nil {
+		return err
+	}
+	k.Policy, k.Principals = text, ids
 	if bypass != nil && *bypass {
 		return nil
 	}
+	return checkLockout(ctx, k, doc)
+}
+
+func (s *Service) uniqueIDs(ctx context.Context, names ...string) (map[string]string, error) {
+	if s.cfg.Directory == nil {
+		return nil, nil
+	}
+	return s.cfg.Directory.UniqueIDs(ctx, names)
+}
+
+// checkLockout refuses a policy under which the caller could not put another.
+func checkLockout(ctx context.Context, k *key, doc *policy.Document) error {
 	all, err := policy.Parse([]byte(allowAll), policy.Identity)
 	if err != nil {
 		return fmt.Errorf("parse own policy: %w", errors.New(err.Error()))
@@ -143,7 +170,7 @@ func checkPolicyName(name string) error {
 	return nil
 }
 
-// GetKeyPolicy gives the policy as it was put.
+// GetKeyPolicy gives the policy as it was put, but for who was renamed or deleted since.
 func (s *Service) GetKeyPolicy(ctx context.Context, in *kms.GetKeyPolicyInput) (
 	out *kms.GetKeyPolicyOutput, err error,
 ) {
@@ -154,6 +181,9 @@ func (s *Service) GetKeyPolicy(ctx context.Context, in *kms.GetKeyPolicyInput) (
 		}
 		if err == nil {
 			out = &kms.GetKeyPolicyOutput{Policy: k.Policy, PolicyName: policyName}
+			if len(k.Principals) > 0 && s.cfg.Directory != nil {
+				out.Policy, err = s.cfg.Directory.PresentNames(ctx, k.Policy, k.Principals)
+			}
 		}
 		return err
 	})
@@ -188,13 +218,12 @@ func (s *Service) PutKeyPolicy(ctx context.Context, in *kms.PutKeyPolicyInput) (
 			err = k.editable()
 		}
 		if err == nil {
-			err = checkPolicy(ctx, k, in.Policy, in.BypassPolicyLockoutSafetyCheck)
+			err = s.setPolicy(ctx, k, in.Policy, in.BypassPolicyLockoutSafetyCheck)
 		}
 		if err != nil {
 			return err
 		}
 		affected(ctx, k)
-		k.Policy = in.Policy
 		if err := k.save(tx); err != nil {
 			return err
 		}

@@ -65,6 +65,9 @@ type Config struct {
 	// Trail takes the events of what happens by the clock, and knows the last uses
 	// of keys before a crash; nil = neither.
 	Trail Trail
+	// Directory knows who stands behind the names in key policies and grants; nil: names
+	// are all there is.
+	Directory Directory
 	// Rates bound how often accounts may call; default not at all.
 	Rates Rates
 }
@@ -75,6 +78,16 @@ type Trail interface {
 	Append(tx *control.Tx, e *audit.Event) error
 	// Lookup finds events, the newest first.
 	Lookup(ctx context.Context, q audit.Query) (events []*audit.Event, next []byte, err error)
+}
+
+// Directory knows users and roles.
+type Directory interface {
+	// UniqueIDs gives their unique ids by their ARNs. One that does not exist is an error
+	// of kind fault.NotFound; those of accounts that are not of this store are left out.
+	UniqueIDs(ctx context.Context, names []string) (map[string]string, error)
+	// PresentNames gives the text of a policy with the names that those have now whom
+	// UniqueIDs found, and with the unique ids of those who are gone.
+	PresentNames(ctx context.Context, text string, ids map[string]string) (string, error)
 }
 
 // Service implements the operations. It is safe for concurrent use.

@@ -125,7 +125,7 @@ func (r *request) retireGrant(in *kms.RetireGrantInput) ([]gateway.Check, error)
 	if err != nil {
 		return nil, err
 	}
-	c.Grants = append(c.Grants[:0:0], g.policy())
+	c.Grants = append(c.Grants[:0:0], g.policyFor(&r.call.Principal))
 	c.OnlyGrant = g.ID
 	return []gateway.Check{c}, nil
 }
