@@ -59,8 +59,8 @@ func TestMadeAnew(t *testing.T) {
 	w.svc.cfg.Directory = people
 	key, granted := w.key("root", object{}), w.key("root", object{})
 	naming := func(name string) object {
-		return object{"KeyId": key, "Policy": `{"Statement":{"Effect":"Allow","Principal":{"AWS":["` +
-			home + `","` + name + `"]},"Action":"kms:*","Resource":"*"}}`}
+		return object{"KeyId": key, "Policy": `{"Statement":{"Effect":"Allow","Action":"kms:*",` +
+			`"Resource":"*","Principal":{"AWS":["` + home + `","` + name + `"]}}}`}
 	}
 	grant := func(name string) object {
 		return object{"KeyId": granted, "GranteePrincipal": name, "RetiringPrincipal": name,
