@@ -69,6 +69,9 @@ type Config struct {
 	// Synced is told how long each sync of the log took. It must not block. It may
 	// be nil.
 	Synced func(took time.Duration)
+	// Committed is told of each durable batch: its bytes, and the time since it was
+	// handed over. It must not block. It may be nil.
+	Committed func(shard store.ShardID, bytes int, took time.Duration)
 	// Logger gets what the operator should know; nil discards it.
 	Logger *slog.Logger
 	// Fatal is called once, after the first error of a write or sync. It must end
@@ -146,6 +149,8 @@ type Engine struct {
 	syncs    *syncs
 
 	quarantine *quarantine
+	stalls     atomic.Int64 // of writes, by Pebble
+	stalled    atomic.Bool  // they wait now
 
 	settled atomic.Bool           // the directory was checked and is being used
 	running atomic.Bool           // Open succeeded

@@ -91,9 +91,14 @@ func (e *Engine) listener() *pebble.EventListener {
 				"error", firstLine(info.Details.Error()))
 		},
 		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
+			e.stalls.Add(1)
+			e.stalled.Store(true)
 			e.cfg.Logger.Warn("writes wait for compaction", "reason", info.Reason)
 		},
-		WriteStallEnd: func() { e.cfg.Logger.Info("writes go on") },
+		WriteStallEnd: func() {
+			e.stalled.Store(false)
+			e.cfg.Logger.Info("writes go on")
+		},
 	}
 }
 

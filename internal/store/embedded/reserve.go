@@ -20,11 +20,11 @@ const reserveName = "RESERVE"
 type reserve struct {
 	fs    vfs.FS
 	path  string
-	size  uint64      // wanted
-	spent atomic.Bool // it was given up and not made again
+	size  uint64        // wanted
+	spent atomic.Bool   // it was given up and not made again
+	held  atomic.Uint64 // bytes that this process took for it; written under mu
 
-	mu   sync.Mutex
-	made bool // by this process
+	mu sync.Mutex
 }
 
 // make takes size bytes from the file system, unless that was done. Where blocks
@@ -32,7 +32,7 @@ type reserve struct {
 func (r *reserve) make(size uint64, quick bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.made || size == 0 {
+	if r.held.Load() > 0 || size == 0 {
 		return nil
 	}
 	f, err := r.fs.Create(r.path, vfs.WriteCategoryUnspecified)
@@ -47,7 +47,7 @@ func (r *reserve) make(size uint64, quick bool) error {
 	if err != nil || later {
 		return err
 	}
-	r.made = true
+	r.held.Store(size)
 	r.spent.Store(false)
 	return nil
 }
@@ -80,7 +80,7 @@ func allocate(f vfs.File, size uint64, quick bool) (later bool, err error) {
 func (r *reserve) giveUp() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.made = false
+	r.held.Store(0)
 	r.spent.Store(true)
 	if err := r.fs.Remove(r.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

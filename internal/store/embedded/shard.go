@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -149,13 +150,21 @@ func (o *owner) launch(b *store.Batch) store.Settle {
 		return func() (store.Position, error) { return store.Position{}, err }
 	}
 	pos := store.Position{Epoch: o.epoch, Index: p.pos.Index + 1}
+	began := time.Now()
 	pb := p.encode(b, pos)
 	if err := p.engine.db.ApplyNoSyncWait(pb, pebble.Sync); err != nil {
 		p.engine.fail(fmt.Errorf("apply batch %v of shard %d: %w", pos, p.id, err))
 		return func() (store.Position, error) { return store.Position{}, store.ErrUnknown }
 	}
 	p.pos = pos
-	return func() (store.Position, error) { return o.settle(pb, pos) }
+	return func() (store.Position, error) {
+		bytes := pb.Len()
+		pos, err := o.settle(pb, pos)
+		if fn := p.engine.cfg.Committed; fn != nil && err == nil {
+			fn(p.id, bytes, time.Since(began))
+		}
+		return pos, err
+	}
 }
 
 // refuse gives the reason why b is not handed over. Once a batch was refused,
