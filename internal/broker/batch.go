@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"time"
+
 	"coffer/internal/store"
 )
 
@@ -12,6 +14,10 @@ type batch struct {
 	releases []release
 	parcels  []posted
 	err      error
+
+	// Publishings that it confirms, and since when the oldest may have been waiting.
+	confirms int
+	since    time.Time
 
 	// What must be on record.
 	list    []*Deed
@@ -69,12 +75,23 @@ func (sh *shard) run(list []release, err error) {
 	}
 }
 
+// await notes that n of the publishings in hand are confirmed with the open batch.
+func (sh *shard) await(n int) {
+	if sh.batch.confirms == 0 {
+		sh.batch.since = sh.in.since
+	}
+	sh.batch.confirms += n
+}
+
 // durable is called by the store, in the order of the batches.
 func (sh *shard) finish(b *batch, err error) {
 	b.err = err
 	if err == nil {
 		sh.counters.batches.Add(1)
 		sh.counters.batchBytes.Add(int64(b.Size()))
+		if fn := sh.core.cfg.Confirmed; fn != nil && b.confirms > 0 {
+			fn(b.confirms, time.Since(b.since))
+		}
 	}
 	if err == nil && b.durable != nil {
 		b.durable()
@@ -111,7 +128,7 @@ func (sh *shard) recycle(b *batch) {
 	if b.Size() > keepBatch || cap(b.releases) > keepReleases {
 		return
 	}
-	b.parcels, b.durable = b.parcels[:0], nil
+	b.parcels, b.durable, b.confirms = b.parcels[:0], nil, 0
 	clear(b.releases)
 	clear(b.dirty)
 	b.releases, b.dirty, b.err = b.releases[:0], b.dirty[:0], nil

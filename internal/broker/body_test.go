@@ -3,6 +3,7 @@ package broker
 import (
 	"bytes"
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -116,7 +117,7 @@ func TestLargeInWindow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var w window
-		w.open(10, 100)
+		w.open(10, 100, &atomic.Int64{})
 		enter := func(size int, ctx context.Context) <-chan error {
 			done := make(chan error, 1)
 			p := Publishing{Message: Message{Sealed: Sealed{Record: make([]byte, size)}}}

@@ -248,12 +248,19 @@ func (c *Core) Stats() Stats {
 		s.Pages += k.pages.Load()
 		s.Spilled += k.spilled.Load()
 		s.Memory += k.memory.Load()
+		s.Waiting += k.waiting.Load()
+		s.Requests += sh.mail.length()
+		count, bytes := sh.publishing.held()
+		s.Publishing += count
+		s.Bytes += bytes
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, n := range c.namespaces {
 		n.Topology().Queues(func(q *Queue) bool {
-			ready, unacked, _ := q.Counts()
+			ready, unacked, consumers := q.Counts()
+			s.Queues++
+			s.Consumers += int64(consumers)
 			s.Ready += ready
 			s.Unacked += unacked
 			s.Delayed += q.Delayed()

@@ -66,6 +66,11 @@ type Config struct {
 	// Recorder keeps a record of what sessions do to messages; nil: nobody does.
 	Recorder Recorder
 
+	// Confirmed is told, batch by batch, how many durable messages may be confirmed by
+	// it, and how long the one that waited longest has waited for that, from when it was
+	// handed to the owner of its shard. It must not block; nil: nobody is told.
+	Confirmed func(messages int, waited time.Duration)
+
 	// WindowBytes bounds the messages in memory of one shard; 64 MiB. A queue
 	// that is being consumed may always have one page (PageBytes) above it.
 	WindowBytes int64
@@ -134,4 +139,11 @@ type Stats struct {
 	Unacked    int64 // messages in flight now
 	Delayed    int64 // messages that are kept out of delivery now
 	Memory     int64 // bytes of messages in windows now
+
+	Queues     int64 // that are open
+	Consumers  int64
+	Requests   int64 // that wait for the owners of shards
+	Publishing int64 // messages on their way to the store
+	Bytes      int64 // of them
+	Waiting    int64 // publishers that wait until there is room for more
 }

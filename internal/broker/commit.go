@@ -126,6 +126,7 @@ func (sh *shard) commit(r *request) (done bool) {
 	out := release{s: r.s, count: int64(len(pubs)), bytes: bytes}
 	out.event = Event{Kind: Committed, Tag: r.tag}
 	if out.event.Err = err; err == nil {
+		sh.await(len(pubs))
 		sh.apply(r, pubs, targets)
 		sh.settleAll(r.s, settles)
 	}

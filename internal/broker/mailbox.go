@@ -2,6 +2,7 @@ package broker
 
 import (
 	"sync"
+	"time"
 )
 
 // requestKind says what the owner of a shard is asked for.
@@ -109,6 +110,7 @@ type letters struct {
 	pubs     []publishing
 	targets  []*Queue
 	settles  []Settlement
+	since    time.Time // the first of pubs came
 }
 
 func (l *letters) reset() {
@@ -124,6 +126,9 @@ func (l *letters) reset() {
 }
 
 func (l *letters) publish(pubs []Publishing) {
+	if len(l.pubs) == 0 {
+		l.since = time.Now()
+	}
 	for i := range pubs {
 		p := &pubs[i]
 		l.pubs = append(l.pubs, publishing{p.Message, p.Tag, p.Confirm, len(p.Targets)})
@@ -259,6 +264,13 @@ func (m *mailbox) signals(done []*batch, hurry []request) ([]*batch, []request) 
 	clear(m.hurry)
 	m.hurry = m.hurry[:0]
 	return done, hurry
+}
+
+// length is the number of requests that wait.
+func (m *mailbox) length() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return int64(len(m.in.requests) + len(m.hurry))
 }
 
 // swap gives the letters and takes an empty set for the next ones.

@@ -93,7 +93,7 @@ type cursor struct{ request, pub, target, settle int }
 
 // counters are read by Stats at any time.
 type counters struct {
-	lost, moved                                       atomic.Int64
+	lost, moved, waiting                              atomic.Int64
 	published, unrouted, delivered, settled, released atomic.Int64
 	expired, dropped, refused, limited, deadLettered  atomic.Int64
 	batches, batchBytes, pages, spilled, memory       atomic.Int64
@@ -110,7 +110,7 @@ func newShard(c *Core, id store.ShardID, st store.Shard) *shard {
 	crand.Read(seed[:])
 	sh.random = rand.NewChaCha8(seed)
 	sh.mail.open(c.cfg.MaxRequests)
-	sh.publishing.open(int64(c.cfg.MaxRequests)*4, c.cfg.PublishBytes)
+	sh.publishing.open(int64(c.cfg.MaxRequests)*4, c.cfg.PublishBytes, &sh.counters.waiting)
 	sh.reader.open(sh)
 	sh.batch = sh.newBatch()
 	sh.bodies.open()

@@ -70,6 +70,7 @@ func (sh *shard) publish(s *Session, p *publishing, targets []*Queue) (done bool
 	if p.confirm { // confirms come in the order of the publishes
 		wait = wait || s.state.lastBatch > sh.durable
 		if wait {
+			sh.await(1)
 			s.state.lastBatch = sh.batch.index
 		}
 	}

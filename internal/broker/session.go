@@ -121,7 +121,7 @@ func (n *Namespace) NewSession(cfg SessionConfig) *Session {
 		cfg.Wake = func() {}
 	}
 	s := &Session{namespace: n, shard: n.shard, cfg: cfg}
-	s.window.open(int64(cfg.PublishCount), int64(cfg.PublishBytes))
+	s.window.open(int64(cfg.PublishCount), int64(cfg.PublishBytes), &n.shard.counters.waiting)
 	s.outbox.wake, s.outbox.total = cfg.Wake, &n.shard.outBytes
 	s.outbox.maxCount, s.outbox.maxBytes = int64(cfg.OutboxCount), int64(cfg.OutboxBytes)
 	s.outbox.maxTotal = n.core.cfg.OutboxBytes

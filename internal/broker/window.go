@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
 // window bounds publishings on their way to the store. Publishers wait at it;
@@ -14,13 +15,14 @@ type window struct {
 	bytes     int64
 	maxCount  int64
 	maxBytes  int64
-	firm      int // those who wait and must not be overtaken
+	firm      int           // those who wait and must not be overtaken
+	waiting   *atomic.Int64 // counts those who wait at several windows
 	closedErr error
 }
 
-func (w *window) open(maxCount, maxBytes int64) {
+func (w *window) open(maxCount, maxBytes int64, waiting *atomic.Int64) {
 	w.room.L = &w.mu
-	w.maxCount, w.maxBytes = maxCount, maxBytes
+	w.maxCount, w.maxBytes, w.waiting = maxCount, maxBytes, waiting
 }
 
 // acquire waits until the first of pubs fits and takes as many as fit. One that
@@ -66,6 +68,8 @@ func (w *window) acquireAll(ctx context.Context, count, bytes int64) error {
 func (w *window) wait(ctx context.Context, firm bool, enters func() bool) error {
 	may := func() bool { return (firm || w.firm == 0) && enters() }
 	if !may() && w.closedErr == nil {
+		w.waiting.Add(1)
+		defer w.waiting.Add(-1)
 		if firm {
 			w.firm++
 			defer func() {
@@ -99,6 +103,13 @@ func (w *window) release(count, bytes int64) {
 	w.bytes -= bytes
 	w.mu.Unlock()
 	w.room.Broadcast()
+}
+
+// held is how much there is in it.
+func (w *window) held() (count, bytes int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.count, w.bytes
 }
 
 // close fails those who wait and who come.
