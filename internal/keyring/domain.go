@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"coffer/internal/fault"
 	"coffer/internal/seal"
@@ -118,7 +119,11 @@ func (d *Domain) Refresh(ctx context.Context) error {
 }
 
 func (d *Domain) ask(ctx context.Context) (*seal.Epochs, error) {
+	begin := time.Now()
 	secret, err := d.source.OpenDomain(ctx, d.id)
+	if fn := d.ring.cfg.Asked; fn != nil {
+		fn(time.Since(begin), err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,9 @@ type Config struct {
 	// Fenced is told of every fence after it stands: the KMS key, the domains
 	// that lost their key, and how long they took. Optional; must not block.
 	Fenced func(key string, domains []seal.DomainID, took time.Duration)
+	// Asked is told of every answer of a source: how long it took, and the error or nil.
+	// Optional; must not block.
+	Asked func(took time.Duration, err error)
 }
 
 // Keyring is the domains of one process.
