@@ -44,6 +44,8 @@ type heads struct {
 	signed map[store.ShardID]uint64
 	count  atomic.Int64
 	failed atomic.Int64
+	whole  atomic.Pointer[time.Time] // when a head covered all that there was
+	sizes  atomic.Pointer[map[store.ShardID]uint64]
 
 	stop, stopped chan struct{}
 }
@@ -59,6 +61,7 @@ func newHeads(ctx context.Context, l *Log, cfg HeadConfig) (*heads, error) {
 		cfg.Logger = slog.Default()
 	}
 	h := &heads{cfg: cfg, l: l, stop: make(chan struct{}), stopped: make(chan struct{})}
+	h.whole.Store(new(time.Now()))
 	ends, err := l.ends(ctx)
 	if err != nil {
 		return nil, err
@@ -127,12 +130,15 @@ func (h *heads) try() {
 }
 
 func (h *heads) make(ctx context.Context) error {
+	now := time.Now()
 	ends, err := h.l.ends(ctx)
 	if err != nil {
 		return err
 	}
 	sizes := edgeSizes(ends)
+	h.sizes.Store(&sizes)
 	if maps.Equal(sizes, h.signed) {
+		h.whole.Store(&now)
 		return nil
 	}
 	msg, err := h.id.head(ends, h.cfg.Now()).sign(h.id.signer)
@@ -147,6 +153,7 @@ func (h *heads) make(ctx context.Context) error {
 		return fmt.Errorf("store: %w", err)
 	}
 	h.signed = sizes
+	h.whole.Store(&now)
 	h.count.Add(1)
 	h.cfg.Logger.Info("audit head", "head", string(msg))
 	if h.file != nil {
@@ -160,6 +167,10 @@ type Stats struct {
 	Heads    int64 // that were signed and stored
 	Failures int64 // of signing, storing, and writing to the file
 	Err      error // why the newest head is not in its file; nil = it is
+	// Age is how long ago a head covered all events that there were.
+	Age time.Duration
+	// Sizes are the events ever put into the tree of each shard, as of that look.
+	Sizes map[store.ShardID]uint64
 }
 
 // Stats is for metrics and health.
@@ -168,6 +179,10 @@ func (l *Log) Stats() Stats {
 		return Stats{}
 	}
 	s := Stats{Heads: l.heads.count.Load(), Failures: l.heads.failed.Load()}
+	s.Age = time.Since(*l.heads.whole.Load())
+	if sizes := l.heads.sizes.Load(); sizes != nil {
+		s.Sizes = *sizes
+	}
 	if f := l.heads.file; f != nil {
 		var failed int64
 		s.Err, failed = f.state()
