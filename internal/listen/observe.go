@@ -31,7 +31,7 @@ func Observe(log *slog.Logger, metrics *telemetry.Registry) Events {
 				slog.Duration("lasted", lasted))
 		},
 		HandshakeFailed: func(c Connection, err error) {
-			failures.With(c.Listener, "handshake").Inc()
+			failures.With(c.Listener, handshakeFailure(err)).Inc()
 			log.Info("handshake failed", slog.Any("connection", c), slog.Any("error", err))
 		},
 		Refused: func(c Connection) {
