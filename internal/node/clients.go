@@ -10,7 +10,9 @@ import (
 
 // observeClients logs and counts what messaging clients do. One set serves
 // every broker of the process.
-func observeClients(log *slog.Logger, metrics *telemetry.Registry) amqp091.Events {
+func observeClients(
+	log *slog.Logger, metrics *telemetry.Registry, counts *counts,
+) amqp091.Events {
 	refusals := metrics.Counter("coffer_amqp_refusals_total",
 		"Clients that were not let in: wrong password, unknown or forbidden virtual host.")
 	clients := metrics.Gauge("coffer_amqp_clients", "Clients in a virtual host.")
@@ -27,6 +29,7 @@ func observeClients(log *slog.Logger, metrics *telemetry.Registry) amqp091.Event
 		},
 		Closed: func(c amqp091.Client, err error) {
 			clients.Add(-1)
+			counts.block(c, nil)
 			log.Info("client closed", "client", c, "error", err)
 		},
 		Failed: func(c amqp091.Client, channel uint16, code wire.Code, text string) {
@@ -36,6 +39,7 @@ func observeClients(log *slog.Logger, metrics *telemetry.Registry) amqp091.Event
 			log.Debug("request refused", "client", c, "channel", channel, "text", text)
 		},
 		Blocked: func(c amqp091.Client, reason error) {
+			counts.block(c, reason)
 			if reason == nil {
 				log.Info("client unblocked", "client", c)
 				return

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"coffer/internal/audit"
@@ -27,6 +28,7 @@ import (
 	"coffer/internal/seal"
 	"coffer/internal/service/cloudtrail"
 	"coffer/internal/service/iam"
+	"coffer/internal/service/kms"
 	"coffer/internal/service/mq"
 	"coffer/internal/store"
 	"coffer/internal/store/embedded"
@@ -46,6 +48,7 @@ type Node struct {
 	keeper *rootKeeper
 	// rootTurn is held while the root key is replaced or a backup is begun.
 	rootTurn sync.Mutex
+	beside   atomic.Bool // the root key lies in a file in the data directory
 	// filesKey seals the secret files of backups, and opens those of a backup.
 	filesKey   seal.Secret
 	restored   *embedded.Restored // nil = the store never was
@@ -60,6 +63,7 @@ type Node struct {
 	gateway    *gateway.Gateway
 	backups    *backups
 	iam        *iam.Service
+	keys       *kms.Service
 	mq         *mq.Service
 	fleet      *fleet
 	certs      tlsx.GetCertificate
@@ -106,8 +110,8 @@ func newNode(cfg Config) *Node {
 	}
 	n.watching = newWatching()
 	n.events = listen.Observe(n.log, n.metrics)
-	n.clients = observeClients(n.log, n.metrics)
 	n.counts = newCounts(n.metrics)
+	n.clients = observeClients(n.log, n.metrics, n.counts)
 	return n
 }
 
@@ -151,7 +155,7 @@ func (n *Node) openStore(ctx context.Context) error {
 	engine, err := embedded.Open(embedded.Config{
 		Dir: filepath.Join(n.cfg.Data, dirStore), Logger: n.log, Writer: n.cfg.Version,
 		LowWaterBytes: n.cfg.lowWaterBytes, LowWaterPercent: n.cfg.lowWaterPercent,
-		Synced: n.counts.synced,
+		Synced: n.counts.synced, Committed: n.counts.committed,
 	})
 	if errors.Is(err, store.ErrInUse) {
 		return fault.Wrap(fault.Conflict, err, "the data directory "+n.cfg.Data+
@@ -161,6 +165,7 @@ func (n *Node) openStore(ctx context.Context) error {
 		return fmt.Errorf("open store: %w", err)
 	}
 	n.engine = engine
+	n.counts.last = engine.Shards()[len(engine.Shards())-1]
 	n.onStop(func(context.Context) error { return engine.Close() })
 	if n.restored, err = n.tellStore(); err != nil {
 		return fmt.Errorf("open store: %w", err)
@@ -198,6 +203,7 @@ func (n *Node) openState(ctx context.Context) error {
 	}
 	if err == nil {
 		err = n.keeper.keep(n.root)
+		n.noteKeyFile(n.keeper.source)
 	}
 	if n.cfg.Names != nil && err == nil {
 		n.cfg.Names.Use(func(name string) string {
@@ -221,11 +227,12 @@ func (n *Node) openState(ctx context.Context) error {
 			}
 			n.counts.fenced(len(domains), took)
 		},
+		Asked: n.counts.answered,
 	})
 	n.onStop(func(context.Context) error { n.ring.Close(); return nil })
 	n.core, err = broker.Open(ctx, broker.Config{
 		Shards: shards[1:last], Control: n.db, Logger: n.log, Room: n.engine.Room,
-		Recorder:   recorder{n},
+		Recorder: recorder{n}, Confirmed: n.counts.confirmed,
 		MaxMessage: n.cfg.maxMessageBytes + forProperties, Lead: amqp091.Lead,
 	})
 	if err != nil {

@@ -91,7 +91,13 @@ func (r recorder) Record(
 			events = append(events, event(at, where, d))
 		}
 	}
-	return r.n.trail.Put(shard, b, events)
+	if durable, err = r.n.trail.Put(shard, b, events); err != nil {
+		return nil, err
+	}
+	return func() {
+		durable()
+		r.n.counts.deeds.Add(len(events))
+	}, nil
 }
 
 // event makes the event of a deed: what the broker knows of the messages, and nothing

@@ -183,8 +183,8 @@ func (w *world) keyClient(t testing.TB) *keyClient {
 	}
 }
 
-// kms runs an operation that must succeed.
-func (s *keyClient) kms(op string, body object) {
+// kms runs an operation that must succeed, and gives its answer.
+func (s *keyClient) kms(op string, body object) (out object) {
 	s.t.Helper()
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -201,9 +201,14 @@ func (s *keyClient) kms(op string, body object) {
 		s.t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if b, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != 200 {
+	b, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != 200 {
 		s.t.Fatalf("%s: %d %s %v", op, resp.StatusCode, b, err)
 	}
+	if len(b) > 0 {
+		must(s.t, json.Unmarshal(b, &out))
+	}
+	return out
 }
 
 // times are durations of one kind.

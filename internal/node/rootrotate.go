@@ -72,6 +72,8 @@ func (n *Node) rotateRoot(ctx context.Context, in rotation) (any, error) {
 		return nil, fmt.Errorf("rotate root key: %w; restart to see which one counts", err)
 	}
 	k.header, n.filesKey = header, own
+	n.noteKeyFile(rootkey.Source{Kind: header.Kind, Place: rootkey.File, Name: in.File})
+	n.counts.rootKeys.Inc()
 	n.log.Warn("the root key was replaced; backups that were made before open with the old one",
 		"kind", header.Kind)
 	if written != in.File {

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -49,6 +48,7 @@ func (n *Node) openServices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.keys = keys
 	n.keepKeys(ctx, keys)
 	n.cloudtrail = cloudtrail.New(n.db, n.trail, cloudtrail.Config{Changed: n.reselect})
 	if err := n.cloudtrail.Load(ctx); err != nil {
@@ -60,8 +60,6 @@ func (n *Node) openServices(ctx context.Context) error {
 	n.mq = mq.New(n.db, &keyService{node: n, keys: keys}, n.fleet)
 	own := coffer.New(&storeState{n, n.restored}, n.backups, n.fleet, keys,
 		&keyUsers{keys, n.mq}, n.trail, accounts{n.iam}, Account)
-	requests := n.metrics.Histograms("coffer_api_request_seconds",
-		"Time to answer requests of the AWS APIs.", nil, "service", "operation", "code")
 	sessions := sts.New(n.db, directory{n.iam})
 	n.gateway, err = gateway.New(n.db, n.trail, sessions, []gateway.Service{
 		{API: &kmsapi.API, Impl: keys, Access: keys},
@@ -72,10 +70,7 @@ func (n *Node) openServices(ctx context.Context) error {
 		{API: &cofferapi.API, Impl: own, Access: own},
 	}, gateway.Config{Logger: n.log, Used: n.iam.NoteUse,
 		Lint: n.cfg.lintMode, Events: gateway.Events{
-			Answered: func(service, op, code string, _ int, took time.Duration) {
-				requests.With(service, op, code).Observe(took.Seconds())
-			},
-			Recorded: n.counts.recorded,
+			Answered: n.counts.request, Recorded: n.counts.recorded,
 		}})
 	if err != nil {
 		return err

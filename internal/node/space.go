@@ -78,30 +78,6 @@ func parseMaxMessage(text string) (bytes int, err error) {
 	return int(n), nil
 }
 
-// observeStore shows what the store knows about its disk.
-func (n *Node) observeStore() {
-	n.metrics.GaugeFunc("coffer_store_disk_free_bytes",
-		"Free space on the disk of the data directory.",
-		func() float64 { return float64(n.engine.Stats().FreeBytes) })
-	n.metrics.GaugeFunc("coffer_store_low_water_bytes",
-		"Free space below which new messages are refused.",
-		func() float64 { return float64(n.engine.Stats().LowWaterBytes) })
-	n.metrics.GaugeFunc("coffer_store_room",
-		"1 while there is room for new messages, 0 while they are refused.",
-		func() float64 {
-			if n.engine.Room() != nil {
-				return 0
-			}
-			return 1
-		})
-	n.metrics.GaugeFunc("coffer_store_waiting_writes",
-		"Writes that wait because the disk is full.",
-		func() float64 { return float64(n.engine.Stats().Waiting) })
-	n.metrics.GaugeFunc("coffer_store_slow_sync_seconds",
-		"How long the present sync has taken, if that is long; else 0.",
-		func() float64 { return n.engine.Stats().SlowSync.Seconds() })
-}
-
 // roomHealth says why new messages are refused.
 func (n *Node) roomHealth(context.Context) error { return n.engine.Room() }
 

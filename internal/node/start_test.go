@@ -295,10 +295,11 @@ func TestMetrics(t *testing.T) {
 	for _, want := range []string{
 		"coffer_brokers 1\n", "coffer_brokers_locked 0\n", "coffer_messages_ready 0\n",
 		"coffer_messages_published_total 0\n", "coffer_fence_seconds_count 0\n",
-		`coffer_audit_events_total{outcome="done"} `,
-		`coffer_audit_events_total{outcome="refused"} 1`,
-		`coffer_api_request_seconds_count{code="NotFoundException",` +
+		`coffer_audit_events_total{category="management",outcome="done"} `,
+		`coffer_audit_events_total{category="management",outcome="refused"} 1`,
+		`coffer_api_requests_total{code="NotFoundException",` +
 			`operation="DescribeBroker",service="mq"} 1`,
+		`coffer_api_request_seconds_count{operation="DescribeBroker",service="mq"} 1`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q", want)

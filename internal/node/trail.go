@@ -34,15 +34,6 @@ func (n *Node) openTrail(ctx context.Context, shard store.Shard, id store.ShardI
 	return nil
 }
 
-// observeTrail shows how far the trail is signed.
-func (n *Node) observeTrail() {
-	n.metrics.CounterFunc("coffer_audit_heads_total", "Signed heads of the audit trail.",
-		func() float64 { return float64(n.trail.Stats().Heads) })
-	n.metrics.CounterFunc("coffer_audit_head_failures_total",
-		"Heads of the audit trail that could not be signed, stored or written to their file.",
-		func() float64 { return float64(n.trail.Stats().Failures) })
-}
-
 // trailHealth says why the newest head is not where it belongs.
 func (n *Node) trailHealth(context.Context) error { return n.trail.Stats().Err }
 

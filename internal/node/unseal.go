@@ -96,7 +96,7 @@ func (s *sealed) tell() (shut func(context.Context) error, err error) {
 		Shown: map[string]telemetry.Check{"root key": state},
 	}
 	registry := telemetry.NewRegistry()
-	registry.Gauge("coffer_sealed", "1 while the process waits for shares of its root key.").Add(1)
+	observeSealed(registry).Set(1)
 	n.serveHTTP(l, &http.Server{Handler: telemetry.Handler(registry, health, nil)})
 	_, needed := s.shares.Given()
 	n.log.Warn("sealed: nothing is served until shares of the root key were given with "+

@@ -59,7 +59,7 @@ func (w *tenant) channel(c *amqp.Connection) *amqp.Channel {
 }
 
 // toldWhy checks a refusal.
-func toldWhy(t *testing.T, err error, code int, text string) {
+func toldWhy(t testing.TB, err error, code int, text string) {
 	t.Helper()
 	x, ok := errors.AsType[*amqp.Error](err)
 	if !ok || x.Code != code || x.Reason != text {

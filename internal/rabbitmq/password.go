@@ -54,6 +54,10 @@ func NewHasher() *Hasher {
 	return h
 }
 
+// Derived is the number of hashes that were computed so far: passwords that were not
+// remembered, and wrong ones.
+func (h *Hasher) Derived() int64 { return h.derived.Load() }
+
 // decoy looks like the hash of a password and is that of none: verifying against
 // it takes as long, and making it takes nothing.
 func decoy() string {

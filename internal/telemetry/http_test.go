@@ -35,13 +35,29 @@ func TestMetrics(t *testing.T) {
 	gauges.With("kept").Add(-2)
 	gauges.With("gone").Set(1)
 	gauges.Forget("gone")
-	r.GaugeFunc("coffer_e", "E.", func() float64 { return 9 })
+	looks := 0
+	Sample(r, func() int { looks++; return looks }, []Sampled[int]{
+		{Name: "coffer_e", Help: "E.", Of: func(n int) float64 { return float64(n) }},
+		{Name: "coffer_h_total", Help: "H.", Labels: []string{"x"},
+			Each: func(n int, show func(float64, ...string)) {
+				show(float64(n), "1")
+				show(float64(2*n), "2")
+			}},
+	}...)
+	crowd := r.Crowd("coffer_i_seconds", "I.")
+	crowd.Observe(60e-6, 3)
+	crowd.Observe(100, 2)
 	r.Histogram("coffer_f_seconds", "F.", nil).Observe(60e-6)
 	r.Histograms("coffer_g_bytes", "G.", []float64{10, 20}, "x").With("1").Observe(15)
 	w := near(Handler(r, Health{}, nil), "/metrics")
 	for _, want := range []string{
 		"coffer_a_total 3\n", `coffer_b_total{x="1",y="2"} 1` + "\n", "coffer_c 1.5\n",
-		`coffer_d{x="kept"} -2` + "\n", "coffer_e 9\n", "# HELP coffer_e E.\n",
+		`coffer_d{x="kept"} -2` + "\n", "coffer_e 1\n", "# HELP coffer_e E.\n",
+		"# TYPE coffer_e gauge\n", "# TYPE coffer_h_total counter\n",
+		`coffer_h_total{x="1"} 1` + "\n", `coffer_h_total{x="2"} 2` + "\n",
+		`coffer_i_seconds_bucket{le="5e-05"} 0` + "\n",
+		`coffer_i_seconds_bucket{le="0.0001"} 3` + "\n",
+		"coffer_i_seconds_sum 200.00018\n", "coffer_i_seconds_count 5\n",
 		`coffer_f_seconds_bucket{le="5e-05"} 0` + "\n",
 		`coffer_f_seconds_bucket{le="0.0001"} 1` + "\n",
 		`coffer_g_bytes_bucket{x="1",le="20"} 1` + "\n", "go_goroutines ",
@@ -61,7 +77,8 @@ func TestNilRegistry(t *testing.T) {
 	var r *Registry
 	for range 2 {
 		r.Counter("coffer_a_total", "A.").Inc()
-		r.GaugeFunc("coffer_e", "E.", func() float64 { return 9 })
+		r.Crowd("coffer_i_seconds", "I.").Observe(1, 1)
+		Sample(r, func() int { return 1 }, Sampled[int]{Name: "coffer_e", Help: "E."})
 	}
 }
 

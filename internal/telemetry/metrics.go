@@ -53,12 +53,6 @@ func (r *Registry) Counters(name, help string, labels ...string) Counters {
 	return Counters{v}
 }
 
-// CounterFunc makes a counter that asks f whenever it is shown. f may be called
-// from several goroutines, must not block, and never gives less than before.
-func (r *Registry) CounterFunc(name, help string, f func() float64) {
-	r.register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, f))
-}
-
 // A Gauge goes up and down.
 type Gauge struct{ g prometheus.Gauge }
 
@@ -85,12 +79,6 @@ func (r *Registry) Gauges(name, help string, labels ...string) Gauges {
 	v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
 	r.register(v)
 	return Gauges{v}
-}
-
-// GaugeFunc makes a gauge that asks f whenever it is shown. f may be called
-// from several goroutines and must not block.
-func (r *Registry) GaugeFunc(name, help string, f func() float64) {
-	r.register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
 }
 
 // A Histogram counts observations in buckets.
@@ -123,6 +111,9 @@ func (r *Registry) Histograms(name, help string, bounds []float64, labels ...str
 	r.register(v)
 	return Histograms{v}
 }
+
+// Bytes are bounds for sizes from 256 bytes to 16 MiB.
+func Bytes() []float64 { return prometheus.ExponentialBuckets(256, 4, 9) }
 
 // Seconds are bounds for durations from 50 microseconds to 13 seconds.
 func Seconds() []float64 { return prometheus.ExponentialBuckets(50e-6, 2, 19) }
