@@ -70,12 +70,12 @@ var layers = map[string]string{
 		" internal/protocol/amqp091/wire internal/protocol/amqp10/wire",
 	// A client knows a broker by its frames alone.
 	"internal/amqpclient": "internal/protocol/amqp091/wire",
+	"internal/bench":      "internal/fault internal/amqpclient internal/protocol/amqp091/wire",
 	"internal/listen":     leaves,
 	"internal/console":    leaves,
 
 	"internal/node": "internal/...",
-	// The load client of "coffer bench" speaks the protocol's own frames.
-	"cmd": leaves + " internal/node internal/protocol/amqp091/wire",
+	"cmd":           leaves + " internal/node internal/bench",
 
 	"internal/tidy":  "",
 	"internal/tools": "",
@@ -91,6 +91,7 @@ var owners = map[string]string{
 	"github.com/spf13/cobra":              "cmd",
 	"golang.org/x/term":                   "cmd",
 	"github.com/dlclark/regexp2":          "internal/rabbitmq",
+	"github.com/HdrHistogram":             "internal/bench",
 	"rsc.io/qr":                           "internal/service/iam",
 	"github.com/aws/aws-sdk-go-v2":        "test",
 	"github.com/rabbitmq/amqp091-go":      "internal/rabbitmq test",
