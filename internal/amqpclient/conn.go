@@ -170,6 +170,9 @@ func (c *Conn) login(u *url.URL) error {
 // FrameMax is the negotiated size of frames in octets.
 func (c *Conn) FrameMax() uint32 { return c.frameMax }
 
+// NetConn is the socket, or TLS on it, for its addresses.
+func (c *Conn) NetConn() net.Conn { return c.net }
+
 // Open opens a channel.
 func (c *Conn) Open(channel uint16) error {
 	_, err := call[*wire.ChannelOpenOk](c, channel, &wire.ChannelOpen{})

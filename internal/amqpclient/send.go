@@ -35,10 +35,16 @@ func (c *Conn) Publish(
 	return c.relieve()
 }
 
-// AppendRaw adds frames that were encoded before.
+// AppendRaw adds frames that were encoded before. Large ones are sent as they lie.
 func (c *Conn) AppendRaw(frames []byte) error {
-	c.out = append(c.out, frames...)
-	return c.relieve()
+	if len(frames) < writeBuffer {
+		c.out = append(c.out, frames...)
+		return c.relieve()
+	}
+	if err := c.Flush(); err != nil {
+		return err
+	}
+	return c.write(frames)
 }
 
 // Ack adds a basic.ack.
@@ -65,11 +71,15 @@ func (c *Conn) Flush() error {
 	if len(c.out) == 0 {
 		return nil
 	}
-	_, err := c.net.Write(c.out)
+	err := c.write(c.out)
 	if c.out = c.out[:0]; cap(c.out) > 4*writeBuffer {
 		c.out = nil
 	}
-	if err != nil {
+	return err
+}
+
+func (c *Conn) write(b []byte) error {
+	if _, err := c.net.Write(b); err != nil {
 		if c.ctx.Err() != nil {
 			err = context.Cause(c.ctx)
 		}
