@@ -70,12 +70,13 @@ var layers = map[string]string{
 		" internal/protocol/amqp091/wire internal/protocol/amqp10/wire",
 	// A client knows a broker by its frames alone.
 	"internal/amqpclient": "internal/protocol/amqp091/wire",
-	"internal/bench":      "internal/fault internal/amqpclient internal/protocol/amqp091/wire",
-	"internal/listen":     leaves,
-	"internal/console":    leaves,
+	"internal/bench": "internal/fault internal/tlsx internal/amqpclient" +
+		" internal/protocol/amqp091/wire internal/protocol/buffer",
+	"internal/listen":  leaves,
+	"internal/console": leaves,
 
 	"internal/node": "internal/...",
-	"cmd":           leaves + " internal/node internal/bench",
+	"cmd":           leaves + " internal/node internal/amqpclient internal/bench",
 
 	"internal/tidy":  "",
 	"internal/tools": "",

@@ -1,0 +1,249 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"coffer/internal/amqpclient"
+	"coffer/internal/fault"
+	"coffer/internal/protocol/amqp091/wire"
+)
+
+// against runs a load on a broker with faults. The numbers do not depend on the time.
+func against(t *testing.T, f faults, cfg Config) (*Result, error) {
+	t.Helper()
+	s, err := newSink(nil, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.close)
+	cfg.Target = amqpclient.Config{URL: "amqp://u:secret@" + s.address() + "/%2f"}
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 2*time.Minute, errors.New("it hangs"))
+	defer cancel()
+	r, err := Run(ctx, cfg)
+	if err != nil && strings.Contains(err.Error(), "secret") {
+		t.Errorf("the error tells the password: %v", err)
+	}
+	return r, err
+}
+
+// TestShapes runs every shape on a broker that does nothing wrong.
+func TestShapes(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		cfg    Config
+		copies int64
+	}{
+		"one":              {Config{Consumers: 1, Window: 1}, 1},
+		"four on four":     {Config{Publishers: 4, Consumers: 4, Queues: 4}, 1},
+		"four on one":      {Config{Publishers: 4, Consumers: 4}, 1},
+		"many queues":      {Config{Publishers: 2, Consumers: 3, Queues: 10}, 1},
+		"fan-out":          {Config{Publishers: 2, Consumers: 2, Queues: 10, Fanout: true}, 10},
+		"several frames":   {Config{Consumers: 1, Size: 300_000, Window: 4}, 1},
+		"least size":       {Config{Consumers: 1, Size: MinSize, Transient: true}, 1},
+		"at a rate":        {Config{Publishers: 3, Consumers: 2, Queues: 2, Rate: 20_000}, 1},
+		"nobody consumes":  {Config{Publishers: 2}, 0},
+		"many connections": {Config{Publishers: 70, Consumers: 70, Queues: 7, Window: 3}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.cfg.Preload = 1000
+			r, err := against(t, faults{}, c.cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := r.Messages
+			if a.Sent != 1000 || a.Received != a.Sent*c.copies || a.Refused != 0 || !a.Whole() {
+				t.Errorf("got %+v", a)
+			}
+			if r.Confirm.Count != a.Sent || r.EndToEnd.Count != a.Received || r.Broker != "sink" {
+				t.Errorf("%s: %+v, %+v", r.Broker, r.Confirm, r.EndToEnd)
+			}
+			if r.Load != nil || r.Fill.Confirmed == 0 || (r.Drain == nil) != (c.copies == 0) {
+				t.Errorf("phases %+v %+v %+v", r.Fill, r.Load, r.Drain)
+			}
+		})
+	}
+}
+
+// TestLoad measures for a time, after a warm-up, with messages waiting.
+func TestLoad(t *testing.T) {
+	t.Parallel()
+	r, err := against(t, faults{}, Config{
+		Publishers: 2, Consumers: 2, Queues: 2, Rate: 5000, Preload: 500,
+		Warmup: 50 * time.Millisecond, Duration: 300 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, l := r.Messages, r.Load
+	if !a.Whole() || a.Received != a.Sent || l.Seconds < .3 || l.Published == 0 || r.Drain != nil {
+		t.Errorf("got %+v in %+v", a, l)
+	}
+	// What came before the measurement is in no latency, what was due in it in both.
+	if n := r.Confirm.Count; n == 0 || n > a.Sent-500 || n != r.EndToEnd.Count {
+		t.Errorf("%d confirms and %d deliveries were measured of %d", n, r.EndToEnd.Count, a.Sent)
+	}
+}
+
+// TestFaultsAreCounted: a broker that loses, repeats or turns messages is found out.
+func TestFaultsAreCounted(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		deliver func(n int) (times int, later bool)
+		want    Account
+	}{
+		"lost": {
+			func(n int) (int, bool) { return 1 - min(1, n%100/99), false },
+			Account{Sent: 1000, Received: 990, Lost: 10},
+		},
+		"twice": {
+			func(n int) (int, bool) { return 1 + n%100/99, false },
+			Account{Sent: 1000, Received: 1000, Twice: 10},
+		},
+		"turned": {
+			func(n int) (int, bool) { return 1, n%100 == 50 },
+			Account{Sent: 1000, Received: 1000, Misordered: 10},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, err := against(t, faults{deliver: c.deliver}, Config{
+				Consumers: 1, Preload: 1000, Patience: time.Second,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Messages != c.want || r.Messages.Whole() {
+				t.Errorf("got %+v, want %+v", r.Messages, c.want)
+			}
+		})
+	}
+}
+
+// TestRefusedPublishes: what the broker nacks is no loss.
+func TestRefusedPublishes(t *testing.T) {
+	t.Parallel()
+	var nacked atomic.Int64
+	r, err := against(t, faults{method: func(_ uint16, m wire.Method) (wire.Method, bool) {
+		ack, is := m.(*wire.BasicAck) // what it is about to confirm
+		if !is || ack.DeliveryTag < 100 || nacked.Add(1) > 1 {
+			return nil, false
+		}
+		return &wire.BasicNack{DeliveryTag: ack.DeliveryTag}, true
+	}}, Config{Preload: 1000, Window: 7, Consumers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := r.Messages; a.Refused != 1 || a.Lost != 0 || a.Sent != 1000 {
+		t.Errorf("got %+v", a)
+	}
+}
+
+// TestRefusals: what a broker refuses ends the run, and says why.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	on := func(id wire.MethodID, answer wire.Method) faults {
+		return faults{method: func(_ uint16, m wire.Method) (wire.Method, bool) {
+			return answer, m.ID() == id
+		}}
+	}
+	load := Config{Consumers: 1, Preload: 1000}
+	impatient := load
+	impatient.Patience = time.Second
+	for name, c := range map[string]struct {
+		faults faults
+		cfg    Config
+		text   string
+	}{
+		"login": {on(wire.IDConnectionStartOk, &wire.ConnectionClose{
+			ReplyCode: wire.AccessRefused, ReplyText: "ACCESS_REFUSED"}), load,
+			"log in to 127.0.0.1"},
+		"other arguments": {on(wire.IDQueueDeclare, &wire.ChannelClose{
+			ReplyCode: wire.PreconditionFailed, ReplyText: "PRECONDITION_FAILED - arg"}), load,
+			"prepare the queues: channel 1 was closed: 406 PRECONDITION_FAILED"},
+		"messages there": {on(wire.IDQueueDeclare, &wire.QueueDeclareOk{MessageCount: 1}), load,
+			"is in use"},
+		"consumer there": {on(wire.IDQueueDeclare, &wire.QueueDeclareOk{ConsumerCount: 1}), load,
+			"is in use"},
+		"cut": {faults{cut: 300}, load, "publisher 0: "},
+		"no confirm": {on(wire.IDBasicAck, nil), impatient,
+			"nothing happened for 1s: 256 of 256 publishes are not confirmed"},
+		"wrong confirm": {on(wire.IDBasicAck, &wire.BasicAck{DeliveryTag: 1 << 40}), load,
+			"publisher 0: the broker confirmed publish 1099511627776"},
+		"closed channel": {on(wire.IDBasicConsume, &wire.ChannelClose{
+			ReplyCode: wire.AccessRefused, ReplyText: "ACCESS_REFUSED - no"}), load,
+			"consumer 0: channel 1 was closed: 403"},
+		"cancelled": {on(wire.IDBasicConsume, &wire.BasicCancel{ConsumerTag: "0"}), load,
+			"consumer 0: the broker cancelled the consumer of queue 0"},
+		"not asked for": {on(wire.IDBasicConsume, &wire.QueuePurgeOk{}), load,
+			"consumer 0: got queue.purge-ok"},
+		"no goodbye": {on(wire.IDConnectionClose, nil), impatient, "close of a connection"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := against(t, c.faults, c.cfg)
+			if err == nil || !strings.Contains(err.Error(), c.text) {
+				t.Errorf("got %v, want %q", err, c.text)
+			}
+		})
+	}
+}
+
+// TestBlocked: an alarm of the broker is told.
+func TestBlocked(t *testing.T) {
+	t.Parallel()
+	blocked := func(channel uint16, m wire.Method) (wire.Method, bool) {
+		if m.ID() != wire.IDBasicAck {
+			return nil, false
+		}
+		return &wire.ConnectionBlocked{Reason: "low on disk"}, true
+	}
+	_, err := against(t, faults{method: blocked}, Config{
+		Preload: 10, Patience: time.Second,
+	})
+	if err == nil || !strings.Contains(err.Error(), `blocks publishers: "low on disk"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestWrongConfig is refused before anything is connected.
+func TestWrongConfig(t *testing.T) {
+	t.Parallel()
+	for text, cfg := range map[string]Config{
+		"size: 23 is not from 24 to":      {Size: 23, Preload: 1},
+		"publishers: -1 is not":           {Publishers: -1, Preload: 1},
+		"ack-every: 3 is not from 1 to 2": {Prefetch: 2, AckEvery: 3, Preload: 1},
+		"neither a duration nor":          {},
+		"duration: -1s is not from 0s to": {Duration: -time.Second},
+		"rate: -1 is not":                 {Rate: -1, Preload: 1},
+	} {
+		_, err := Run(t.Context(), cfg)
+		if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), text) {
+			t.Errorf("got %v, want %q", err, text)
+		}
+	}
+}
+
+// TestWrongURL is refused without quoting it.
+func TestWrongURL(t *testing.T) {
+	t.Parallel()
+	for url, text := range map[string]string{
+		"":                                 "neither amqps://HOST nor amqp://HOST",
+		"http://u:secret@localhost":        "neither amqps://HOST nor amqp://HOST",
+		"amqp://localhost":                 "names no user",
+		"amqp://u:secret@localhost:no":     "malformed",
+		"amqp://u:secret@127.0.0.1:1/%2f":  "refused",
+		"amqps://u:secret@127.0.0.1:1/%2f": "refused",
+	} {
+		_, err := Run(t.Context(), Config{Target: amqpclient.Config{URL: url}, Preload: 1})
+		if err == nil || !strings.Contains(err.Error(), text) ||
+			strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: got %v, want %q", url, err, text)
+		}
+	}
+}
