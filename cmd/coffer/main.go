@@ -67,7 +67,8 @@ func root() *cobra.Command {
 		SilenceErrors: true,
 	}
 	c.AddCommand(serveCommand(), envCommand(), accountsCommand(), checkCommand(), explainCommand(),
-		auditCommand(), backupCommand(), benchCommand(), doctorCommand(), keysCommand(),
-		platformCommand(), restoreCommand(), rootCommand(), unsealCommand(), versionCommand())
+		auditCommand(), backupCommand(), benchCommand(), doctorCommand(), healthCommand(),
+		keysCommand(), platformCommand(), restoreCommand(), rootCommand(), unsealCommand(),
+		versionCommand())
 	return c
 }

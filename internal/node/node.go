@@ -72,7 +72,8 @@ type Node struct {
 	events     listen.Events
 	clients    amqp091.Events
 	counts     *counts
-	files      *tlsx.Files // the user's certificates; nil = the internal ones
+	health     telemetry.Health // since the doors are open
+	files      *tlsx.Files      // the user's certificates; nil = the internal ones
 
 	started time.Time
 
@@ -271,7 +272,7 @@ func (n *Node) openDoors(context.Context) error {
 	if err != nil {
 		return err
 	}
-	health := telemetry.Health{
+	n.health = telemetry.Health{
 		Live:  map[string]telemetry.Check{"store": n.storeHealth},
 		Ready: map[string]telemetry.Check{"brokers": n.fleet.ready, "store": n.storeHealth},
 		Shown: map[string]telemetry.Check{
@@ -279,7 +280,7 @@ func (n *Node) openDoors(context.Context) error {
 		},
 	}
 	n.observe()
-	shown := telemetry.Handler(n.metrics, health, map[string]http.Handler{
+	shown := telemetry.Handler(n.metrics, n.health, map[string]http.Handler{
 		"/rabbitmq/": http.HandlerFunc(n.fleet.scrape),
 	})
 	n.serveHTTP(n.metricsDoor, &http.Server{Handler: shown})

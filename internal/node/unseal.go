@@ -52,12 +52,14 @@ func (n *Node) unseal(ctx context.Context, k *rootKeeper) (key seal.Secret, err 
 	}))
 	mux.Handle("POST /unseal", operated(s.give))
 	mux.Handle("POST /doctor", operated(s.examine))
+	health := s.health()
+	mux.Handle("POST /health", tellHealth(health))
 	door, err := openOperatorDoor(ctx, n.cfg.Data, mux)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, door.close(context.WithoutCancel(ctx))) }()
-	shut, err := s.tell()
+	shut, err := s.tell(health)
 	if err != nil {
 		return nil, err
 	}
@@ -77,23 +79,29 @@ func (n *Node) unseal(ctx context.Context, k *rootKeeper) (key seal.Secret, err 
 	}
 }
 
+// health is that of a process that waits: it is alive, and serves nothing.
+func (s *sealed) health() telemetry.Health {
+	state := func(context.Context) error {
+		now := s.status()
+		return fmt.Errorf("sealed: %d of %d shares of the root key were given", now.Given,
+			now.Needed)
+	}
+	return telemetry.Health{
+		Ready: map[string]telemetry.Check{"root key": state},
+		Shown: map[string]telemetry.Check{"root key": state},
+	}
+}
+
 // tell opens the port of metrics, where the state can be read.
-func (s *sealed) tell() (shut func(context.Context) error, err error) {
+func (s *sealed) tell(
+	health telemetry.Health,
+) (shut func(context.Context) error, err error) {
 	n := s.n
 	l, err := n.bind(listen.Config{
 		Name: "metrics", Address: "127.0.0.1", Port: n.cfg.MetricsPort, Flag: "--metrics-port",
 	})
 	if err != nil {
 		return nil, err
-	}
-	state := func(context.Context) error {
-		now := s.status()
-		return fmt.Errorf("sealed: %d of %d shares of the root key were given", now.Given,
-			now.Needed)
-	}
-	health := telemetry.Health{
-		Ready: map[string]telemetry.Check{"root key": state},
-		Shown: map[string]telemetry.Check{"root key": state},
 	}
 	registry := telemetry.NewRegistry()
 	observeSealed(registry).Set(1)
@@ -203,6 +211,7 @@ func (n *Node) openOperator(ctx context.Context) error {
 	mux.Handle("POST /rotate", operated(n.rotateRoot))
 	mux.Handle("POST /platform", operated(n.rotatePlatform))
 	mux.Handle("POST /doctor", operated(n.examine))
+	mux.Handle("POST /health", tellHealth(n.health))
 	door, err := openOperatorDoor(ctx, n.cfg.Data, mux)
 	if err != nil {
 		return err

@@ -28,9 +28,9 @@ type Health struct {
 	Shown map[string]Check
 }
 
-// report runs the checks in the order of their names, and gives a line each. It is
+// Report runs the checks in the order of their names, and gives a line each. It is
 // well when none of checks fails; shown ones may.
-func report(ctx context.Context, checks, shown map[string]Check) (text string, well bool) {
+func Report(ctx context.Context, checks, shown map[string]Check) (text string, well bool) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	var b strings.Builder

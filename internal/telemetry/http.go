@@ -40,7 +40,7 @@ func Handler(r *Registry, h Health, more map[string]http.Handler) http.Handler {
 
 func checks(of, shown map[string]Check) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		text, well := report(r.Context(), of, shown)
+		text, well := Report(r.Context(), of, shown)
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-store")
 		if !well {
