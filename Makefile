@@ -26,7 +26,7 @@ FIPS := $(addprefix ./internal/,seal/... keyring/... policy/... service/kms/... 
 CORE := store seal control keyring audit broker protocol/amqp091 protocol/amqp10
 
 .PHONY: help run build build-fips test fips race fuzz bench crash damage soak differential \
-	scale lookup mutants compat generate
+	scale lookup mutants compat deb packages generate
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile
@@ -98,6 +98,14 @@ mutants: ## take away one rule at a time and see a test fail; ONLY=fan-out
 
 compat: ## other people's clients against the built binary; CLIENTS=all or 'java php'
 	COFFER_COMPAT='$(CLIENTS)' test/compat/run.sh
+
+deb: ## build the Debian package into bin
+	deploy/debian/build.sh bin
+
+# It takes root, on Debian, and its packages debootstrap, systemd-container, debhelper,
+# po-debconf and lintian; what is not there is skipped.
+packages: ## install and run each way to deploy it, on machines that are made for it
+	COFFER_PACKAGES=1 $(GO) test -count=1 -timeout 1h -v ./test/deploy
 
 generate: ## write the generated code again
 	$(GO) -C internal/tools/awsgen run . -out ../../aws/api

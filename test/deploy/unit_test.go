@@ -97,7 +97,7 @@ func newService(t *testing.T, flags ...string) *service {
 	args = append(args[1:], "--data", s.data, "--ports=auto")
 	args = append(args, flags...)
 	for i, arg := range args {
-		args[i] = strings.Replace(arg, "/etc/coffer", folder+"systemd", 1)
+		args[i] = strings.Replace(arg, "/etc/coffer/", folder, 1)
 	}
 	s.cmd = exec.Command(binary, args...)
 	s.cmd.Env = append(process.Environment(), "NOTIFY_SOCKET="+socket,
@@ -206,6 +206,8 @@ func TestUnitServes(t *testing.T) {
 	s := newService(t)
 	s.start()
 	s.expect(s.starts, serving)
+	health(t, s.data, 0, "brokers: ok\nstore: ok\n")
+	health(t, s.data, 0, "store: ok\n", "--live")
 	roundTrip(t, s.data)
 	if _, err := os.Stat(filepath.Join(s.data, "root.key")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a root key beside the data: %v", err)
@@ -214,6 +216,16 @@ func TestUnitServes(t *testing.T) {
 		t.Errorf("%v\n%s", err, s.log.Bytes())
 	}
 	s.expect(kit.Patience, stopping)
+	health(t, s.data, 1, "")
+}
+
+// health wants an answer of `coffer health` that begins so; warnings may follow.
+func health(t *testing.T, data string, code int, out string, args ...string) {
+	t.Helper()
+	r := kit.Run(t, binary, append([]string{"health", "--data", data}, args...)...)
+	if r.Code != code || !strings.HasPrefix(r.Out, out) {
+		t.Errorf("coffer health %q: %d, %q, want %d, %q", args, r.Code, r.Out, code, out)
+	}
 }
 
 // TestUnitSealed: who starts the unit does not wait for people with shares of the root
@@ -226,6 +238,9 @@ func TestUnitSealed(t *testing.T) {
 	s.own(s.data)
 	s.start()
 	s.expect(s.starts, waiting)
+	const state = "root key: warning: sealed: 0 of 2 shares of the root key were given\n"
+	health(t, s.data, 1, strings.Replace(state, "warning: ", "", 1)+state)
+	health(t, s.data, 0, state, "--live")
 	for i, share := range strings.Fields(out.Out) {
 		file := filepath.Join(t.TempDir(), "share")
 		if err := os.WriteFile(file, []byte(share), 0o600); err != nil {

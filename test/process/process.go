@@ -162,7 +162,12 @@ func (p *Process) Stop() error {
 
 // Env is what `coffer env` prints of the process.
 func (p *Process) Env(ctx context.Context) (map[string]string, error) {
-	cmd := exec.CommandContext(ctx, p.binary, "env", "--data", p.data)
+	return Env(ctx, p.binary, p.data)
+}
+
+// Env is what `coffer env` prints of the process that serves a data directory.
+func Env(ctx context.Context, binary, data string) (map[string]string, error) {
+	cmd := exec.CommandContext(ctx, binary, "env", "--data", data)
 	cmd.Env = Environment()
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
