@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"coffer/test/churn"
 )
 
 // TestChurn opens and closes connections in a loop, in all ways that they end, and
@@ -19,14 +21,14 @@ func TestChurn(t *testing.T) {
 		"live heap, MiB")
 	base := settle(t, s, data, &footprint{sockets: maxSockets, goroutines: maxSockets})
 	base.goroutines = maxSockets
-	check(t, churn(t.Context(), s.to, 20*workers)) // what is made once
+	check(t, churn.Connections(t.Context(), s.to, 20*workers)) // what is made once
 	base = settle(t, s, data, base)
 	base.print(t, "warm", 0)
 	const rounds = 5
 	begin := time.Now()
 	for i := range rounds {
 		each := amounts.connections / rounds
-		check(t, churn(t.Context(), s.to, each))
+		check(t, churn.Connections(t.Context(), s.to, each))
 		now := settle(t, s, data, base)
 		now.print(t, fmt.Sprint((i+1)*each),
 			float64((i+1)*each)/time.Since(begin).Seconds())
@@ -36,7 +38,7 @@ func TestChurn(t *testing.T) {
 				mib(now.memory.resident))
 		}
 	}
-	values, err := metrics(data, "/rabbitmq/metrics")
+	values, err := metrics(t.Context(), data, "/rabbitmq/metrics")
 	check(t, err)
 	opened := float64(20*workers + rounds*(amounts.connections/rounds) + 1)
 	for name, want := range map[string]float64{
@@ -76,10 +78,10 @@ func settle(t *testing.T, s *server, data string, base *footprint) *footprint {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	for {
-		values, err := metrics(data, "/rabbitmq/metrics")
+		values, err := metrics(t.Context(), data, "/rabbitmq/metrics")
 		check(t, err)
 		f := &footprint{goroutines: int(values["rabbitmq_erlang_processes_used"])}
-		f.sockets, f.files, err = s.descriptors()
+		f.sockets, f.files, err = s.Descriptors()
 		check(t, err)
 		f.memory = s.memory()
 		if values["rabbitmq_connections"] == 1 && values["rabbitmq_queues"] == 1 &&

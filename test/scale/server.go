@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"strconv"
 	"sync"
@@ -61,24 +60,11 @@ type memory struct {
 	heap     int64 // live Go heap at the last collection
 }
 
-var statusLine = regexp.MustCompile(`(?m)^(VmRSS|VmHWM):\s+(\d+) kB$`)
-
 // memory reads what the kernel and the collector say. Systems without /proc give
 // zeros for the kernel's part.
 func (s *server) memory() memory {
 	m := memory{heap: s.trace.live()}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.Pid()))
-	if err != nil {
-		return m
-	}
-	for _, f := range statusLine.FindAllSubmatch(status, -1) {
-		kib, _ := strconv.ParseInt(string(f[2]), 10, 64) // digits
-		if string(f[1]) == "VmRSS" {
-			m.resident = kib << 10
-		} else {
-			m.peak = kib << 10
-		}
-	}
+	m.resident, m.peak = s.Resident()
 	return m
 }
 
