@@ -79,22 +79,12 @@ func (n *Node) takeFiles() (err error) {
 		return err
 	}
 	sealed := filepath.Join(n.cfg.Data, dirStore, fileFiles)
-	text, err := os.ReadFile(sealed)
+	files, err := openFiles(sealed, n.filesKey)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
-	}
-	clear, err := seal.Unwrap(n.filesKey, filesPurpose, nil, text)
-	if err != nil {
-		return fmt.Errorf("%w: %s: %w; remove it to start without the files in it",
-			store.ErrDamaged, sealed, err)
-	}
-	defer clear.Wipe()
-	files := map[string][]byte{}
-	if err := json.Unmarshal(clear, &files); err != nil {
-		return fault.New(fault.Invalid, "%s is of another version of coffer", sealed)
 	}
 	for _, name := range secretFiles() {
 		if files[name] == nil {
@@ -112,4 +102,23 @@ func (n *Node) takeFiles() (err error) {
 		return err
 	}
 	return syncDir(filepath.Dir(sealed))
+}
+
+// openFiles opens FILES.
+func openFiles(path string, key seal.Secret) (map[string][]byte, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	clear, err := seal.Unwrap(key, filesPurpose, nil, text)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w; remove it to start without the files in it",
+			store.ErrDamaged, path, err)
+	}
+	defer clear.Wipe()
+	files := map[string][]byte{}
+	if err := json.Unmarshal(clear, &files); err != nil {
+		return nil, fault.New(fault.Invalid, "%s is of another version of coffer", path)
+	}
+	return files, nil
 }

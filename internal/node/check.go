@@ -130,7 +130,7 @@ func (c *checking) run(ctx context.Context, i *embedded.Inspection) (err error) 
 			return err
 		}
 	}
-	c.beside()
+	c.beside(key)
 	if c.state != nil {
 		c.state.Close()
 	}
@@ -247,17 +247,25 @@ func (c *checking) control(ctx context.Context, damaged func(row string, err err
 	return rows, err
 }
 
-// beside checks the files of the data directory that clients read.
-func (c *checking) beside() {
+// beside checks the files of the data directory that clients read. Those of a directory
+// that was restored and not started yet are still sealed in the store.
+func (c *checking) beside(root seal.Secret) {
 	c.rootCheck()
+	sealed, restored := c.restored(root)
 	for _, f := range []struct {
 		name  string
 		check func(text []byte) error
 	}{{fileCredentials, c.credentials}, {fileMainAdmin, checkPassword}, {fileCA, checkPEM}} {
 		path := filepath.Join(c.cfg.Data, f.name)
 		text, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) && c.unserved(f.name) {
-			continue
+		if errors.Is(err, fs.ErrNotExist) {
+			if sealed[f.name] == nil && (restored || c.unserved(f.name)) {
+				continue
+			}
+			if restored {
+				path = filepath.Join(c.cfg.Data, dirStore, fileFiles)
+				text, err = sealed[f.name], nil
+			}
 		}
 		if err == nil {
 			err = f.check(text)
@@ -270,6 +278,26 @@ func (c *checking) beside() {
 			})
 		}
 	}
+}
+
+// restored gives the files that the first start of a restored directory will write, as
+// far as the root key is there, and whether there are such.
+func (c *checking) restored(root seal.Secret) (files map[string][]byte, yes bool) {
+	path := filepath.Join(c.cfg.Data, dirStore, fileFiles)
+	if _, err := os.Stat(path); err != nil {
+		return nil, false
+	}
+	if root == nil {
+		return nil, true
+	}
+	key, err := filesKey(root)
+	if err == nil {
+		files, err = openFiles(path, key)
+	}
+	if err != nil {
+		c.file(path, err)
+	}
+	return files, true
 }
 
 // unserved reports whether a file is not there yet because no process has served the

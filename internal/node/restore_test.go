@@ -80,25 +80,44 @@ func TestDescribeStore(t *testing.T) {
 	}
 }
 
+// restored makes a directory of a backup of the running node, and names its root key.
+func (w *world) restored() (data, key string) {
+	w.t.Helper()
+	dir := w.t.TempDir()
+	to, data := filepath.Join(dir, "backup"), filepath.Join(dir, "data")
+	if _, err := Backup(w.t.Context(), BackupConfig{Data: w.cfg.Data, To: to}); err != nil {
+		w.t.Fatal(err)
+	}
+	key = filepath.Join(w.cfg.Data, fileRootKey)
+	_, err := Restore(w.t.Context(), RestoreConfig{From: to, Data: data, RootKey: key})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return data, key
+}
+
 // TestRestoredFiles: the first start of a restored directory writes the secret
-// files, unless there are others; a damaged container is named.
+// files, unless there are others; a damaged container is named, by a check before too,
+// which finds nothing else wrong with what no process has served yet.
 func TestRestoredFiles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	dir := t.TempDir()
-	to := filepath.Join(dir, "backup")
-	if _, err := Backup(t.Context(), BackupConfig{Data: w.cfg.Data, To: to}); err != nil {
-		t.Fatal(err)
+	data, key := w.restored()
+	check := func(want int) {
+		t.Helper()
+		r, err := Check(t.Context(), Config{Data: data, RootKey: key})
+		if err != nil || len(r.Damage) != want {
+			t.Errorf("check: %+v, %v; want %d findings", r.Damage, err, want)
+		}
 	}
-	data := filepath.Join(dir, "data")
-	key := filepath.Join(w.cfg.Data, fileRootKey)
-	_, err := Restore(t.Context(), RestoreConfig{From: to, Data: data, RootKey: key})
-	if err != nil {
-		t.Fatal(err)
+	check(0)
+	put := func(file string, text []byte) {
+		t.Helper()
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := os.WriteFile(filepath.Join(data, fileMainAdmin), []byte("mine"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	put(filepath.Join(data, fileMainAdmin), []byte("mine\n"))
 	sealed := filepath.Join(data, dirStore, fileFiles)
 	text, err := os.ReadFile(sealed)
 	if err != nil {
@@ -117,24 +136,22 @@ func TestRestoredFiles(t *testing.T) {
 			continue
 		}
 		text[i] ^= 1
-		if err := os.WriteFile(sealed, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		put(sealed, text)
 		text[i] ^= 1
+		check(1)
 		err := start()
 		if fault.KindOf(err) != fault.Internal || !strings.Contains(err.Error(), sealed) ||
 			!strings.Contains(err.Error(), store.ErrDamaged.Error()) {
 			t.Errorf("byte %d: %v", i, err)
 		}
 	}
-	if err := os.WriteFile(sealed, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	put(sealed, text)
+	check(0)
 	if err := start(); err != nil {
 		t.Fatal(err)
 	}
 	for name, from := range map[string]string{fileCredentials: w.cfg.Data, fileMainAdmin: ""} {
-		want := []byte("mine")
+		want := []byte("mine\n")
 		if from != "" {
 			if want, err = os.ReadFile(filepath.Join(from, name)); err != nil {
 				t.Fatal(err)
