@@ -15,8 +15,10 @@ ONLY ?=
 FILES ?= all
 LENGTH ?= 1000000
 CLIENTS ?= quick
+RATE ?=
+DIR ?=
 
-ifndef SEED # of make soak and make differential
+ifndef SEED # of make soak, soak-serve and differential
 SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 endif
 
@@ -25,8 +27,8 @@ FIPS_MODULE ?= v1.0.0
 FIPS := $(addprefix ./internal/,seal/... keyring/... policy/... service/kms/... rootkey/...)
 CORE := store seal control keyring audit broker protocol/amqp091 protocol/amqp10
 
-.PHONY: help run build build-fips test fips race fuzz bench crash damage soak differential \
-	scale lookup mutants compat deb packages generate
+.PHONY: help run build build-fips test fips race fuzz bench crash damage soak soak-serve \
+	differential scale lookup mutants compat deb packages generate
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile
@@ -79,6 +81,13 @@ soak: ## random histories of the queue core against its model; STEPS=1000000 SEE
 	@echo 'the same again: make soak STEPS=$(STEPS) SEED=$(SEED)'
 	RAPID_SEED=$(SEED) COFFER_MODEL_STEPS=$(STEPS) $(GO) test -count=1 -timeout 24h -v \
 		-run '^TestModel$$' ./internal/broker/brokertest | grep -v 'OK, passed'
+
+soak-serve: LENGTH = 2h
+soak-serve: ## the binary under load and disturbances for hours; LENGTH=2m RATE=500 DIR=/tmp/soak
+	@echo 'the same again: make soak-serve LENGTH=$(LENGTH) SEED=$(SEED) RATE=$(RATE)'
+	COFFER_SOAK=$(LENGTH) COFFER_SOAK_SEED=$(SEED) COFFER_SOAK_RATE=$(RATE) COFFER_SOAK_DIR=$(DIR) \
+		$(GO) test -count=1 -timeout 24h -v -run '^TestSoak$$' ./test/soak \
+		| sed -e 's/^ *[a-z_]*.go:[0-9]*: //' -e 's/^ *|/|/'
 
 differential: STEPS = 20000
 differential: ## the same scripts to a real RabbitMQ and to Coffer; STEPS=2000 SEED=7

@@ -50,11 +50,20 @@ func New(env map[string]string) (*Client, error) {
 
 // KMS calls an operation of KMS, in JSON 1.1.
 func (a *Client) KMS(ctx context.Context, operation string, in, out any) error {
+	return a.json(ctx, "kms", "TrentService."+operation, in, out)
+}
+
+// CloudTrail calls an operation of CloudTrail, in JSON 1.1.
+func (a *Client) CloudTrail(ctx context.Context, operation string, in, out any) error {
+	const prefix = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101."
+	return a.json(ctx, "cloudtrail", prefix+operation, in, out)
+}
+
+func (a *Client) json(ctx context.Context, service, target string, in, out any) error {
 	header := http.Header{
-		"X-Amz-Target": {"TrentService." + operation},
-		"Content-Type": {"application/x-amz-json-1.1"},
+		"X-Amz-Target": {target}, "Content-Type": {"application/x-amz-json-1.1"},
 	}
-	return a.call(ctx, "kms", http.MethodPost, "/", header, in, out)
+	return a.call(ctx, service, http.MethodPost, "/", header, in, out)
 }
 
 // MQ calls an operation of Amazon MQ, in REST JSON.
@@ -135,13 +144,18 @@ type Broker struct {
 	} `json:"brokerInstances"`
 }
 
+// Describe gives what is known of a broker.
+func (a *Client) Describe(ctx context.Context, id string) (b Broker, err error) {
+	err = a.MQ(ctx, http.MethodGet, "/v1/brokers/"+id, nil, &b)
+	return b, err
+}
+
 // Await asks for a broker until it is in a state.
 func (a *Client) Await(ctx context.Context, id, state string) (b Broker, err error) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		b = Broker{}
-		err = a.MQ(ctx, http.MethodGet, "/v1/brokers/"+id, nil, &b)
+		b, err = a.Describe(ctx, id)
 		if err != nil || b.State == state && len(b.Instances) > 0 {
 			return b, err
 		}

@@ -37,7 +37,8 @@ const maxFindings = 12
 // Ledger holds what clients did and were told. It is for many goroutines.
 type Ledger struct {
 	mu         sync.Mutex
-	life       int // grows with every kill
+	life       int  // grows with every kill
+	stopping   bool // readers may lose what they hold before they know
 	queues     map[string]*queue
 	publishers []*publisher
 	confirmed  int
@@ -202,12 +203,22 @@ func (l *Ledger) Left(name string, prefetch int) {
 	l.queues[name].left = true
 }
 
-// Killed notes that the process was killed: what was held is free again, and
+// Stopping notes that the process is about to be stopped in order. It ends connections
+// one after another: what one held may come to another one, with the mark, before the
+// first has read that it ended.
+func (l *Ledger) Stopping() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopping = true
+}
+
+// Killed notes that the process was killed or has stopped: what was held is free again, and
 // all readers have ended.
 func (l *Ledger) Killed() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.life++
+	l.stopping = false
 	for _, q := range l.queues {
 		q.exposed += q.reading
 		q.reading = 0

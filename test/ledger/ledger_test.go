@@ -147,6 +147,20 @@ var stories = map[string]struct {
 		s.Killed()
 		s.drain(shared, false, id)
 	}},
+	"mark missing while it stops": {"not marked", func(s *story) {
+		id := s.send(true, true, shared)
+		s.Consuming(shared, 1)
+		s.Received(&Reader{Queue: shared}, id, false)
+		s.Stopping()
+		s.Received(&Reader{Queue: shared}, id, false)
+	}},
+	"twice after a stop": {"twice in one life", func(s *story) {
+		id := s.send(true, true, shared)
+		s.Stopping()
+		s.Killed()
+		s.drain(shared, false, id)
+		s.drain(shared, true, id)
+	}},
 	"swept comes back": {"after all was over", func(s *story) {
 		s.through(shared)
 		s.Sweep()
@@ -258,6 +272,8 @@ func tellClean(s *story) {
 	s.Settled(shared, settledOne)
 	s.Acked(shared, ackedOne)
 	last := s.send(true, true, auto)
+	s.Stopping()
+	s.Received(&Reader{Queue: shared}, heldOne, true)
 	s.Killed()
 	s.drain(cold, false, both)
 	s.drain(twin, false, both)

@@ -83,7 +83,7 @@ func (l *Ledger) admissible(q *queue, m *message, t *trail, id ID) {
 		l.find("%s: transient %v outlived a kill", q.name, id)
 	case t.state == settled:
 		l.find("%s: %v came back after its settlement was certain", q.name, id)
-	case t.state != free && t.life == l.life:
+	case t.state != free && t.life == l.life && !l.stopping:
 		l.find("%s: %v was delivered twice in one life", q.name, id)
 	}
 }
