@@ -59,7 +59,7 @@ func (sh *shard) arrive(r *request) (done bool) {
 	if a.next < len(a.parcels) && sh.err == nil && !away {
 		return false
 	}
-	sh.say(true, release{reply: r.reply, r: reply{count: a.next}})
+	sh.say(true, answering(r.reply, reply{count: a.next}))
 	return true
 }
 

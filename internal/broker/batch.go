@@ -33,10 +33,23 @@ type release struct {
 	event Event // Kind 0: none
 	count int64 // publishings that leave the window
 	bytes int64
-	reply chan reply
-	r     reply
 
+	answer   *answer   // nil: none
 	progress *progress // of a move; nil: none
+}
+
+// answer is a reply that waits, and where it goes.
+type answer struct {
+	to chan reply
+	reply
+}
+
+// answering is a release that says a to who waits, if anybody does.
+func answering(to chan reply, a reply) release {
+	if to == nil {
+		return release{}
+	}
+	return release{answer: &answer{to, a}}
 }
 
 // run says what was held back, or that it failed.
@@ -53,11 +66,11 @@ func (sh *shard) run(list []release, err error) {
 			r.progress.say(err)
 			continue
 		}
-		if r.reply != nil {
+		if a := r.answer; a != nil {
 			if err != nil {
-				r.r = reply{err: err}
+				a.reply = reply{err: err}
 			}
-			r.reply <- r.r
+			a.to <- a.reply
 			continue
 		}
 		if err != nil {

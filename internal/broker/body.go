@@ -185,7 +185,7 @@ func (sh *shard) writeChunk(b *body, index uint32, chunk []byte) {
 		sh.bodies.check.seen = true
 		sh.batch.Set(refKey(sh.keys(), b.id, nil), nil)
 	}
-	sh.batch.Set(bodyKey(sh.keys(), b.id, index), chunk)
+	sh.batch.SetJoined(bodyKey(sh.keys(), b.id, index), nil, chunk)
 }
 
 // attach gives a new entry what lies apart of its message.

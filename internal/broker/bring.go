@@ -65,7 +65,7 @@ func (sh *shard) bring(r *request) (done bool) {
 		return true
 	}
 	sh.batch.Set(b.cursor, b.value)
-	sh.say(true, release{reply: r.reply})
+	sh.say(true, answering(r.reply, reply{}))
 	return true
 }
 
@@ -103,7 +103,7 @@ func (sh *shard) eraseMoved(r *request) {
 		sh.batch.Delete(clockKey(nil, r.namespace))
 	}
 	sh.batch.Delete(cursorKey(nil, r.namespace))
-	sh.say(true, release{reply: r.reply})
+	sh.say(true, answering(r.reply, reply{}))
 }
 
 // cursorKey appends class (1), namespace (16).

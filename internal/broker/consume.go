@@ -80,7 +80,7 @@ func (sh *shard) cancel(r *request) {
 	if wait {
 		q.state.lastBatch = sh.batch.index
 	}
-	sh.say(wait, release{reply: r.reply, r: a})
+	sh.say(wait, answering(r.reply, a))
 }
 
 // unsubscribe takes c away from its queue and reports whether the queue should

@@ -129,7 +129,7 @@ func (sh *shard) purge(r *request) {
 		st.damaged = nil
 	}
 	q.ready.Store(0)
-	sh.say(sh.busy(), release{reply: r.reply, r: reply{count: int(n)}})
+	sh.say(sh.busy(), answering(r.reply, reply{count: int(n)}))
 }
 
 // clearReady empties ready, gap and tail, and deletes what of it is stored if

@@ -86,7 +86,7 @@ func (sh *shard) leave(r *request) {
 		delete(sh.core.namespaces, n.id)
 		sh.core.mu.Unlock()
 	}
-	sh.say(true, release{reply: r.reply, r: reply{ok: true}})
+	sh.say(true, answering(r.reply, reply{ok: true}))
 }
 
 // unload ends a queue in this shard as a restart does: its record is written, what is

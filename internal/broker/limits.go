@@ -186,5 +186,5 @@ func (sh *shard) setLimits(r *request) {
 		sh.forgetIDs(r.q)
 	}
 	sh.touch(r.q)
-	sh.say(sh.busy(), release{reply: r.reply})
+	sh.say(sh.busy(), answering(r.reply, reply{}))
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -131,7 +132,8 @@ func FuzzValue(f *testing.F) {
 	if !sh.write(e) {
 		f.Fatal(sh.err)
 	}
-	good := bytes.Clone(sh.batch.Ops()[0].Value)
+	op := sh.batch.Ops()[0]
+	good := slices.Concat(op.Value, op.Tail)
 	f.Add(good)
 	f.Add(good[:30])
 	f.Fuzz(func(t *testing.T, v []byte) {

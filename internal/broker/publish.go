@@ -287,10 +287,11 @@ func (sh *shard) writeAt(e *entry, key []byte) bool {
 		return false
 	}
 	binary.BigEndian.PutUint32(v, uint32(len(v)-valueHeader))
+	var record []byte
 	if !e.sharedRecord() {
-		v = append(v, e.record...)
+		record = e.record
 	}
-	sh.batch.Set(key, v)
+	sh.batch.SetJoined(key, v, record)
 	sh.refer(e, key)
 	sh.markDirty(q)
 	if sh.scratch = v; cap(v) > keepScratch {

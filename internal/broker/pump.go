@@ -210,5 +210,5 @@ func (sh *shard) answer(q *Queue, r request, e *entry) {
 	q.state.countOut(e, false, d.auto)
 	sh.expire(q) // what is over already does not remain
 	a := reply{delivery: d, ok: true, count: int(q.ready.Load())}
-	sh.say(wait, release{reply: r.reply, r: a})
+	sh.say(wait, answering(r.reply, a))
 }

@@ -180,7 +180,7 @@ func (sh *shard) answerReceive(r *receiver, err error) {
 	q := r.spec.Queue
 	sh.endReceive(r)
 	wait := r.durable || q.state.lastBatch > sh.durable
-	sh.say(wait, release{reply: r.reply, r: reply{deliveries: r.list, err: err}})
+	sh.say(wait, answering(r.reply, reply{deliveries: r.list, err: err}))
 }
 
 // endReceive takes a receive off the list of those who wait.

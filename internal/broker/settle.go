@@ -165,6 +165,6 @@ func (sh *shard) closeSession(r *request) (done bool) {
 	}
 	s.outbox.close()
 	a := reply{queues: s.state.unused}
-	sh.say(sh.busy(), release{reply: r.reply, r: a})
+	sh.say(sh.busy(), answering(r.reply, a))
 	return true
 }

@@ -95,7 +95,7 @@ func (sh *shard) settleLeases(r *request) {
 	for _, ref := range l.settle {
 		l.results = append(l.results, sh.settleLease(q, ref, l.outcome, l.late))
 	}
-	sh.say(sh.busy(), release{reply: r.reply})
+	sh.say(sh.busy(), answering(r.reply, reply{}))
 }
 
 // leaseOf finds the lease of ref, whether it has run out or not.

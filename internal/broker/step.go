@@ -128,7 +128,7 @@ func (sh *shard) control(r *request) {
 	case reqErase:
 		sh.eraseMoved(r)
 	case reqDrop:
-		sh.say(true, release{reply: r.reply, r: reply{count: sh.drop(r.q)}})
+		sh.say(true, answering(r.reply, reply{count: sh.drop(r.q)}))
 	}
 }
 

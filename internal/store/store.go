@@ -115,6 +115,7 @@ type Iterator interface {
 type Op struct {
 	Kind       OpKind
 	Key, Value []byte // DeleteRange: Key <= k < Value
+	Tail       []byte // Set: the value goes on with it
 }
 
 // OpKind is the kind of an effect.
@@ -128,7 +129,7 @@ const (
 )
 
 // Batch collects effects; a later effect on a key wins. The zero value is
-// empty. Keys and values are copied into the batch's own memory.
+// empty. What it is given is copied into the batch's own memory, but for tails.
 type Batch struct {
 	ops   []Op
 	arena []byte
@@ -136,13 +137,17 @@ type Batch struct {
 }
 
 // Set stores value at key.
-func (b *Batch) Set(key, value []byte) { b.add(OpSet, key, value) }
+func (b *Batch) Set(key, value []byte) { b.add(OpSet, key, value, nil) }
+
+// SetJoined stores head and, behind it, tail at key. The batch only refers to tail,
+// which must not change before Reset.
+func (b *Batch) SetJoined(key, head, tail []byte) { b.add(OpSet, key, head, tail) }
 
 // Delete removes key; a missing key is no error.
-func (b *Batch) Delete(key []byte) { b.add(OpDelete, key, nil) }
+func (b *Batch) Delete(key []byte) { b.add(OpDelete, key, nil, nil) }
 
 // DeleteRange removes every key k with lower <= k < upper.
-func (b *Batch) DeleteRange(lower, upper []byte) { b.add(OpDeleteRange, lower, upper) }
+func (b *Batch) DeleteRange(lower, upper []byte) { b.add(OpDeleteRange, lower, upper, nil) }
 
 // Ops gives the effects in order; the slices belong to the batch.
 func (b *Batch) Ops() []Op { return b.ops }
@@ -160,7 +165,7 @@ func (b *Batch) Reset() {
 	b.ops, b.arena, b.size = b.ops[:0], b.arena[:0], 0
 }
 
-func (b *Batch) add(k OpKind, key, value []byte) {
+func (b *Batch) add(k OpKind, key, value, tail []byte) {
 	n := len(key) + len(value)
 	if cap(b.arena)-len(b.arena) < n {
 		b.arena = make([]byte, 0, max(n, 2*cap(b.arena), 4096))
@@ -168,9 +173,8 @@ func (b *Batch) add(k OpKind, key, value []byte) {
 	at := len(b.arena)
 	b.arena = append(append(b.arena, key...), value...)
 	mid := at + len(key)
-	op := Op{Kind: k, Key: b.arena[at:mid:mid], Value: b.arena[mid : at+n : at+n]}
-	b.ops = append(b.ops, op)
-	b.size += n
+	b.ops = append(b.ops, Op{k, b.arena[at:mid:mid], b.arena[mid : at+n : at+n], tail})
+	b.size += n + len(tail)
 }
 
 // Check reports ErrLimit, with the offending size, when b exceeds a bound.
@@ -179,8 +183,8 @@ func (b *Batch) Check() error {
 		if len(op.Key) > MaxKey || op.Kind == OpDeleteRange && len(op.Value) > MaxKey {
 			return fmt.Errorf("%w: key of %d bytes", ErrLimit, max(len(op.Key), len(op.Value)))
 		}
-		if len(op.Value) > MaxValue {
-			return fmt.Errorf("%w: value of %d bytes", ErrLimit, len(op.Value))
+		if n := len(op.Value) + len(op.Tail); n > MaxValue {
+			return fmt.Errorf("%w: value of %d bytes", ErrLimit, n)
 		}
 	}
 	if b.size > MaxBatch {

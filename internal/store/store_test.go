@@ -37,14 +37,18 @@ func TestBatch(t *testing.T) {
 			b.Set(key, value)
 			b.Delete(key)
 			b.DeleteRange(key, append(key, 1))
-			want = append(want, Op{OpSet, key, value}, Op{OpDelete, key, nil},
-				Op{OpDeleteRange, key, append(key, 1)})
-			size += i + i*i + i + i + i + 1
+			b.SetJoined(key, key, value)
+			want = append(want, Op{Kind: OpSet, Key: key, Value: value},
+				Op{Kind: OpDelete, Key: key},
+				Op{Kind: OpDeleteRange, Key: key, Value: append(key, 1)},
+				Op{Kind: OpSet, Key: key, Value: key, Tail: value})
+			size += i + i*i + i + i + i + 1 + i + i + i*i
 		}
 		same := slices.EqualFunc(b.Ops(), want, func(a, b Op) bool {
-			return a.Kind == b.Kind && bytes.Equal(a.Key, b.Key) && bytes.Equal(a.Value, b.Value)
+			return a.Kind == b.Kind && bytes.Equal(a.Key, b.Key) &&
+				bytes.Equal(a.Value, b.Value) && bytes.Equal(a.Tail, b.Tail)
 		})
-		if !same || b.Len() != 300 || b.Size() != size {
+		if !same || b.Len() != 400 || b.Size() != size {
 			t.Errorf("round %d: %d effects of %d bytes, same: %v", round, b.Len(), b.Size(), same)
 		}
 		if err := b.Check(); err != nil {
@@ -84,6 +88,7 @@ func TestCheck(t *testing.T) {
 		{func(b *Batch) { b.DeleteRange(make([]byte, MaxKey+1), nil) }, false},
 		{func(b *Batch) { b.DeleteRange(nil, make([]byte, MaxKey+1)) }, false},
 		{func(b *Batch) { b.Set(nil, make([]byte, MaxValue+1)) }, false},
+		{func(b *Batch) { b.SetJoined(nil, []byte{0}, make([]byte, MaxValue)) }, false},
 		{func(b *Batch) {
 			b.Set(nil, make([]byte, MaxValue))
 			b.Set(nil, make([]byte, MaxValue))

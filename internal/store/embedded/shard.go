@@ -224,8 +224,10 @@ func (p *place) encode(b *store.Batch, pos store.Position) *pebble.Batch {
 	for _, effect := range b.Ops() {
 		switch effect.Kind {
 		case store.OpSet:
-			op = pb.SetDeferred(prefixLen+len(effect.Key), len(effect.Value))
+			n := len(effect.Value)
+			op = pb.SetDeferred(prefixLen+len(effect.Key), n+len(effect.Tail))
 			copy(op.Value, effect.Value)
+			copy(op.Value[n:], effect.Tail)
 		case store.OpDelete:
 			op = pb.DeleteDeferred(prefixLen + len(effect.Key))
 		case store.OpDeleteRange:

@@ -162,7 +162,7 @@ func apply(root *node, b *store.Batch) *node {
 	for _, op := range b.Ops() {
 		switch op.Kind {
 		case store.OpSet:
-			root = root.set(bytes.Clone(op.Key), bytes.Clone(op.Value))
+			root = root.set(bytes.Clone(op.Key), slices.Concat(op.Value, op.Tail))
 		case store.OpDelete:
 			root = root.drop(op.Key, after(op.Key))
 		case store.OpDeleteRange:

@@ -46,17 +46,18 @@ func laterEffectWins(t testing.TB, open Opener) {
 	b := new(store.Batch)
 	b.Set([]byte("a"), []byte("1"))
 	b.Set([]byte("a"), []byte("2"))
-	b.Set([]byte("b"), []byte("1"))
+	b.SetJoined([]byte("b"), []byte("1"), []byte("2"))
 	b.Delete([]byte("b"))
 	b.Set([]byte("c"), []byte("1"))
 	b.DeleteRange([]byte("c"), []byte("d"))
 	b.DeleteRange([]byte("d"), []byte("e"))
-	b.Set([]byte("d"), []byte("3"))
+	b.SetJoined([]byte("d"), []byte("3"), []byte("4"))
+	b.SetJoined([]byte("e"), nil, []byte("5"))
 	b.Delete([]byte("missing"))
 	b.Set(nil, nil)
 	commit(t, s, b)
 	look(t, s, func(snap store.Snapshot) {
-		want := []string{`""=""`, `"a"="2"`, `"d"="3"`}
+		want := []string{`""=""`, `"a"="2"`, `"d"="34"`, `"e"="5"`}
 		if got := content(t, snap, nil, nil); !slices.Equal(got, want) {
 			t.Errorf("content is %v, want %v", got, want)
 		}
@@ -71,7 +72,7 @@ func (m sortedMap) apply(b *store.Batch) {
 	for _, op := range b.Ops() {
 		switch op.Kind {
 		case store.OpSet:
-			m[string(op.Key)] = string(op.Value)
+			m[string(op.Key)] = string(op.Value) + string(op.Tail)
 		case store.OpDelete:
 			delete(m, string(op.Key))
 		case store.OpDeleteRange:

@@ -125,7 +125,7 @@ func tear(s store.Shard) store.Shard {
 			half := &halves[2*i/b.Len()]
 			switch op.Kind {
 			case store.OpSet:
-				half.Set(op.Key, op.Value)
+				half.SetJoined(op.Key, op.Value, op.Tail)
 			case store.OpDelete:
 				half.Delete(op.Key)
 			case store.OpDeleteRange:
