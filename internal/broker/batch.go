@@ -13,6 +13,8 @@ type batch struct {
 	dirty    []*Queue
 	releases []release
 	parcels  []posted
+	wanted   bool      // there is more in it than settlements
+	lingers  time.Time // since when it does; zero: it does not
 	err      error
 
 	// Publishings that it confirms, and since when the oldest may have been waiting.
@@ -142,6 +144,7 @@ func (sh *shard) recycle(b *batch) {
 		return
 	}
 	b.parcels, b.durable, b.confirms = b.parcels[:0], nil, 0
+	b.wanted, b.lingers = false, time.Time{}
 	clear(b.releases)
 	clear(b.dirty)
 	b.releases, b.dirty, b.err = b.releases[:0], b.dirty[:0], nil

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"coffer/internal/fault"
 	"coffer/internal/store"
@@ -69,6 +70,7 @@ type shard struct {
 	alarms  alarms
 	timer   func() // stops it; nil: none is set
 	timerAt int64
+	linger  *time.Timer // wakes the owner for a batch that lingers
 	later   []*Queue    // want another slice
 	passes  int         // rounds since the last slices
 	handed  int         // how often full queues handed on the message in hand
@@ -113,6 +115,7 @@ func newShard(c *Core, id store.ShardID, st store.Shard) *shard {
 	sh.publishing.open(int64(c.cfg.MaxRequests)*4, c.cfg.PublishBytes, &sh.counters.waiting)
 	sh.reader.open(sh)
 	sh.batch = sh.newBatch()
+	sh.linger = time.AfterFunc(lingerTime, sh.mail.notify)
 	sh.bodies.open()
 	return sh
 }
@@ -138,6 +141,7 @@ func (sh *shard) own() {
 			if sh.timer != nil {
 				sh.timer()
 			}
+			sh.linger.Stop()
 			sh.stopping <- reply{err: sh.err}
 			return
 		}
@@ -237,7 +241,7 @@ func (sh *shard) flush() {
 	sh.run(sh.now, sh.err)
 	clear(sh.now)
 	sh.now = sh.now[:0]
-	if sh.err == nil && sh.under < inFlight {
+	if sh.err == nil && sh.under < inFlight && !sh.lingers() {
 		sh.close()
 	}
 	if sh.err != nil {

@@ -5,6 +5,9 @@ import "context"
 // step works on one letter. It comes again with the same one while the batch
 // becomes full in between.
 func (sh *shard) step(r *request) {
+	if r.kind != reqSettle && r.kind != reqAuto {
+		sh.batch.wanted = true
+	}
 	switch r.kind {
 	case reqPublish:
 		for r.n > 0 {
@@ -134,6 +137,9 @@ func (sh *shard) control(r *request) {
 
 // urgent works on a letter that did not wait for room.
 func (sh *shard) urgent(r *request) {
+	if r.kind != reqTick && r.kind != reqDrained {
+		sh.batch.wanted = true
+	}
 	switch r.kind {
 	case reqDrained:
 		sh.wakeSession(r.s)
