@@ -1,10 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
+	"errors"
 	"os"
 	"strings"
 	"time"
@@ -19,15 +18,25 @@ import (
 )
 
 // place says where a broker is.
-type place struct {
-	url, file, ca string
-	data          string
+type place struct{ url, file, ca string }
+
+// benchRun is what `coffer bench` is asked for.
+type benchRun struct {
+	cfg       bench.Config
+	at, other place
+	data      string
+	runs      int
+	null      bool
+	dir       string
+	output    string
 }
 
+// diskBatches are the sizes in octets that --null measures the disk with: from one small
+// message to a full batch.
+func diskBatches() []int { return []int{1 << 10, 64 << 10, 256 << 10, 1 << 20} }
+
 func benchCommand() *cobra.Command {
-	var cfg bench.Config
-	var at place
-	var output string
+	var r benchRun
 	c := &cobra.Command{
 		Use:   "bench",
 		Short: "Load a broker of AMQP 0-9-1 and measure it",
@@ -38,34 +47,96 @@ func benchCommand() *cobra.Command {
 			"runs on the data directory. Queues are made for the run and removed.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if output != "text" && output != "json" {
-				return fault.New(fault.Invalid, "--output: %q is neither text nor json", output)
+			if r.output != "text" && r.output != "json" {
+				return fault.New(fault.Invalid, "--output: %q is neither text nor json", r.output)
 			}
-			var err error
-			if cfg.Target, err = at.find(c.Context()); err != nil {
-				return err
+			if r.runs < 1 {
+				return fault.New(fault.Invalid, "--runs: %d is not a number of runs", r.runs)
 			}
-			r, err := bench.Run(c.Context(), cfg)
-			if err != nil {
-				return err
+			report, err := r.do(c)
+			// What was measured before an error counts.
+			if report != nil && len(report.Runs) > 0 {
+				err = errors.Join(err, report.print(c.OutOrStdout(), r.output))
 			}
-			return printBench(c.OutOrStdout(), output, r)
+			return err
 		},
 	}
-	f := c.Flags()
-	at.flags(f)
-	loadFlags(f, &cfg)
-	f.StringVar(&output, "output", "text", "text or json")
+	r.flags(c.Flags())
 	return c
 }
 
-func (p *place) flags(f *pflag.FlagSet) {
-	f.StringVar(&p.url, "url", "", "amqps://USER:PASSWORD@HOST:PORT/VHOST, or amqp:// without\n"+
-		"TLS; other users of the machine see it")
-	f.StringVar(&p.file, "url-file", "", "file that holds the URL")
-	f.StringVar(&p.ca, "ca", "", "file of the authority that signed the broker's certificate\n"+
-		"(default COFFER_CA with COFFER_AMQP_URL, else the system's)")
-	f.StringVar(&p.data, "data", dataDefault(), "data directory of a process that runs")
+func (r *benchRun) flags(f *pflag.FlagSet) {
+	r.at.flags(f, "url", "", "ca")
+	r.other.flags(f, "compare", " of a broker that is measured in turn", "compare-ca")
+	f.StringVar(&r.data, "data", dataDefault(), "data directory of a process that runs")
+	loadFlags(f, &r.cfg)
+	f.IntVar(&r.runs, "runs", 1, "measurements; two brokers are measured in turn")
+	f.BoolVar(&r.null, "null", false,
+		"measure what the machine allows: the load on a sink within this process,\n"+
+			"and the disk, whose directory is --dir")
+	f.StringVar(&r.dir, "dir", ".", "directory to append to with --null")
+	f.StringVar(&r.output, "output", "text", "text or json")
+}
+
+// do measures, and prints each run as it ends if text is wanted.
+func (r *benchRun) do(c *cobra.Command) (*benchReport, error) {
+	print := func(_ int, res *bench.Result) error {
+		if r.output == "json" {
+			return nil
+		}
+		return printBench(c.OutOrStdout(), res)
+	}
+	if r.null {
+		return r.limits(c.Context(), print)
+	}
+	first, err := r.at.find(c.Context(), r.data)
+	if err != nil {
+		return nil, err
+	}
+	brokers := []amqpclient.Config{first}
+	if r.other != (place{}) {
+		second, err := r.other.read()
+		if err != nil {
+			return nil, err
+		}
+		brokers = append(brokers, second)
+	}
+	results, err := bench.Compare(c.Context(), r.cfg, brokers, r.runs, print)
+	report := &benchReport{Runs: results[0]}
+	if len(brokers) > 1 && len(results[1]) > 0 {
+		report.Other = results[1]
+		report.compare()
+	}
+	return report, err
+}
+
+// limits measures without a broker.
+func (r *benchRun) limits(
+	ctx context.Context, print func(int, *bench.Result) error,
+) (*benchReport, error) {
+	report := &benchReport{}
+	for i := range r.runs {
+		res, err := bench.Null(ctx, r.cfg)
+		if err == nil {
+			err = print(i, res)
+		}
+		if err != nil {
+			return report, err
+		}
+		report.Runs = append(report.Runs, res)
+	}
+	var err error
+	each := r.cfg.Duration / time.Duration(len(diskBatches()))
+	report.Disk, err = bench.Disk(r.dir, diskBatches(), each)
+	return report, err
+}
+
+func (p *place) flags(f *pflag.FlagSet, name, which, ca string) {
+	f.StringVar(&p.url, name, "", "amqps://USER:PASSWORD@HOST:PORT/VHOST, or amqp:// without TLS,"+
+		"\n"+strings.TrimSpace(which+" (other users of the machine see it)"))
+	f.StringVar(&p.file, name+"-file", "", "file that holds the URL"+which)
+	f.StringVar(&p.ca, ca, "",
+		"file of the authority that signed the certificate"+which+"\n(default the system's)")
 }
 
 func loadFlags(f *pflag.FlagSet, cfg *bench.Config) {
@@ -92,25 +163,31 @@ func loadFlags(f *pflag.FlagSet, cfg *bench.Config) {
 	f.IntVar(&cfg.PID, "pid", 0, "the broker's process, where it is not found by its port")
 }
 
-// find says how to reach the broker.
-func (p *place) find(ctx context.Context) (to amqpclient.Config, err error) {
+// read gives the broker that the flags name.
+func (p *place) read() (to amqpclient.Config, err error) {
 	to = amqpclient.Config{URL: p.url, CA: p.ca}
 	switch {
 	case p.url != "" && p.file != "":
-		return to, fault.New(fault.Invalid, "--url and --url-file: give one of them")
-	case p.url != "":
-		return to, nil
+		return to, fault.New(fault.Invalid, "a URL and a file with one: give one of them")
 	case p.file != "":
 		text, err := os.ReadFile(p.file)
 		to.URL = strings.TrimSpace(string(text))
 		return to, err
 	}
-	known := map[string]string{}
-	for _, name := range []string{"COFFER_AMQP_URL", "COFFER_CA"} {
-		known[name] = os.Getenv(name)
+	return to, nil
+}
+
+// find gives that broker, or else that of the environment or the data directory.
+func (p *place) find(ctx context.Context, data string) (amqpclient.Config, error) {
+	to, err := p.read()
+	if err != nil || to.URL != "" {
+		return to, err
+	}
+	known := map[string]string{
+		"COFFER_AMQP_URL": os.Getenv("COFFER_AMQP_URL"), "COFFER_CA": os.Getenv("COFFER_CA"),
 	}
 	if known["COFFER_AMQP_URL"] == "" {
-		list, err := node.Env(ctx, p.data)
+		list, err := node.Env(ctx, data)
 		if err != nil {
 			return to, err
 		}
@@ -118,52 +195,6 @@ func (p *place) find(ctx context.Context) (to amqpclient.Config, err error) {
 			known[v.Name] = v.Value
 		}
 	}
-	to.URL = known["COFFER_AMQP_URL"]
-	if to.CA == "" {
-		to.CA = known["COFFER_CA"]
-	}
+	to.URL, to.CA = known["COFFER_AMQP_URL"], cmp.Or(to.CA, known["COFFER_CA"])
 	return to, nil
 }
-
-func printBench(w io.Writer, output string, r *bench.Result) error {
-	if output == "json" {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(r)
-	}
-	text := fmt.Appendf(nil, "%s\n", r.Broker)
-	text = appendPhase(text, "fill", r.Fill)
-	text = appendPhase(text, "load", r.Load)
-	text = appendPhase(text, "drain", r.Drain)
-	text = appendLatency(text, "confirm", r.Confirm)
-	text = appendLatency(text, "through", r.EndToEnd)
-	m := r.Messages
-	text = fmt.Appendf(text, "%d sent, %d refused, %d received, %d lost, %d twice, "+
-		"%d redelivered, %d out of order, %d foreign\n", m.Sent, m.Refused, m.Received, m.Lost,
-		m.Twice, m.Redelivered, m.Misordered, m.Foreign)
-	if s := r.Server; s != nil {
-		text = fmt.Appendf(text, "%s (%d): %.1f MiB resident before, %.1f during, %.1f at most\n",
-			s.Command, s.PID, mib(s.Before), mib(s.Median), mib(s.Peak))
-	}
-	_, err := w.Write(text)
-	return err
-}
-
-func appendPhase(text []byte, name string, p *bench.Phase) []byte {
-	if p == nil {
-		return text
-	}
-	return fmt.Appendf(text, "%-7s %.1f s: %.0f published, %.0f confirmed, %.0f delivered "+
-		"a second; CPU per message: %.1f µs broker, %.1f µs bench\n", name, p.Seconds,
-		p.Published, p.Confirmed, p.Delivered, p.ServerCPU, p.GeneratorCPU)
-}
-
-func appendLatency(text []byte, name string, l bench.Latency) []byte {
-	if l.Count == 0 {
-		return text
-	}
-	return fmt.Appendf(text, "%-7s p50 %.2f ms, p90 %.2f, p99 %.2f, p99.9 %.2f, most %.2f of %d\n",
-		name, l.P50/1000, l.P90/1000, l.P99/1000, l.P999/1000, l.Max/1000, l.Count)
-}
-
-func mib(n int64) float64 { return float64(n) / (1 << 20) }
