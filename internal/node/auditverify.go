@@ -123,7 +123,7 @@ func withTrail(ctx context.Context, cfg AuditConfig, fn func(*trailSource) error
 		if cerr != nil {
 			return cerr
 		}
-		defer func() { err = errors.Join(err, src.drop(context.WithoutCancel(ctx), id)) }()
+		defer func() { err = errors.Join(err, src.drop(context.WithoutCancel(ctx), id, 0)) }()
 		t.live, dir = true, embedded.CheckpointDir(dir, id)
 	} else if fault.KindOf(err) != fault.Unavailable {
 		return err

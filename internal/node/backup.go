@@ -82,7 +82,7 @@ func AbortBackups(ctx context.Context, cfg BackupConfig) (ids []string, err erro
 	list, err := src.list(ctx)
 	for _, id := range list {
 		if err == nil && (only == "" || id == only) {
-			err = src.drop(ctx, id)
+			err = src.drop(ctx, id, 0)
 			ids = append(ids, id)
 		}
 	}
@@ -117,7 +117,8 @@ type source interface {
 	create(ctx context.Context) (id string, err error)
 	// list gives the ids of those that are there.
 	list(ctx context.Context) ([]string, error)
-	drop(ctx context.Context, id string) error
+	// drop removes one, of which so many bytes were copied; 0: not all of it.
+	drop(ctx context.Context, id string, copied uint64) error
 	close() error
 }
 
@@ -173,7 +174,7 @@ func backUp(ctx context.Context, cfg *BackupConfig, src source) (*BackupResult, 
 	if r.Copied, err = embedded.CopyCheckpoint(ctx, from, cfg.To); err != nil {
 		if begun, _, uerr := embedded.Unfinished(cfg.To); begun != id || uerr != nil {
 			// Nobody could go on with it.
-			err = errors.Join(err, src.drop(context.WithoutCancel(ctx), id))
+			err = errors.Join(err, src.drop(context.WithoutCancel(ctx), id, 0))
 		}
 		return nil, err
 	}
@@ -182,7 +183,7 @@ func backUp(ctx context.Context, cfg *BackupConfig, src source) (*BackupResult, 
 	if _, err := os.Stat(filepath.Join(cfg.Data, fileRootKey)); err == nil {
 		r.RootKey = filepath.Join(cfg.Data, fileRootKey)
 	}
-	r.Undone = src.drop(ctx, id)
+	r.Undone = src.drop(ctx, id, uint64(r.Size()))
 	return r, nil
 }
 
@@ -231,8 +232,12 @@ func (o *online) list(ctx context.Context) (ids []string, err error) {
 	return ids, nil
 }
 
-func (o *online) drop(ctx context.Context, id string) error {
-	_, err := o.api.DeleteBackup(ctx, &api.DeleteBackupInput{BackupId: id})
+func (o *online) drop(ctx context.Context, id string, copied uint64) error {
+	in := &api.DeleteBackupInput{BackupId: id}
+	if copied > 0 {
+		in.CopiedBytes = new(int64(copied))
+	}
+	_, err := o.api.DeleteBackup(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -301,7 +306,9 @@ func (o *offline) list(context.Context) (ids []string, err error) {
 	return ids, err
 }
 
-func (o *offline) drop(_ context.Context, id string) error { return o.engine.DropCheckpoint(id) }
+func (o *offline) drop(_ context.Context, id string, _ uint64) error {
+	return o.engine.DropCheckpoint(id)
+}
 
 func (o *offline) close() error { return o.engine.Close() }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"coffer/internal/fault"
@@ -42,6 +43,9 @@ type backups struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 
+	last  atomic.Pointer[copiedBackup] // nil: none ever
+	there atomic.Int64                 // backups, as last listed
+
 	mu     sync.Mutex
 	active map[string]*coffer.Backup // being made, failed, or being dropped
 }
@@ -49,13 +53,16 @@ type backups struct {
 var _ coffer.Backups = (*backups)(nil)
 
 // openBackups begins to keep the checkpoints of the store.
-func (n *Node) openBackups(context.Context) error {
+func (n *Node) openBackups(ctx context.Context) error {
 	b := &backups{
 		engine: n.engine, log: n.log, version: n.cfg.Version, extra: n.besideStore,
 		now: time.Now, turn: &n.rootTurn, active: map[string]*coffer.Backup{},
 	}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	n.backups = b
+	if err := b.loadCopied(ctx, n.db); err != nil {
+		return err
+	}
 	n.onStop(b.stop)
 	b.work.Go(b.sweep)
 	return nil
@@ -198,6 +205,7 @@ func (b *backups) List() ([]coffer.Backup, error) {
 			list = append(list, *a)
 		}
 	}
+	b.there.Store(int64(len(list)))
 	slices.SortFunc(list, func(x, y coffer.Backup) int { return x.Created.Compare(y.Created) })
 	return list, nil
 }

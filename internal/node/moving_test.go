@@ -39,6 +39,7 @@ var still = map[string]string{
 	"coffer_store_snapshots":             "embedded.TestWork",
 	"coffer_audit_head_failures_total":   "audit.TestVerifyOldCopy",
 	"coffer_audit_head_file_behind":      "audit.TestVerifyOldCopy",
+	"coffer_backups_unfinished":          "looked at now and then",
 	"coffer_platform_keys":               "control.TestRotatePlatform",
 	"coffer_queue_requests_waiting":      "over when it is looked at",
 	"coffer_messages_publishing":         "brokertest.TestConfirmed",
@@ -57,6 +58,7 @@ func TestMoving(t *testing.T) {
 	held := w.coffers()
 	w.moveMemory()
 	locked := w.moveKeys()
+	w.moveBackup()
 	after := w.coffers()
 	for name, f := range after {
 		moved := false
@@ -219,6 +221,25 @@ func (w *tenant) moveKeys() (locked families) {
 	must(w.t, err)
 	must(w.t, RotateRoot(w.t.Context(), w.cfg.Data, next))
 	return locked
+}
+
+// moveBackup makes a backup, which a later process knows of, too.
+func (w *tenant) moveBackup() {
+	w.t.Helper()
+	made, err := Backup(w.t.Context(), BackupConfig{
+		Data: w.cfg.Data, To: filepath.Join(w.t.TempDir(), "backup"),
+	})
+	must(w.t, err)
+	last := w.n.backups.last.Load()
+	if last == nil || last.ID != made.ID || last.Bytes != made.Size() ||
+		!last.Created.Equal(made.Created) {
+		w.t.Errorf("noted %+v, not %s of %d bytes", last, made.ID, made.Size())
+	}
+	again := &backups{}
+	must(w.t, again.loadCopied(w.t.Context(), w.n.db))
+	if stored := again.last.Load(); stored == nil || *stored != *last {
+		w.t.Errorf("stored %+v, not %+v", stored, last)
+	}
 }
 
 // wait takes an event.

@@ -16,6 +16,7 @@ func (n *Node) observe() {
 	n.observeMessages()
 	n.observeBrokers()
 	n.observeKeys()
+	n.observeBackups()
 }
 
 // observeSealed is the only metric that is there before the process serves.

@@ -54,7 +54,7 @@ func (s *Service) ListBackups(context.Context, *api.ListBackupsInput) (
 }
 
 // DeleteBackup removes a backup from the data directory. What was carried away
-// of it stays.
+// of it stays; with CopiedBytes all was, which is noted.
 func (s *Service) DeleteBackup(ctx context.Context, in *api.DeleteBackupInput) (
 	*api.DeleteBackupOutput, error,
 ) {
@@ -65,6 +65,15 @@ func (s *Service) DeleteBackup(ctx context.Context, in *api.DeleteBackupInput) (
 	if b.State == api.BackupStateCreating {
 		return nil, &api.BackupInUseException{
 			Message: "Backup " + b.ID + " is being made. Delete it when it is available."}
+	}
+	if in.CopiedBytes != nil {
+		if b.State != api.BackupStateAvailable {
+			return nil, &api.BackupInUseException{
+				Message: "Backup " + b.ID + " cannot have been copied."}
+		}
+		if err := s.backups.Copied(ctx, *b, *in.CopiedBytes); err != nil {
+			return nil, err
+		}
 	}
 	control.From(ctx).After(func() { s.backups.Drop(b.ID) })
 	return &api.DeleteBackupOutput{}, nil

@@ -42,6 +42,8 @@ type Backups interface {
 	Begin(id string)
 	// List gives all backups, the oldest first.
 	List() ([]Backup, error)
+	// Copied notes, in the unit of work of ctx, that a backup was carried away whole.
+	Copied(ctx context.Context, b Backup, bytes int64) error
 	// Drop begins to remove a backup that is not being made.
 	Drop(id string)
 }

@@ -26,6 +26,7 @@ type shelf struct {
 	mu       sync.Mutex
 	room     int
 	reserved int
+	copied   map[string]int64
 	list     []Backup
 }
 
@@ -62,6 +63,14 @@ func (s *shelf) List() ([]Backup, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.list), nil
+}
+
+func (s *shelf) Copied(ctx context.Context, b Backup, bytes int64) error {
+	if control.From(ctx) == nil {
+		return errors.New("in no unit of work")
+	}
+	s.copied = map[string]int64{b.ID: bytes}
+	return nil
 }
 
 func (s *shelf) Drop(id string) {
@@ -162,8 +171,9 @@ func TestBackup(t *testing.T) {
 	if err != nil || len(list.Backups) != 1 || list.Backups[0].BackupId != id {
 		t.Errorf("%+v, %v", list, err)
 	}
-	if _, err := c.DeleteBackup(ctx, &api.DeleteBackupInput{BackupId: id}); err != nil {
-		t.Error(err)
+	in := &api.DeleteBackupInput{BackupId: id, CopiedBytes: new(int64(9))}
+	if _, err := c.DeleteBackup(ctx, in); err != nil || w.shelf.copied[id] != 9 {
+		t.Error(err, w.shelf.copied)
 	}
 	_, err = c.DeleteBackup(ctx, &api.DeleteBackupInput{BackupId: id})
 	if !is[*api.BackupNotFoundException](err) {

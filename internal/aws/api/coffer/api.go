@@ -119,6 +119,7 @@ var API = wire.API{
 		{Name: "BackupId", Min: "32", Max: "32", Pattern: "[0-9a-f]{32}"},
 		{Name: "BackupState", Enum: []string{"CREATING", "AVAILABLE", "FAILED", "DELETING"}},
 		{Name: "BrokerId", Min: "1", Max: "64"},
+		{Name: "CopiedBytes", Min: "1"},
 		{Name: "GrantId", Min: "1", Max: "128"},
 		{Name: "Hex", Min: "32", Max: "32"},
 		{Name: "KeyName", Min: "1", Max: "2048"},
@@ -391,7 +392,8 @@ type CreateBackupOutput struct {
 
 // DeleteBackupInput is the model's DeleteBackupRequest.
 type DeleteBackupInput struct {
-	BackupId string `aws:"BackupId,BackupId,required"`
+	BackupId    string `aws:"BackupId,BackupId,required"`
+	CopiedBytes *int64 `aws:"CopiedBytes,CopiedBytes"`
 }
 
 // DeleteBackupOutput is the model's DeleteBackupResponse.
