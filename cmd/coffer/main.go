@@ -66,9 +66,9 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(serveCommand(), envCommand(), accountsCommand(), checkCommand(), explainCommand(),
-		auditCommand(), backupCommand(), benchCommand(), doctorCommand(), healthCommand(),
-		keysCommand(), platformCommand(), restoreCommand(), rootCommand(), unsealCommand(),
-		versionCommand())
+	c.AddCommand(serveCommand(), envCommand(), accountsCommand(), auditCommand(), backupCommand(),
+		benchCommand(), certificatesCommand(), checkCommand(), doctorCommand(), explainCommand(),
+		healthCommand(), keysCommand(), platformCommand(), restoreCommand(), rootCommand(),
+		unsealCommand(), versionCommand())
 	return c
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -139,6 +141,8 @@ func serve(c *cobra.Command, cfg *node.Config, opt *options) error {
 	}
 	cfg.Logger, cfg.Version, cfg.Secrets = log, version(), secretReader()
 	cfg.Supervisor = telemetry.Supervisor{Socket: os.Getenv("NOTIFY_SOCKET")}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // from here on it ends nothing
 	n, err := node.Start(c.Context(), *cfg)
 	if err != nil && errors.Is(err, context.Cause(c.Context())) {
 		log.Info("stopped before it served")
@@ -147,6 +151,7 @@ func serve(c *cobra.Command, cfg *node.Config, opt *options) error {
 	if err != nil {
 		return err
 	}
+	defer reloadOn(hangups, n)()
 	failure := n.Wait(c.Context())
 	log.Info("stopping")
 	if err := n.Stop(context.WithoutCancel(c.Context())); err != nil {
@@ -157,4 +162,20 @@ func serve(c *cobra.Command, cfg *node.Config, opt *options) error {
 	}
 	log.Info("stopped")
 	return nil
+}
+
+// reloadOn reads files of certificates again at every SIGHUP, until stop is called.
+func reloadOn(hangups chan os.Signal, n *node.Node) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range hangups {
+			n.Reload()
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+		<-done
+	}
 }

@@ -120,17 +120,10 @@ func onAPI(ctx context.Context, cfg *Config, fn func(api.Client) error) error {
 	if fault.KindOf(err) != fault.Unavailable {
 		return err
 	}
-	n := newNode(*cfg)
-	for _, step := range []func(context.Context) error{
-		n.openStore, n.openState, n.openServices,
-	} {
-		if err := step(ctx); err != nil {
-			return errors.Join(err, n.Stop(context.WithoutCancel(ctx)))
-		}
-	}
-	err = fn(api.Client{Caller: &gateway.Caller{
-		Gateway: n.gateway, Service: operator, Identity: iam.RootIdentity(Account),
-		Account: Account, Region: Region,
-	}})
-	return errors.Join(err, n.Stop(context.WithoutCancel(ctx)))
+	return alone(ctx, cfg, func(n *Node) error {
+		return fn(api.Client{Caller: &gateway.Caller{
+			Gateway: n.gateway, Service: operator, Identity: iam.RootIdentity(Account),
+			Account: Account, Region: Region,
+		}})
+	}, (*Node).openServices)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/fips140"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -169,9 +168,13 @@ func (e *examination) certificates() {
 	var list []doctor.Certificate
 	read := func(file string, of func(i int, c *x509.Certificate) doctor.Certificate) {
 		e.r.Look(id)
-		certs, err := readCertificates(file)
+		text, err := os.ReadFile(file)
+		var certs []*x509.Certificate
+		if err == nil {
+			certs, err = tlsx.ParseCertificates(text)
+		}
 		if err != nil {
-			e.r.Find(id, doctor.Error, "put back a file with certificates (PEM)", "%v", err)
+			e.r.Find(id, doctor.Error, "put back a file with certificates", "%s: %v", file, err)
 		}
 		for i, c := range certs {
 			list = append(list, of(i, c))
@@ -202,31 +205,8 @@ func (e *examination) certificates() {
 	if _, err := os.Stat(ca); err == nil && len(e.cfg.TLSCert) == 0 {
 		read(ca, func(_ int, c *x509.Certificate) doctor.Certificate {
 			return doctor.Certificate{Name: ca, Cert: c, Soon: soonCA,
-				Do: "begin with another authority in time (rename store/ "}
+				Do: "go over to another in time (coffer certificates rotate-ca)"}
 		})
 	}
 	doctor.CheckCertificates(e.r, e.now(), list)
-}
-
-// readCertificates reads a file of certificates, which may hold keys, too.
-func readCertificates(file string) (list []*x509.Certificate, err error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(text)
-	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		c, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fault.New(fault.Invalid, "%s: %v", file, err)
-		}
-		list = append(list, c)
-	}
-	if len(list) == 0 {
-		return nil, fault.New(fault.Invalid, "%s holds no certificate", file)
-	}
-	return list, nil
 }

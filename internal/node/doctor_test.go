@@ -88,9 +88,10 @@ func TestDoctorServing(t *testing.T) {
 	}
 	unlock()
 
-	key := w.deleteKey()
+	w.deleteKey(false)
+	key := w.deleteKey(true)
 	r = w.doctor(time.Now)
-	diagnosed(t, "deletion", r, beside[0], "key.deletion warning", beside[1])
+	diagnosed(t, "deletion", r, beside[0], "key.deletion warning", beside[1], "key.deletion note")
 	if text := seen(r, "key.deletion"); !strings.Contains(text, key) {
 		t.Errorf("told %q", text)
 	}
@@ -118,14 +119,20 @@ func TestDoctorServing(t *testing.T) {
 	}
 }
 
-// deleteKey schedules the deletion of a new key.
-func (w *world) deleteKey() (arn string) {
+// deleteKey schedules the deletion of a new key, on which a grant may rest.
+func (w *world) deleteKey(granted bool) (arn string) {
 	w.t.Helper()
 	client := kmsapi.Client{Caller: &gateway.Caller{
 		Gateway: w.n.gateway, Service: operator, Identity: iam.RootIdentity(Account),
 		Account: Account, Region: Region,
 	}}
 	out, err := client.CreateKey(w.t.Context(), &kmsapi.CreateKeyInput{})
+	if err == nil && granted {
+		_, err = client.CreateGrant(w.t.Context(), &kmsapi.CreateGrantInput{
+			KeyId: out.KeyMetadata.Arn, Operations: []string{"Decrypt"},
+			GranteePrincipal: "mq.amazonaws.com",
+		})
+	}
 	if err == nil {
 		_, err = client.ScheduleKeyDeletion(w.t.Context(),
 			&kmsapi.ScheduleKeyDeletionInput{KeyId: out.KeyMetadata.KeyId})
@@ -162,7 +169,7 @@ func TestDoctorAsked(t *testing.T) {
 func TestDoctorStopped(t *testing.T) {
 	t.Parallel()
 	w := tidied(t, nil)
-	key := w.deleteKey()
+	key := w.deleteKey(true)
 	w.stop()
 	cfg := w.cfg
 	look := func(change func(*Config)) *doctor.Report {

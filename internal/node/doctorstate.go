@@ -49,13 +49,11 @@ func (n *Node) examineAt(ctx context.Context, now func() time.Time) (*doctor.Rep
 		e.r.Look("trail.heads")
 	}
 	clock := doctor.Clock{Unsynced: doctor.Unsynced()}
-	err := n.db.View(ctx, func(_ context.Context, tx *control.Tx) error {
+	err := n.db.View(ctx, func(ctx context.Context, tx *control.Tx) error {
 		clock.Newest = tx.Time() // of the clock, unless that went back
-		list := &doomed{r: e.r}
-		return tx.Scan(control.TableKey, nil, func(id, value []byte) error {
-			list.row(id, value)
-			return nil
-		})
+		list, err := n.keys.Deletions(ctx)
+		deletions(e.r, list)
+		return err
 	})
 	clock.Now = now()
 	clock.Check(e.r)
@@ -108,25 +106,19 @@ func (f *fleet) examine(r *doctor.Report) {
 	}
 }
 
-// doomed tells of keys that wait for their deletion.
-type doomed struct {
-	r    *doctor.Report
-	said int
-}
-
-const doomedID = "key.deletion"
-
-// row takes a row of [control.TableKey].
-func (d *doomed) row(id, value []byte) {
-	d.r.Look(doomedID)
-	k, ok := kms.ParseDoomed(id, value)
-	if !ok {
-		return
-	}
-	if d.said++; d.said <= maxSaid {
-		d.r.Find(doomedID, doctor.Warning, "see what uses it with coffer keys usage; "+
-			"CancelKeyDeletion keeps it", "%s is deleted at %s", k.ARN,
-			k.Deletes.UTC().Format(time.RFC3339))
+// deletions tells of keys that wait for their end.
+func deletions(r *doctor.Report, list []kms.Deletion) {
+	const id = "key.deletion"
+	r.Look(id)
+	for _, d := range list[:min(len(list), maxSaid)] {
+		at := d.At.UTC().Format(time.RFC3339)
+		if d.Grants == 0 {
+			r.Find(id, doctor.Note, "CancelKeyDeletion keeps it", "%s is deleted at %s; no grant "+
+				"is left on it", d.ARN, at)
+			continue
+		}
+		r.Find(id, doctor.Warning, "see what uses it with coffer keys usage; CancelKeyDeletion "+
+			"keeps it", "%s is deleted at %s, and %d grants rest on it", d.ARN, at, d.Grants)
 	}
 }
 
@@ -203,8 +195,14 @@ func (e *examination) rows(snap store.Snapshot, key []byte, clock *doctor.Clock)
 	if clock.Newest, err = state.Time(); err != nil {
 		return err
 	}
-	list := &doomed{r: e.r}
-	return state.Scan(control.TableKey, list.row)
+	var list []kms.Deletion
+	err = state.Scan(control.TableKey, func(id, value []byte) {
+		if d, ok := kms.ParseDeletion(id, value); ok {
+			list = append(list, d)
+		}
+	})
+	deletions(e.r, list)
+	return err
 }
 
 // free looks whether the ports can be had that a start would take.

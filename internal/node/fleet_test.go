@@ -373,7 +373,7 @@ func TestOwnCertificates(t *testing.T) {
 		t.Errorf("leads to %q", name)
 	}
 	certify(t, &w.cfg)
-	w.n.reload()
+	w.n.Reload()
 	if w.file(fileCA) == old {
 		t.Error("ca.pem is the old one")
 	}
@@ -386,7 +386,7 @@ func TestOwnCertificates(t *testing.T) {
 	if err := os.WriteFile(w.cfg.TLSCert[0], []byte("nothing"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.n.reload()
+	w.n.Reload()
 	if _, name := w.greet(w.endpoints().AMQP, "localhost"); name != w.main() {
 		t.Errorf("with a broken file leads to %q", name)
 	}

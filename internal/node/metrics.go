@@ -27,6 +27,7 @@ type counts struct {
 	rootKeys  telemetry.Counter
 	blocked   telemetry.Gauges
 	blockings telemetry.Counters
+	unusable  telemetry.Gauges // by setting
 
 	control, queues, reads shards
 	last                   store.ShardID // of events of reads; set before it is opened
@@ -63,6 +64,8 @@ func newCounts(r *telemetry.Registry) *counts {
 			"Clients that were told to publish nothing.", "reason"),
 		blockings: r.Counters("coffer_amqp_blocks_total",
 			"Times that clients were told to publish nothing.", "reason"),
+		unusable: r.Gauges("coffer_tls_files_unusable",
+			"1 while files of certificates cannot be used, and older ones still are.", "setting"),
 		held: map[amqp091.Client]string{},
 	}
 	commits := r.Histograms("coffer_store_commit_seconds",
@@ -75,6 +78,9 @@ func newCounts(r *telemetry.Registry) *counts {
 		of.commits, of.sizes = commits.With(name), sizes.With(name)
 	}
 	c.deeds = c.events.With("data", done)
+	for _, setting := range []string{settingCert, settingClientCA} {
+		c.unusable.With(setting).Set(0)
+	}
 	for _, reason := range []string{forKey, forRoom, forOther} {
 		c.blocked.With(reason).Set(0)
 		c.blockings.With(reason)

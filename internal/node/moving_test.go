@@ -45,6 +45,9 @@ var still = map[string]string{
 	"coffer_messages_publishing":         "brokertest.TestConfirmed",
 	"coffer_messages_publishing_bytes":   "brokertest.TestConfirmed",
 	"coffer_publishers_waiting":          "brokertest.TestConfirmed",
+	"coffer_tls_files_unusable":          "TestUnusableFiles",
+
+	"coffer_tls_certificate_end_timestamp_seconds": "TestEarlyAuthority",
 }
 
 // TestMoving plays a day of a process: each of its metrics moves, and all of them stand

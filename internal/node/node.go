@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -67,13 +66,18 @@ type Node struct {
 	mq         *mq.Service
 	fleet      *fleet
 	certs      tlsx.GetCertificate
-	clientCA   *x509.CertPool // nil: AMQP clients show no certificates
-	metrics    *telemetry.Registry
-	events     listen.Events
-	clients    amqp091.Events
-	counts     *counts
-	health     telemetry.Health // since the doors are open
-	files      *tlsx.Files      // the user's certificates; nil = the internal ones
+	// certTurn is held while certificates are renewed or read again; it guards unusable:
+	// why the files of a setting are not in use, "" when they are.
+	certTurn sync.Mutex
+	unusable map[string]string
+	clientCA *clientCA    // nil: AMQP clients show no certificates
+	leaves   *tlsx.Leaves // the internal certificates; nil: the user's are used
+	metrics  *telemetry.Registry
+	events   listen.Events
+	clients  amqp091.Events
+	counts   *counts
+	health   telemetry.Health // since the doors are open
+	files    *tlsx.Files      // the user's certificates; nil = the internal ones
 
 	started time.Time
 
@@ -108,6 +112,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 func newNode(cfg Config) *Node {
 	n := &Node{
 		cfg: cfg, log: cfg.Logger, metrics: telemetry.NewRegistry(), started: time.Now(),
+		unusable: map[string]string{},
 	}
 	n.watching = newWatching()
 	n.events = listen.Observe(n.log, n.metrics)

@@ -80,6 +80,28 @@ func LoadCA(certificate, privateKey []byte) (*CA, error) {
 	return &CA{cert, key}, nil
 }
 
+// ParseCertificates reads the certificates of a PEM file, which may hold other things,
+// too; there is at least one.
+func ParseCertificates(text []byte) (list []*x509.Certificate, err error) {
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d: %w", len(list)+1, err)
+		}
+		list = append(list, c)
+	}
+	if len(list) == 0 {
+		return nil, errors.New("no certificate (PEM)")
+	}
+	return list, nil
+}
+
+// Certificate gives the certificate, which must not be changed.
+func (c *CA) Certificate() *x509.Certificate { return c.cert }
+
 // PEM gives the certificate for ca.pem.
 func (c *CA) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.cert.Raw})

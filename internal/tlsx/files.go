@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"os"
 	"sync"
@@ -114,6 +115,14 @@ func (f *Files) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error
 		}
 	}
 	return &certs[0], nil
+}
+
+// Current gives the certificates in use, without their chains.
+func (f *Files) Current() (list []*x509.Certificate) {
+	for _, c := range f.current.Load().certs {
+		list = append(list, c.Leaf)
+	}
+	return list
 }
 
 // NotAfter is when the first of the certificates expires, for a warning.

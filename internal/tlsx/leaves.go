@@ -47,7 +47,8 @@ type LeavesConfig struct {
 // a fraction of a second and is made for the first client that needs it. Its
 // methods may be called from any goroutine.
 type Leaves struct {
-	ca    *CA
+	ca    atomic.Pointer[CA]
+	turn  atomic.Int64 // one more makes every certificate due
 	cfg   LeavesConfig
 	names []string
 	ecdsa leaf
@@ -68,7 +69,8 @@ func NewLeaves(ca *CA, cfg LeavesConfig) (*Leaves, error) {
 	if cfg.Life < 0 {
 		return nil, fault.New(fault.Invalid, "life of certificates: %v is negative", cfg.Life)
 	}
-	l := &Leaves{ca: ca, names: []string{"localhost"}}
+	l := &Leaves{names: []string{"localhost"}}
+	l.ca.Store(ca)
 	addresses := []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
 	if a, err := netip.ParseAddr(cfg.Hostname); err == nil {
 		addresses = append(addresses, a.Unmap())
@@ -98,6 +100,43 @@ func (l *Leaves) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, erro
 	return l.get(&l.rsa, generateRSA)
 }
 
+// Use lets ca sign the certificates of handshakes from now on. Connections that are open
+// are not touched.
+func (l *Leaves) Use(ca *CA) error {
+	l.ca.Store(ca)
+	return l.Renew()
+}
+
+// Renew makes new certificates for handshakes from now on. Connections that are open are
+// not touched.
+func (l *Leaves) Renew() error {
+	l.turn.Add(1)
+	if err := l.renew(&l.ecdsa, generateECDSA); err != nil || l.rsa.current.Load() == nil {
+		return err
+	}
+	return l.renew(&l.rsa, generateRSA)
+}
+
+func (l *Leaves) renew(of *leaf, generate func() (crypto.Signer, error)) error {
+	of.renewing.Lock()
+	defer of.renewing.Unlock()
+	_, err := l.make(of, generate)
+	return err
+}
+
+// Authority gives who signs now.
+func (l *Leaves) Authority() *CA { return l.ca.Load() }
+
+// Current gives the certificates in use.
+func (l *Leaves) Current() (list []*x509.Certificate) {
+	for _, of := range []*leaf{&l.ecdsa, &l.rsa} {
+		if s := of.current.Load(); s != nil {
+			list = append(list, s.cert.Leaf)
+		}
+	}
+	return list
+}
+
 // A leaf is the current certificate of one kind of key.
 type leaf struct {
 	renewing sync.Mutex // held while a key is made
@@ -107,6 +146,14 @@ type leaf struct {
 type signed struct {
 	cert              tls.Certificate
 	renewAt, notAfter time.Time
+	turn              int64
+}
+
+// fresh reports whether a certificate is good for another handshake. One that is not valid
+// yet was made before the clock was set back.
+func (l *Leaves) fresh(s *signed, now time.Time) bool {
+	return s != nil && s.turn == l.turn.Load() && now.Before(s.renewAt) &&
+		!now.Before(s.cert.Leaf.NotBefore)
 }
 
 // get gives the current certificate and makes a new one when it is due. While
@@ -114,7 +161,7 @@ type signed struct {
 func (l *Leaves) get(of *leaf, generate func() (crypto.Signer, error)) (*tls.Certificate, error) {
 	now := l.cfg.Now()
 	s := of.current.Load()
-	if s != nil && now.Before(s.renewAt) {
+	if l.fresh(s, now) {
 		return &s.cert, nil
 	}
 	if !of.renewing.TryLock() {
@@ -124,29 +171,37 @@ func (l *Leaves) get(of *leaf, generate func() (crypto.Signer, error)) (*tls.Cer
 		of.renewing.Lock()
 	}
 	defer of.renewing.Unlock()
-	if s = of.current.Load(); s != nil && now.Before(s.renewAt) {
+	return l.make(of, generate)
+}
+
+// make makes a certificate unless another caller just did. It is called with renewing held.
+func (l *Leaves) make(of *leaf, generate func() (crypto.Signer, error)) (*tls.Certificate, error) {
+	now, turn := l.cfg.Now(), l.turn.Load()
+	s := of.current.Load()
+	if l.fresh(s, now) {
 		return &s.cert, nil
 	}
 	key, err := generate()
 	if err != nil {
 		return nil, fmt.Errorf("generate certificate key: %w", err)
 	}
-	s, err = l.sign(key, now)
-	if err != nil {
+	if s, err = l.sign(key, now); err != nil {
 		return nil, err
 	}
+	s.turn = turn
 	of.current.Store(s)
 	return &s.cert, nil
 }
 
 // sign makes the certificate of a key.
 func (l *Leaves) sign(key crypto.Signer, now time.Time) (*signed, error) {
+	ca := l.ca.Load()
 	notAfter := now.Add(l.cfg.Life)
-	if notAfter.After(l.ca.NotAfter()) {
-		notAfter = l.ca.NotAfter()
+	if notAfter.After(ca.NotAfter()) {
+		notAfter = ca.NotAfter()
 	}
 	if !notAfter.After(now) {
-		return nil, fault.New(fault.Unavailable, "%s has expired", l.ca)
+		return nil, fault.New(fault.Unavailable, "%s has expired", ca)
 	}
 	template := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: l.cfg.Hostname},
@@ -162,7 +217,7 @@ func (l *Leaves) sign(key crypto.Signer, now time.Time) (*signed, error) {
 			template.IPAddresses = append(template.IPAddresses, a.Unmap().AsSlice())
 		}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, l.ca.cert, key.Public(), l.ca.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, ca.cert, key.Public(), ca.key)
 	if err != nil {
 		return nil, fmt.Errorf("sign certificate of %s: %w", l.cfg.Hostname, err)
 	}

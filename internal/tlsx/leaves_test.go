@@ -95,6 +95,63 @@ func TestRenewalOfOne(t *testing.T) {
 	group.Wait()
 }
 
+// TestAsked renews before its time, and goes over to another authority: handshakes get what
+// is new, of both kinds, and a connection that is open stays.
+func TestAsked(t *testing.T) {
+	t.Parallel()
+	old, fresh := newCA(t, time.Now()), newCA(t, time.Now())
+	leaves := newLeaves(t, old, LeavesConfig{})
+	server := Compatible.Server(leaves.Certificate)
+	clients := func(ca *CA) []*tls.Config {
+		return []*tls.Config{client(ca),
+			only(client(ca), tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256)}
+	}
+	for i, c := range clients(old) {
+		first, _ := serial(t, server, c)
+		if err := leaves.Renew(); err != nil {
+			t.Fatal(err)
+		}
+		if second, _ := serial(t, server, c); second == first {
+			t.Errorf("client %d: not renewed", i)
+		}
+	}
+	if len(leaves.Current()) != 2 {
+		t.Errorf("in use: %v", leaves.Current())
+	}
+	if err := leaves.Use(fresh); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range clients(fresh) {
+		if _, err := handshake(t, server, c); err != nil {
+			t.Errorf("client %d of the other authority: %v", i, err)
+		}
+	}
+	if _, err := handshake(t, server, client(old)); err == nil {
+		t.Error("the former authority still signs")
+	}
+}
+
+// TestClockBack sets the clock back behind the certificates: they are made anew, since
+// clients with a right clock would refuse them.
+func TestClockBack(t *testing.T) {
+	t.Parallel()
+	var clk clock
+	clk.set(epoch.Add(1000 * time.Hour))
+	ca := newCA(t, epoch)
+	leaves := newLeaves(t, ca, LeavesConfig{Now: clk.now})
+	server, c := Compatible.Server(leaves.Certificate), client(ca)
+	c.Time = clk.now
+	first, _ := serial(t, server, c)
+	clk.set(epoch.Add(999*time.Hour + time.Minute)) // within what is allowed for
+	if again, _ := serial(t, server, c); again != first {
+		t.Error("renewed for a small step")
+	}
+	clk.set(epoch)
+	if second, _ := serial(t, server, c); second == first {
+		t.Error("not renewed")
+	}
+}
+
 // TestExpiredCA shortens the last certificates and then refuses.
 func TestExpiredCA(t *testing.T) {
 	t.Parallel()

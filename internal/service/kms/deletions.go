@@ -39,8 +39,8 @@ func (s *Service) Deletions(ctx context.Context) (list []Deletion, err error) {
 			if err == nil {
 				k, err = load(tx, id)
 			}
-			if k != nil && k.State == statePending {
-				list = append(list, Deletion{k.arn(), k.Deletes, k.Grants})
+			if d, ok := k.deletion(); ok {
+				list = append(list, d)
 			}
 		}
 		return err
@@ -49,4 +49,22 @@ func (s *Service) Deletions(ctx context.Context) (list []Deletion, err error) {
 		return nil, fmt.Errorf("keys to be deleted: %w", err)
 	}
 	return list, nil
+}
+
+// ParseDeletion reads a row of [control.TableKey] of a stopped store; ok is false of any
+// that is not of such a key, also of one that cannot be read.
+func ParseDeletion(id, value []byte) (d Deletion, ok bool) {
+	k := &key{}
+	if len(id) == 0 || id[0] != keyByID || decode(value, k) != nil {
+		return d, false
+	}
+	return k.deletion()
+}
+
+// deletion gives the end of a key, if it waits for one; k may be nil.
+func (k *key) deletion() (d Deletion, ok bool) {
+	if k == nil || k.State != statePending {
+		return d, false
+	}
+	return Deletion{k.arn(), k.Deletes, k.Grants}, true
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -84,6 +85,17 @@ func (s *Server) Secret(word string) {
 func (s *Server) Kill() {
 	s.t.Helper()
 	s.finish("kill", Patience, (*process.Process).Kill)
+}
+
+// Hangup sends the process SIGHUP.
+func (s *Server) Hangup() {
+	s.t.Helper()
+	if s.process == nil {
+		s.t.Fatal("hangup: no process runs")
+	}
+	if err := syscall.Kill(s.process.Pid(), syscall.SIGHUP); err != nil {
+		s.t.Error(err)
+	}
 }
 
 // Stop ends the process in order, which must be without an error.
