@@ -18,7 +18,11 @@ import (
 )
 
 // accounts is IAM as Coffer's own API reaches it.
-type accounts struct{ iam *iam.Service }
+type accounts struct {
+	iam *iam.Service
+	// show writes the operator's own key where clients find it.
+	show func(iam.AccessKey) error
+}
 
 var _ coffer.Accounts = accounts{}
 
@@ -31,6 +35,18 @@ func (a accounts) CreateAccount(ctx context.Context, id string) (
 			"Account %s is taken: keys that AWS owns belong to it.", id)
 	}
 	key, err := a.iam.CreateAccount(ctx, id)
+	return key.ID, key.Secret.Reveal(), err
+}
+
+// CreateRootKey is [coffer.Accounts]'s.
+func (a accounts) CreateRootKey(ctx context.Context, id string, replace bool) (
+	accessKeyID, secret string, err error,
+) {
+	show := func(iam.AccessKey) error { return nil }
+	if id == Account {
+		show = a.show
+	}
+	key, err := a.iam.CreateRootKey(ctx, id, replace, show)
 	return key.ID, key.Secret.Reveal(), err
 }
 
@@ -51,9 +67,11 @@ type AccountConfig struct {
 	Config
 	// Account is 12 digits.
 	Account string
+	// Replace ends the keys that a root user had.
+	Replace bool
 }
 
-// NewAccount is an account with the key of its root user, which is not shown again.
+// NewAccount is an account with a key of its root user, which is not shown again.
 type NewAccount struct {
 	Account         string
 	AccessKeyID     string `json:"AccessKeyId"`
@@ -74,6 +92,25 @@ func CreateAccount(ctx context.Context, cfg AccountConfig) (*NewAccount, error) 
 	return &NewAccount{out.AccountId, out.AccessKeyId, out.SecretAccessKey}, nil
 }
 
+// CreateRootKey makes an access key of an account's root user. Errors: fault.Invalid,
+// fault.NotFound, fault.Exhausted at two keys, fault.Unavailable.
+func CreateRootKey(ctx context.Context, cfg AccountConfig) (*NewAccount, error) {
+	if err := dataDirectory(&cfg); err != nil {
+		return nil, err
+	}
+	var out *api.CreateRootAccessKeyOutput
+	err := onAPI(ctx, &cfg.Config, func(c api.Client) (err error) {
+		out, err = c.CreateRootAccessKey(ctx, &api.CreateRootAccessKeyInput{
+			AccountId: cfg.Account, Replace: &cfg.Replace,
+		})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &NewAccount{out.AccountId, out.AccessKeyId, out.SecretAccessKey}, nil
+}
+
 // AccountInfo is an account in a list.
 type AccountInfo struct {
 	Account   string
@@ -83,13 +120,10 @@ type AccountInfo struct {
 // ListAccounts lists the accounts by their numbers.
 func ListAccounts(ctx context.Context, cfg AccountConfig) ([]AccountInfo, error) {
 	list := []AccountInfo{}
-	set(&cfg.Data, "./coffer-data")
-	_, err := os.Stat(filepath.Join(cfg.Data, dirStore))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fault.New(fault.Invalid,
-			"%s is no data directory of coffer: name it with --data", cfg.Data)
+	if err := dataDirectory(&cfg); err != nil {
+		return nil, err
 	}
-	err = onAPI(ctx, &cfg.Config, func(c api.Client) error {
+	err := onAPI(ctx, &cfg.Config, func(c api.Client) error {
 		out, err := c.ListAccounts(ctx, &api.ListAccountsInput{})
 		if err != nil {
 			return err
@@ -100,6 +134,17 @@ func ListAccounts(ctx context.Context, cfg AccountConfig) ([]AccountInfo, error)
 		return nil
 	})
 	return list, err
+}
+
+// dataDirectory refuses a directory that is none, where one would be made.
+func dataDirectory(cfg *AccountConfig) error {
+	set(&cfg.Data, "./coffer-data")
+	_, err := os.Stat(filepath.Join(cfg.Data, dirStore))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fault.New(fault.Invalid,
+			"%s is no data directory of coffer: name it with --data", cfg.Data)
+	}
+	return nil
 }
 
 // onAPI gives fn Coffer's own API: of the process that runs on the directory, else

@@ -59,7 +59,7 @@ func (n *Node) openServices(ctx context.Context) error {
 	n.onStop(n.fleet.stop)
 	n.mq = mq.New(n.db, &keyService{node: n, keys: keys}, n.fleet)
 	own := coffer.New(&storeState{n, n.restored}, n.backups, n.fleet, keys,
-		&keyUsers{keys, n.mq}, n.trail, accounts{n.iam}, Account)
+		&keyUsers{keys, n.mq}, n.trail, accounts{n.iam, n.showCredentials}, Account)
 	sessions := sts.New(n.db, directory{n.iam})
 	n.gateway, err = gateway.New(n.db, n.trail, sessions, []gateway.Service{
 		{API: &kmsapi.API, Impl: keys, Access: keys},

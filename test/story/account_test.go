@@ -55,6 +55,8 @@ func TestAccounts(t *testing.T) {
 			t.Errorf("%s: %+v", account, out)
 		}
 	}
+	renewed(t, s, early, b)
+	a = renewed(t, s, firstAccount, a) // with which the command line goes on
 	r := kit.Run(t, binary, "accounts", "create", "--account", early, "--data", data)
 	if r.Code == 0 || r.Out != "" {
 		t.Errorf("made twice: %d %q", r.Code, r.Out)
@@ -68,6 +70,27 @@ func TestAccounts(t *testing.T) {
 	key := kit.CreateKey(t, a)
 	kit.Do(t, a.IAM.CreateUser, &iam.CreateUserInput{UserName: aws.String("alice")})
 	apart(t, a, c, key)
+}
+
+// renewed replaces the keys of a root user by the command line: old has none then, and
+// the new one is the account's.
+func renewed(t *testing.T, s *kit.Server, account string, old *kit.AWS) *kit.AWS {
+	t.Helper()
+	r := kit.Run(t, binary, "accounts", "new-key", "--account", account, "--replace",
+		"--output", "json", "--data", s.Data())
+	var out struct{ AccessKeyId, SecretAccessKey string }
+	if err := json.Unmarshal([]byte(r.Out), &out); err != nil || r.Code != 0 {
+		t.Fatalf("accounts new-key: %d %q %q %v", r.Code, r.Out, r.Err, err)
+	}
+	s.Secret(out.SecretAccessKey)
+	kit.Refused(t, old.STS.GetCallerIdentity, &sts.GetCallerIdentityInput{},
+		"InvalidClientTokenId")
+	now := s.AWSAs(out.AccessKeyId, out.SecretAccessKey)
+	who := kit.Do(t, now.STS.GetCallerIdentity, &sts.GetCallerIdentityInput{})
+	if aws.ToString(who.Arn) != "arn:aws:iam::"+account+":root" {
+		t.Errorf("%+v", who)
+	}
+	return now
 }
 
 // apart fails if c sees anything of what is in the account of a.

@@ -28,6 +28,20 @@ func (l *ledger) CreateAccount(_ context.Context, id string) (string, string, er
 	return "AKIA" + id, "secret of " + id, nil
 }
 
+func (l *ledger) CreateRootKey(_ context.Context, id string, replace bool) (
+	string, string, error,
+) {
+	for _, a := range l.list {
+		if a.ID == id && replace {
+			return "AKIANEW" + id, "secret of " + id, nil
+		}
+		if a.ID == id {
+			return "", "", fault.New(fault.Exhausted, "It has two.")
+		}
+	}
+	return "", "", fault.New(fault.NotFound, "Account %s does not exist.", id)
+}
+
 func (l *ledger) ListAccounts(context.Context) ([]Account, error) { return l.list, nil }
 
 // TestAccounts: an account is made once, its secret stands in the answer alone.
@@ -60,6 +74,40 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
+// TestRootAccessKey: a key that the operator makes of another account's root user is on
+// record in both accounts, without its secret.
+func TestRootAccessKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	const other = "222222222222"
+	w.ledger.list = []Account{{ID: other}}
+	c := w.client(policy.RootPrincipal(account))
+	make := func(id string, replace bool) (*api.CreateRootAccessKeyOutput, error) {
+		return c.CreateRootAccessKey(t.Context(),
+			&api.CreateRootAccessKeyInput{AccountId: id, Replace: &replace})
+	}
+	if _, err := make("333333333333", true); !is[*api.AccountNotFoundException](err) {
+		t.Errorf("of no account: %v", err)
+	}
+	if _, err := make(other, false); !is[*api.LimitExceededException](err) {
+		t.Errorf("a third: %v", err)
+	}
+	out, err := make(other, true)
+	if err != nil || out.AccessKeyId != "AKIANEW"+other || out.SecretAccessKey == "" {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	told := map[string]bool{}
+	for _, e := range w.events[2:] {
+		told[e.RecipientAccountID] = e.ResponseElements["accessKeyId"] == out.AccessKeyId
+		if strings.Contains(fmt.Sprint(e.ResponseElements), "secret of") {
+			t.Errorf("%v", e.ResponseElements)
+		}
+	}
+	if len(told) != 2 || !told[account] || !told[other] {
+		t.Errorf("on record: %v", told)
+	}
+}
+
 // TestOperatorAlone: what concerns the whole process is not for other accounts, not
 // even for their root users.
 func TestOperatorAlone(t *testing.T) {
@@ -79,7 +127,7 @@ func TestOperatorAlone(t *testing.T) {
 	} {
 		c := &gateway.Caller{Gateway: w.gateway, Service: "test", Account: other,
 			Region: "us-east-1", Identity: who}
-		for _, name := range []string{"CreateAccount", "ListAccounts", "DescribeStore",
+		for _, name := range []string{"CreateAccount", "CreateRootAccessKey", "ListAccounts", "DescribeStore",
 			"MoveBroker", "CreateBackup", "DeleteBackup", "DescribeBackup", "ListBackups"} {
 			op, ok := api.API.Op(name)
 			if !ok {
@@ -89,6 +137,8 @@ func TestOperatorAlone(t *testing.T) {
 			switch in := in.(type) {
 			case *api.CreateAccountInput:
 				in.AccountId = "333333333333"
+			case *api.CreateRootAccessKeyInput:
+				in.AccountId = account
 			case *api.MoveBrokerInput:
 				in.BrokerId, in.Shard = "b-"+strings.Repeat("0", 8)+"-0000-0000-0000-"+
 					strings.Repeat("0", 12), 1

@@ -108,15 +108,24 @@ func (r *request) keys(user *entity) ([]*keyRow, error) {
 	return list, nil
 }
 
-// rootKeys finds the keys of the root user. There is no list of them, and they
-// are asked for rarely.
-func (r *request) rootKeys() (list []*keyRow, err error) {
-	err = r.tx.Scan(control.TableAccessKey, nil, func(_, v []byte) error {
+// eachRootKey finds the keys of an account's root user. There is no list of them, and
+// they are asked for rarely. Old rows have no ID.
+func eachRootKey(tx *control.Tx, account string, fn func(id []byte, row *keyRow)) error {
+	return tx.Scan(control.TableAccessKey, nil, func(id, v []byte) error {
 		row, err := parseKey(v)
-		if err == nil && row.Account == r.account() && row.User == "" && row.ID != "" {
-			list = append(list, row)
+		if err == nil && row.Account == account && row.User == "" {
+			fn(id, row)
 		}
 		return err
+	})
+}
+
+// rootKeys lists the keys of the root user that have an ID.
+func (r *request) rootKeys() (list []*keyRow, err error) {
+	err = eachRootKey(r.tx, r.account(), func(_ []byte, row *keyRow) {
+		if row.ID != "" {
+			list = append(list, row)
+		}
 	})
 	slices.SortFunc(list, func(a, b *keyRow) int {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))

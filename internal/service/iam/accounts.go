@@ -33,6 +33,47 @@ func (s *Service) CreateAccount(ctx context.Context, account string) (key Access
 	return key, err
 }
 
+// CreateRootKey makes an access key of an account's root user, for who runs the store:
+// nobody else can where its keys are lost. With replace all that it had end, and with
+// them the sessions made by them. show is given the key before it is durable, as by
+// EnsureRoot. Errors: fault.NotFound, fault.Exhausted at two keys.
+func (s *Service) CreateRootKey(
+	ctx context.Context, account string, replace bool, show func(AccessKey) error,
+) (key AccessKey, err error) {
+	err = s.db.Update(ctx, func(_ context.Context, tx *control.Tx) error {
+		_, found, err := tx.Get(control.TableAccount, scope(tx, account))
+		if err == nil && !found {
+			err = fault.New(fault.NotFound, "Account %s does not exist.", account)
+		}
+		if err != nil {
+			return err
+		}
+		had := 0
+		err = eachRootKey(tx, account, func(id []byte, row *keyRow) {
+			if had++; replace {
+				tx.Delete(control.TableAccessKey, id)
+				tx.Delete(control.TableIAMUse, id)
+				tx.After(func() { s.uses.forget(row.ID) })
+			}
+		})
+		if err == nil && !replace && had >= maxKeys {
+			err = fault.New(fault.Exhausted, "The root user of account %s has %d access keys, the "+
+				"most that it can have: have them replaced.", account, had)
+		}
+		if err != nil {
+			return err
+		}
+		key = newAccessKey()
+		if err := show(key); err != nil {
+			return err
+		}
+		row := keyRow{ID: key.ID, Account: account, Secret: key.Secret.Reveal(),
+			Status: active, Created: tx.Time()}
+		return row.save(tx)
+	})
+	return key, err
+}
+
 // Accounts lists the accounts by their numbers.
 func (s *Service) Accounts(ctx context.Context) (list []Account, err error) {
 	err = s.db.View(ctx, func(_ context.Context, tx *control.Tx) error {

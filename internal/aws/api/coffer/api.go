@@ -17,6 +17,7 @@ import (
 type Service interface {
 	CreateAccount(context.Context, *CreateAccountInput) (*CreateAccountOutput, error)
 	CreateBackup(context.Context, *CreateBackupInput) (*CreateBackupOutput, error)
+	CreateRootAccessKey(context.Context, *CreateRootAccessKeyInput) (*CreateRootAccessKeyOutput, error)
 	DeleteBackup(context.Context, *DeleteBackupInput) (*DeleteBackupOutput, error)
 	DescribeBackup(context.Context, *DescribeBackupInput) (*DescribeBackupOutput, error)
 	DescribeKeyUsage(context.Context, *DescribeKeyUsageInput) (*DescribeKeyUsageOutput, error)
@@ -52,6 +53,11 @@ var API = wire.API{
 			In: func() any { return new(CreateBackupInput) }, Out: func() any { return new(CreateBackupOutput) },
 			Call: func(ctx context.Context, s, in any) (any, error) {
 				return s.(Service).CreateBackup(ctx, in.(*CreateBackupInput))
+			}},
+		{Name: "CreateRootAccessKey", Method: "POST", URI: "/",
+			In: func() any { return new(CreateRootAccessKeyInput) }, Out: func() any { return new(CreateRootAccessKeyOutput) },
+			Call: func(ctx context.Context, s, in any) (any, error) {
+				return s.(Service).CreateRootAccessKey(ctx, in.(*CreateRootAccessKeyInput))
 			}},
 		{Name: "DeleteBackup", Method: "POST", URI: "/",
 			In: func() any { return new(DeleteBackupInput) }, Out: func() any { return new(DeleteBackupOutput) },
@@ -129,6 +135,7 @@ var API = wire.API{
 	},
 	Faults: []wire.Fault{
 		(*AccountExistsException)(nil),
+		(*AccountNotFoundException)(nil),
 		(*BackupInUseException)(nil),
 		(*BackupNotFoundException)(nil),
 		(*BrokerInUseException)(nil),
@@ -155,6 +162,11 @@ func (Unimplemented) CreateAccount(context.Context, *CreateAccountInput) (*Creat
 // CreateBackup answers that it is not implemented.
 func (Unimplemented) CreateBackup(context.Context, *CreateBackupInput) (*CreateBackupOutput, error) {
 	return nil, wire.Unimplemented("CreateBackup")
+}
+
+// CreateRootAccessKey answers that it is not implemented.
+func (Unimplemented) CreateRootAccessKey(context.Context, *CreateRootAccessKeyInput) (*CreateRootAccessKeyOutput, error) {
+	return nil, wire.Unimplemented("CreateRootAccessKey")
 }
 
 // DeleteBackup answers that it is not implemented.
@@ -233,6 +245,15 @@ func (c Client) CreateAccount(ctx context.Context, in *CreateAccountInput) (*Cre
 func (c Client) CreateBackup(ctx context.Context, in *CreateBackupInput) (*CreateBackupOutput, error) {
 	out := new(CreateBackupOutput)
 	if err := c.Caller.Call(ctx, &API, "CreateBackup", in, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// CreateRootAccessKey calls the operation.
+func (c Client) CreateRootAccessKey(ctx context.Context, in *CreateRootAccessKeyInput) (*CreateRootAccessKeyOutput, error) {
+	out := new(CreateRootAccessKeyOutput)
+	if err := c.Caller.Call(ctx, &API, "CreateRootAccessKey", in, out); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -388,6 +409,19 @@ type CreateBackupInput struct {
 // CreateBackupOutput is the model's CreateBackupResponse.
 type CreateBackupOutput struct {
 	Backup *Backup `aws:"Backup,"`
+}
+
+// CreateRootAccessKeyInput is the model's CreateRootAccessKeyRequest.
+type CreateRootAccessKeyInput struct {
+	AccountId string `aws:"AccountId,AccountId,required"`
+	Replace   *bool  `aws:"Replace,"`
+}
+
+// CreateRootAccessKeyOutput is the model's CreateRootAccessKeyResponse.
+type CreateRootAccessKeyOutput struct {
+	AccessKeyId     string `aws:"AccessKeyId,"`
+	AccountId       string `aws:"AccountId,AccountId"`
+	SecretAccessKey string `aws:"SecretAccessKey,Secret"`
 }
 
 // DeleteBackupInput is the model's DeleteBackupRequest.
@@ -631,6 +665,22 @@ func (*AccountExistsException) Fault() (code string, status int) {
 
 // FaultMessage gives the text for the client.
 func (e *AccountExistsException) FaultMessage() string { return e.Message }
+
+// AccountNotFoundException is the fault AccountNotFoundException, status 400.
+type AccountNotFoundException struct {
+	Message string `aws:"message,"`
+}
+
+// Error gives the code and the message.
+func (e *AccountNotFoundException) Error() string { return "AccountNotFoundException: " + e.Message }
+
+// Fault gives the code and the HTTP status.
+func (*AccountNotFoundException) Fault() (code string, status int) {
+	return "AccountNotFoundException", 400
+}
+
+// FaultMessage gives the text for the client.
+func (e *AccountNotFoundException) FaultMessage() string { return e.Message }
 
 // BackupInUseException is the fault BackupInUseException, status 409.
 type BackupInUseException struct {
