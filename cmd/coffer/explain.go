@@ -24,7 +24,7 @@ func explainCommand() *cobra.Command {
 	f.StringVar(&r.Region, "region", "", "Region of the request (default us-east-1)")
 	format := f.String("output", "text", "text or json")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := known(*format); err != nil {
+		if err := checkOutput(*format); err != nil {
 			return err
 		}
 		r.ID = args[0]

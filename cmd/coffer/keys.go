@@ -13,12 +13,13 @@ import (
 func keysCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "keys",
-		Short: "Show what uses keys; suspend and resume grants",
-		Long: "Show what uses keys, and suspend and resume grants, by way of the process that\n" +
-			"runs on a data directory and with the credentials that lie there.",
+		Short: "Show what uses keys; suspend and resume grants; give a broker another key",
+		Long: "Show what uses keys, suspend and resume grants and give brokers other keys, by\n" +
+			"way of the process that runs on a data directory and with the credentials that\n" +
+			"lie there.",
 		Args: cobra.NoArgs,
 	}
-	c.AddCommand(keysUsageCommand(), keysListCommand(),
+	c.AddCommand(keysUsageCommand(), keysListCommand(), keysRekeyCommand(),
 		grantCommand("suspend-grant KEY GRANT", "Keep a grant from allowing anything until it is "+
 			"resumed", "suspended", node.SuspendGrant),
 		grantCommand("resume-grant KEY GRANT", "End the suspension of a grant", "resumed",
@@ -44,14 +45,6 @@ func show(c *cobra.Command, report *node.KeyReport, format string) error {
 	return err
 }
 
-// known refuses what --output does not know, before anything is asked.
-func known(format string) error {
-	if format != "text" && format != "json" {
-		return fault.New(fault.Invalid, "--output: want text or json, not %q", format)
-	}
-	return nil
-}
-
 func keysUsageCommand() *cobra.Command {
 	r := node.KeyRequest{}
 	c := &cobra.Command{
@@ -64,7 +57,7 @@ func keysUsageCommand() *cobra.Command {
 	}
 	format := output(c, &r)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := known(*format); err != nil {
+		if err := checkOutput(*format); err != nil {
 			return err
 		}
 		r.Key = args[0]
@@ -90,7 +83,7 @@ func keysListCommand() *cobra.Command {
 	format := output(c, &r)
 	c.Flags().BoolVar(&owned, "owned", false, "the keys that AWS owns")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if err := known(*format); err != nil {
+		if err := checkOutput(*format); err != nil {
 			return err
 		}
 		if !owned {
@@ -98,6 +91,40 @@ func keysListCommand() *cobra.Command {
 				"your own")
 		}
 		report, err := node.OwnedKeys(c.Context(), r)
+		if err != nil {
+			return err
+		}
+		return show(c, report, *format)
+	}
+	return c
+}
+
+func keysRekeyCommand() *cobra.Command {
+	r := node.KeyRequest{}
+	var managed bool
+	c := &cobra.Command{
+		Use:   "rekey BROKER --key KEY | --managed | --owned",
+		Short: "Let a broker rest on another key, while it serves",
+		Long: "Let a broker (b-…) rest on another key, while it serves: no message is touched\n" +
+			"or lost. The key that it has must be usable once more; enable it first, or cancel\n" +
+			"its deletion.",
+		Args: cobra.ExactArgs(1),
+	}
+	format := output(c, &r)
+	f := c.Flags()
+	f.StringVar(&r.Key, "key", "", "id, ARN or alias of a key of the account")
+	f.BoolVar(&managed, "managed", false, "the key that AWS manages for the account, alias/aws/mq")
+	f.BoolVar(&r.Owned, "owned", false, "the key that AWS owns, which needs no permission")
+	c.MarkFlagsOneRequired("key", "managed", "owned")
+	c.MarkFlagsMutuallyExclusive("key", "managed", "owned")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := checkOutput(*format); err != nil {
+			return err
+		}
+		if r.Broker = args[0]; r.Key == "" && !r.Owned && !managed {
+			return fault.New(fault.Invalid, "--key: it is empty")
+		}
+		report, err := node.RekeyBroker(c.Context(), r)
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,6 +24,8 @@ type KeyRequest struct {
 	Data   string // directory; ./coffer-data
 	Key    string // id, ARN or alias
 	Grant  string // id, to suspend or resume
+	Broker string // b-…, to rest on Key; without one on alias/aws/mq
+	Owned  bool   // or on the key that AWS owns
 	Region string // default: that of the ARN, else us-east-1
 }
 
@@ -64,6 +67,19 @@ func ResumeGrant(ctx context.Context, r KeyRequest) error {
 	_, err := r.ask(ctx, "ResumeGrant",
 		&api.ResumeGrantInput{KeyId: r.Key, GrantId: r.Grant}, &api.ResumeGrantOutput{})
 	return err
+}
+
+// RekeyBroker lets a broker rest on another key.
+func RekeyBroker(ctx context.Context, r KeyRequest) (*KeyReport, error) {
+	out := &api.RekeyBrokerOutput{}
+	report, err := r.ask(ctx, "RekeyBroker", &api.RekeyBrokerInput{
+		BrokerId: r.Broker, KmsKeyId: r.Key, UseAwsOwnedKey: r.Owned,
+	}, out)
+	if err == nil {
+		report.Text = fmt.Sprintf("broker %s rests on %s\n", out.BrokerId,
+			cmp.Or(out.KmsKeyId, "the key that AWS owns"))
+	}
+	return report, err
 }
 
 func (r *KeyRequest) ask(ctx context.Context, name string, in, out any) (*KeyReport, error) {

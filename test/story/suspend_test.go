@@ -80,6 +80,38 @@ func TestSuspendGrant_D06(t *testing.T) {
 	}
 }
 
+// TestRekey_D07 lets a broker go to another key by the command line, on the same
+// connection; the key that it left can be disabled then.
+func TestRekey_D07(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	a := s.AWS()
+	old, key := kit.CreateKey(t, a), kit.CreateKey(t, a)
+	b := s.CreateBroker(a, "orders", old)
+	c := s.Dial(b.Address(t, a))
+	out := channel(t, c, true)
+	declare(t, out, "q")
+	flows := func(key string) {
+		t.Helper()
+		if !confirmed(t, publish(t, out, "", "q", persistent("after "+key))) {
+			t.Errorf("refused after %s", key)
+		}
+	}
+	flows("the start")
+	if text := keys(t, s, "rekey", b.ID, "--key", key); text !=
+		"broker "+b.ID+" rests on "+key+"\n" {
+		t.Errorf("printed %q", text)
+	}
+	kit.Do(t, a.KMS.DisableKey, &kms.DisableKeyInput{KeyId: aws.String(old)})
+	flows("another key")
+	keys(t, s, "rekey", b.ID, "--owned")
+	kit.Do(t, a.KMS.DisableKey, &kms.DisableKeyInput{KeyId: aws.String(key)})
+	flows("the key of AWS")
+	if n := depth(t, out, "q"); n != 3 {
+		t.Errorf("%d messages", n)
+	}
+}
+
 // TestKeyUsage_D11_D12_D20 shows what uses a key before it is deleted, who used it
 // last and what for, and the key that AWS owns, to those who use it and in no list
 // of theirs.

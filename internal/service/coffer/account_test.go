@@ -127,7 +127,8 @@ func TestOperatorAlone(t *testing.T) {
 	} {
 		c := &gateway.Caller{Gateway: w.gateway, Service: "test", Account: other,
 			Region: "us-east-1", Identity: who}
-		for _, name := range []string{"CreateAccount", "CreateRootAccessKey", "ListAccounts", "DescribeStore",
+		for _, name := range []string{"CreateAccount", "CreateRootAccessKey", "ListAccounts",
+			"DescribeStore",
 			"MoveBroker", "CreateBackup", "DeleteBackup", "DescribeBackup", "ListBackups"} {
 			op, ok := api.API.Op(name)
 			if !ok {

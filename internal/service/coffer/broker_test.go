@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	api "coffer/internal/aws/api/coffer"
+	"coffer/internal/aws/gateway"
 	"coffer/internal/fault"
 	"coffer/internal/policy"
 )
@@ -90,6 +91,14 @@ func TestRekeyBroker(t *testing.T) {
 	}
 	if _, err := rekey("b-1", "none", false); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("no key: %v", err)
+	}
+	other := &gateway.Caller{Gateway: w.gateway, Service: "test", Account: "222222222222",
+		Region:   "us-east-1",
+		Identity: &gateway.Identity{Principal: policy.RootPrincipal("222222222222")}}
+	_, err = api.Client{Caller: other}.RekeyBroker(t.Context(),
+		&api.RekeyBrokerInput{BrokerId: "b-2", UseAwsOwnedKey: true})
+	if !is[*api.BrokerNotFoundException](err) {
+		t.Errorf("by another account, for a broker of its own: %v", err)
 	}
 	w.fleet.busy = true
 	if _, err := rekey("b-1", "k", false); !is[*api.BrokerInUseException](err) {
