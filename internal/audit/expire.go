@@ -128,8 +128,7 @@ func (l *Log) overdue(w *walk, s source) (rows [][]byte, err error) {
 
 // walk goes through the old events of every account and Region of a shard.
 type walk struct {
-	// cutoff gives the places from which on events are old, for one of a scope; of a
-	// damaged one little is known.
+	// cutoff gives the places from which on events are old, for one of a scope.
 	cutoff  func(*Event) []byte
 	n       int    // events at a time
 	at      []byte // ids below were looked at
@@ -154,7 +153,9 @@ func (w *walk) next(s source) (ids [][]byte, err error) {
 		scope := first[0][:min(seal.MACSize, len(first[0]))]
 		e, err := decode(s, first[0])
 		if errors.Is(err, store.ErrDamaged) {
-			e, err = &Event{}, nil
+			// It stays, and does not tell of its scope: the next one does.
+			w.damaged, w.at = err, append(bytes.Clone(first[0]), 0)
+			continue
 		}
 		if err != nil {
 			return nil, err
