@@ -148,7 +148,7 @@ func (r *request) check(k *key, op, name string, more conditions) (gateway.Check
 	cond.merge(more)
 	c.Context = cond
 	if canGrant(k.Spec, k.Usage, op) { // else none can say yes, however many there are
-		c.Grants, err = grantsFor(r.tx, k, r.call)
+		c.Grants, err = grantsFor(r.tx, k, r.call, op)
 	}
 	return c, err
 }

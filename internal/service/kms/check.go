@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -200,6 +201,10 @@ func (c *Check) wholeGrant(m macs, row []byte, tell teller) {
 		tell(control.TableGrant, row, "its key is not there")
 	}
 	byGrantee := append(granteePrefix(m, key, p.Grantee), id[:]...)
+	says := c.rows[control.TableGrantIndex][string(byGrantee)]
+	if len(says) > 0 && !bytes.Equal(says, g.operations()) {
+		tell(control.TableGrantIndex, byGrantee, "the grant has other operations")
+	}
 	if !c.take(control.TableGrantIndex, byGrantee) {
 		tell(control.TableGrant, row, "it is not found by its grantee")
 	}

@@ -5,9 +5,11 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,7 +52,7 @@ type grant struct {
 // Grants are found by who may use them, by their name with all they say, and
 // by who may retire them.
 const (
-	grantByGrantee  = 'g' // key (16), MAC of the grantee (16), id (32): nothing
+	grantByGrantee  = 'g' // key (16), MAC of the grantee (16), id (32): operations
 	grantByName     = 'n' // key (16), MAC of the request (16): id (32)
 	grantByRetiring = 'r' // MAC of Region and principal (16), key (16), id (32): nothing
 )
@@ -150,7 +152,8 @@ func (g *grant) save(tx *control.Tx, k *key) error {
 	}
 	key, id, p := k.id(), g.id(), g.policy()
 	tx.Put(control.TableGrant, grantRow(key, id), v)
-	tx.Put(control.TableGrantIndex, append(granteePrefix(tx, key, p.Grantee), id[:]...), nil)
+	tx.Put(control.TableGrantIndex, append(granteePrefix(tx, key, p.Grantee), id[:]...),
+		g.operations())
 	if p.Retiring != "" {
 		row := append(retiringPrefix(tx, g.Region, p.Retiring), grantRow(key, id)...)
 		tx.Put(control.TableGrantIndex, row, nil)
@@ -190,10 +193,38 @@ func (g *grant) forgetName(tx *control.Tx) error {
 	return err
 }
 
-// grantsFor gives the grants on a key that may allow the call: the one it
+// grantOperations are in the order of their bits in the index of grants, for ever.
+var grantOperations = []string{
+	"Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom",
+	"ReEncryptTo", "Sign", "Verify", "GetPublicKey", "CreateGrant", "RetireGrant", "DescribeKey",
+	"GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext", "GenerateMac", "VerifyMac",
+	"DeriveSharedSecret", "Encapsulate", "Decapsulate",
+}
+
+// operations is what the index by grantee says of the grant.
+func (g *grant) operations() []byte {
+	bits := uint32(0)
+	for _, op := range g.Operations {
+		bits |= 1 << slices.Index(grantOperations, op)
+	}
+	return binary.BigEndian.AppendUint32(nil, bits)
+}
+
+// mayAllow reports whether the grant of an index row may have op. Older rows do not
+// tell.
+func mayAllow(row []byte, op string) bool {
+	at := slices.Index(grantOperations, op)
+	return len(row) != 4 || at >= 0 && binary.BigEndian.Uint32(row)>>at&1 == 1
+}
+
+// maxOthers bounds the grants of other operations that are read for each form of a
+// principal's name: they can only say in an explanation that they do not help.
+const maxOthers = 16
+
+// grantsFor gives the grants on a key that may allow op to the call: the one it
 // names, or else those whose grantee may be its principal. Suspended ones do not
 // allow.
-func grantsFor(tx *control.Tx, k *key, call *gateway.Call) ([]policy.Grant, error) {
+func grantsFor(tx *control.Tx, k *key, call *gateway.Call, op string) ([]policy.Grant, error) {
 	if k.Grants == 0 {
 		return nil, nil
 	}
@@ -210,7 +241,7 @@ func grantsFor(tx *control.Tx, k *key, call *gateway.Call) ([]policy.Grant, erro
 	}
 	var found []policy.Grant
 	for _, name := range granteeNames(&call.Principal) {
-		err := eachGrantOf(tx, k.id(), name, func(g *grant) error {
+		err := eachGrantOf(tx, k.id(), name, op, func(g *grant) error {
 			if g.Suspended.IsZero() {
 				found = append(found, g.policyFor(&call.Principal))
 			}
@@ -237,9 +268,17 @@ func granteeNames(p *policy.Principal) []string {
 	return names
 }
 
-func eachGrantOf(tx *control.Tx, key keyID, grantee string, fn func(*grant) error) error {
-	prefix := granteePrefix(tx, key, grantee)
-	return tx.Scan(control.TableGrantIndex, prefix, func(row, _ []byte) error {
+// eachGrantOf reads the grants of one grantee that may have op, and a few others.
+func eachGrantOf(
+	tx *control.Tx, key keyID, grantee, op string, fn func(*grant) error,
+) error {
+	prefix, others := granteePrefix(tx, key, grantee), 0
+	return tx.Scan(control.TableGrantIndex, prefix, func(row, operations []byte) error {
+		if !mayAllow(operations, op) {
+			if others++; others > maxOthers {
+				return nil
+			}
+		}
 		g, err := loadGrant(tx, key, grantID(row[len(prefix):]))
 		if err == nil && g == nil {
 			err = fmt.Errorf("%w: index of grants of key %s", store.ErrDamaged, uuid.UUID(key))
