@@ -82,6 +82,7 @@ func TestHeaderDamage(t *testing.T) {
 			}
 		}
 	}
+	start, digits, _ := strings.Cut(plain(key), "check ")
 	for _, body := range []string{
 		"", "coffer-root 3\n", "coffer-root 2\n", "coffer-root 2\ncheck 00\n",
 		"coffer-root 1 00\n", "coffer-root 2\nnext\n",
@@ -91,6 +92,7 @@ func TestHeaderDamage(t *testing.T) {
 		strings.Replace(plain(words), "argon2id 1", "argon2id +1", 1),
 		plain(words) + "other\n", plain(words) + "next\n" + plain(words),
 		plain(words) + "retired 00\n",
+		start + "check " + strings.ToUpper(digits),
 	} {
 		text := body + "crc32c " + checksum([]byte(body))
 		if h, _, err := ParseHeader([]byte(text)); !errors.Is(err, ErrDamaged) {
