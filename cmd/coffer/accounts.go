@@ -23,7 +23,8 @@ func accountsCommand() *cobra.Command {
 			"where none runs, in the directory itself, which takes the root key.",
 		Args: cobra.NoArgs,
 	}
-	c.AddCommand(accountsCreateCommand(), accountsNewKeyCommand(), accountsListCommand())
+	c.AddCommand(accountsCreateCommand(), accountsNewKeyCommand(), accountsListCommand(),
+		accountsRemoveMFACommand())
 	return c
 }
 

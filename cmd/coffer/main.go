@@ -69,6 +69,6 @@ func root() *cobra.Command {
 	c.AddCommand(serveCommand(), envCommand(), accountsCommand(), auditCommand(), backupCommand(),
 		benchCommand(), certificatesCommand(), checkCommand(), doctorCommand(), explainCommand(),
 		healthCommand(), keysCommand(), platformCommand(), restoreCommand(), rootCommand(),
-		unsealCommand(), versionCommand())
+		unsealCommand(), usersCommand(), versionCommand())
 	return c
 }

@@ -95,7 +95,7 @@ func CreateAccount(ctx context.Context, cfg AccountConfig) (*NewAccount, error) 
 // CreateRootKey makes an access key of an account's root user. Errors: fault.Invalid,
 // fault.NotFound, fault.Exhausted at two keys, fault.Unavailable.
 func CreateRootKey(ctx context.Context, cfg AccountConfig) (*NewAccount, error) {
-	if err := dataDirectory(&cfg); err != nil {
+	if err := dataDirectory(&cfg.Config); err != nil {
 		return nil, err
 	}
 	var out *api.CreateRootAccessKeyOutput
@@ -120,7 +120,7 @@ type AccountInfo struct {
 // ListAccounts lists the accounts by their numbers.
 func ListAccounts(ctx context.Context, cfg AccountConfig) ([]AccountInfo, error) {
 	list := []AccountInfo{}
-	if err := dataDirectory(&cfg); err != nil {
+	if err := dataDirectory(&cfg.Config); err != nil {
 		return nil, err
 	}
 	err := onAPI(ctx, &cfg.Config, func(c api.Client) error {
@@ -137,7 +137,7 @@ func ListAccounts(ctx context.Context, cfg AccountConfig) ([]AccountInfo, error)
 }
 
 // dataDirectory refuses a directory that is none, where one would be made.
-func dataDirectory(cfg *AccountConfig) error {
+func dataDirectory(cfg *Config) error {
 	set(&cfg.Data, "./coffer-data")
 	_, err := os.Stat(filepath.Join(cfg.Data, dirStore))
 	if errors.Is(err, fs.ErrNotExist) {

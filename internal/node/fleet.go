@@ -57,6 +57,7 @@ type instance struct {
 	domain     *keyring.Domain
 	visits     *visits          // nil = lets nobody in
 	links      *links           // nil with visits
+	doors      *amqpDoors       // nil before the first visits
 	management http.Handler     // as long as visits
 	figures    *figures         // as long as visits
 	standard   bool             // it has the standard port

@@ -76,14 +76,19 @@ func (n *Node) platformStatus() *PlatformStatus {
 
 // keyEvent puts on the trail that the operator of this machine replaced a key.
 func (n *Node) keyEvent(name string, details map[string]any) control.Record {
+	return n.hostEvent(Account, name, details)
+}
+
+// hostEvent puts on an account's trail what the operator of this machine did to it.
+func (n *Node) hostEvent(account, name string, details map[string]any) control.Record {
 	const by = "AWS Internal"
 	return func(_ context.Context, tx *control.Tx) error {
 		return n.trail.Append(tx, &audit.Event{
 			EventVersion: "1.08", EventID: uuid.NewString(), EventTime: tx.Time(),
 			EventSource: "coffer.internal", EventName: name, EventType: "AwsServiceEvent",
-			UserIdentity:    audit.Identity{AccountID: Account, InvokedBy: by},
+			UserIdentity:    audit.Identity{AccountID: account, InvokedBy: by},
 			SourceIPAddress: by, UserAgent: by, AWSRegion: Region,
-			ManagementEvent: true, EventCategory: "Management", RecipientAccountID: Account,
+			ManagementEvent: true, EventCategory: "Management", RecipientAccountID: account,
 			ServiceEventDetails: details,
 		})
 	}

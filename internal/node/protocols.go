@@ -143,7 +143,7 @@ func (f *fleet) open(b *instance, domain *keyring.Domain) error {
 	defer f.mu.Unlock()
 	b.broker, b.own, b.standard = rabbit, own, port == 0
 	doors := &amqpDoors{server, server10}
-	b.visits = newVisits(doors.serve)
+	b.doors, b.visits = doors, newVisits(doors.serve)
 	b.links = f.openLinks(rabbit, server)
 	b.figures = f.newFigures(b.run.ID, rabbit, doors)
 	b.management = f.newManagement(b.run.ID, rabbit, doors, b.links, b.figures)

@@ -212,6 +212,8 @@ func (n *Node) openOperator(ctx context.Context) error {
 	mux.Handle("POST /platform", operated(n.rotatePlatform))
 	mux.Handle("POST /doctor", operated(n.examine))
 	mux.Handle("POST /health", tellHealth(n.health))
+	mux.Handle("POST /rootmfa", operated(n.removeRootMFA))
+	mux.Handle("POST /password", operated(n.changePassword))
 	mux.Handle("POST /certificates", operated(n.certificates))
 	mux.Handle("POST /renew", operated(n.renewCertificates))
 	mux.Handle("POST /authority", operated(n.changeAuthority))

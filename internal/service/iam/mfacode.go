@@ -102,7 +102,7 @@ func (s *Service) DeactivateMFADevice(ctx context.Context, in *api.DeactivateMFA
 		if err != nil {
 			return err
 		}
-		d.Holder, d.Enabled, d.Drift = "", time.Time{}, 0
+		d.release()
 		return d.save(r.tx)
 	})
 }
