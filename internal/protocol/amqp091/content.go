@@ -8,8 +8,12 @@ import (
 // refused.
 const hugeBody = 512 << 20
 
-// growBody is the largest memory that is set aside for a body before it comes.
-const growBody = 256 << 10
+// Memory that is set aside for a body before it comes: growBody, in octets, then so many
+// times what came.
+const (
+	growBody = 256 << 10
+	growth   = 3
+)
 
 // stage says which frame of a message comes next.
 type stage uint8
@@ -83,8 +87,9 @@ func (c *conn) contentBody(ch *channel, f wire.Frame) error {
 		return refuse(wire.ResourceError,
 			"incomplete messages on this connection exceed %d octets", c.srv.cfg.MaxPending)
 	}
-	if a.body == nil {
-		a.body = make([]byte, 0, min(a.size, growBody))
+	if len(a.body)+len(f.Payload) > cap(a.body) {
+		more := max(growBody, growth*len(a.body), len(f.Payload))
+		a.body = c.srv.pool.Grow(a.body, min(more, a.size-len(a.body)))
 	}
 	a.body = append(a.body, f.Payload...)
 	c.pending += len(f.Payload)
@@ -94,5 +99,6 @@ func (c *conn) contentBody(ch *channel, f wire.Frame) error {
 	body := a.body
 	c.pending -= len(body)
 	a.stage, a.body = wantMethod, nil
+	defer c.srv.pool.Put(body)
 	return c.message(ch, a.header, body)
 }

@@ -10,6 +10,7 @@ import (
 
 	"coffer/internal/broker"
 	"coffer/internal/protocol/amqp091/wire"
+	"coffer/internal/protocol/buffer"
 )
 
 // ContentFormat is [broker.Content]'s Format for messages of AMQP 0-9-1: Header
@@ -123,6 +124,7 @@ type Server struct {
 	properties wire.Table
 	replies    replies
 	roster     roster
+	pool       buffer.Pool
 
 	lateInterval time.Duration
 }

@@ -58,6 +58,7 @@ func (c *conn) handleEvents() bool {
 		c.list = c.take(session)
 		if c.next = 0; len(c.list) == 0 {
 			if cap(c.arena) > keepArena {
+				c.srv.pool.Put(c.arena)
 				c.arena = nil
 			}
 			return false
@@ -91,6 +92,9 @@ func (c *conn) handle(session *broker.Session) int {
 		c.unseal(size)
 	}
 	c.out.Lock()
+	if size > buffer.Some { // one large message
+		c.out.Buf = c.srv.pool.Grow(c.out.Buf, size+size/64)
+	}
 	for i := range c.parcels {
 		c.encode(&c.parcels[i])
 	}
@@ -195,9 +199,7 @@ func (l *link) blocked() bool {
 
 // unseal opens the deliveries among the parcels into the arena.
 func (c *conn) unseal(size int) {
-	if cap(c.arena) < size {
-		c.arena = make([]byte, 0, size)
-	}
+	c.arena = c.srv.pool.Grow(c.arena, size)
 	used := 0
 	for i := range c.parcels {
 		p := &c.parcels[i]

@@ -9,6 +9,7 @@ import (
 
 	"coffer/internal/broker"
 	"coffer/internal/protocol/amqp10/wire"
+	"coffer/internal/protocol/buffer"
 )
 
 // Kinds of things that a user needs a permission for, and RabbitMQ's permissions.
@@ -102,6 +103,7 @@ type Config struct {
 type Server struct {
 	cfg    Config
 	roster roster
+	pool   buffer.Pool
 }
 
 // New makes a Server. Errors name the setting that is out of its bounds.

@@ -70,7 +70,7 @@ func (c *conn) drain() error {
 		buf := c.out.Take(c.spare)
 		c.spare = nil
 		if len(buf) == 0 {
-			c.spare = buffer.Recycle(buf)
+			c.spare = c.srv.pool.Recycle(buf)
 			if !more {
 				return nil
 			}
@@ -81,7 +81,7 @@ func (c *conn) drain() error {
 			return errors.Join(errWrite, err)
 		}
 		c.outflow.add(len(buf))
-		c.spare = buffer.Recycle(buf)
+		c.spare = c.srv.pool.Recycle(buf)
 	}
 }
 

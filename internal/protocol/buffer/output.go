@@ -110,11 +110,3 @@ func Write(conn net.Conn, b []byte, timeout time.Duration) error {
 	_, err := conn.Write(b)
 	return err
 }
-
-// Recycle gives b's memory for the next buffer, unless it is too much to keep.
-func Recycle(b []byte) []byte {
-	if cap(b) > keepOutput {
-		return nil
-	}
-	return b[:0]
-}
