@@ -13,8 +13,6 @@
 package seal
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"errors"
@@ -44,17 +42,6 @@ func derive(secret, salt []byte, info string, size int) ([]byte, error) {
 		return nil, fmt.Errorf("seal: secret of %d bytes, want at least %d", len(secret), KeySize)
 	}
 	return hkdf.Key(sha256.New, secret, salt, info, size)
-}
-
-// newAEAD makes AES-256-GCM that puts a random nonce before the ciphertext. It
-// overwrites key.
-func newAEAD(key []byte) (cipher.AEAD, error) {
-	defer clear(key)
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
-	}
-	return cipher.NewGCMWithRandomNonce(block)
 }
 
 // mustBeApart panics when the n bytes of header that will be appended to dst
