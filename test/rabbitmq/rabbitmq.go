@@ -46,6 +46,9 @@ type Config struct {
 	Settings []string // lines of rabbitmq.conf
 	TLS      bool     // to open a port with TLS, too
 	HTTP     bool     // to open the management API; it needs the plugin
+	// Fast lets it use all cores, as it is installed. Else it has one scheduler, so that
+	// what one process of it tells another has come when the second is asked about it.
+	Fast bool
 }
 
 // Server is a running RabbitMQ.
@@ -57,6 +60,7 @@ type Server struct {
 	HTTP string // address of the management API, without TLS, if that was asked for
 
 	program    string
+	fast       bool
 	ports      [5]int
 	node, epmd *exec.Cmd
 	log        *tail
@@ -106,7 +110,7 @@ func start(ctx context.Context, program string, cfg *Config) (_ *Server, err err
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Dir: dir, program: program, log: &tail{}}
+	s := &Server{Dir: dir, program: program, fast: cfg.Fast, log: &tail{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Stop())
@@ -196,17 +200,20 @@ func freePorts(ports []int) error {
 	return nil
 }
 
-// environment is that of the broker: one scheduler, so that what one process of it
-// tells another has come when the second is asked about it.
+// environment is that of the broker.
 func (s *Server) environment(ports [5]int) []string {
 	at := func(name string) string { return filepath.Join(s.Dir, name) }
+	schedulers := "+S 1:1 +sbwt none "
+	if s.fast {
+		schedulers = ""
+	}
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.Dir, "LANG=C.UTF-8",
 		"RABBITMQ_NODENAME=compared@localhost",
 		"RABBITMQ_NODE_IP_ADDRESS=127.0.0.1", fmt.Sprintf("RABBITMQ_NODE_PORT=%d", ports[0]),
 		fmt.Sprintf("ERL_EPMD_PORT=%d", ports[1]), "ERL_EPMD_ADDRESS=127.0.0.1",
 		fmt.Sprintf("RABBITMQ_DIST_PORT=%d", ports[2]),
-		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+S 1:1 +sbwt none " +
+		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=" + schedulers +
 			"-kernel inet_dist_use_interface {127,0,0,1}",
 		"RABBITMQ_CONF_ENV_FILE=" + at("none"), "RABBITMQ_CONFIG_FILE=" + at("rabbitmq.conf"),
 		"RABBITMQ_ADVANCED_CONFIG_FILE=" + at("advanced.config"),
@@ -298,6 +305,9 @@ func (s *Server) await(ctx context.Context, out io.Reader) error {
 		return fmt.Errorf("%w:\n%s", context.Cause(ctx), s.Log())
 	}
 }
+
+// Pid is the id of the process, which the script became.
+func (s *Server) Pid() int { return s.node.Process.Pid }
 
 // Log gives the last lines of the log.
 func (s *Server) Log() string { return s.log.String() }
