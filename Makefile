@@ -15,6 +15,7 @@ ONLY ?=
 FILES ?= all
 LENGTH ?= 1000000
 CLIENTS ?= quick
+SUITE ?= table
 RATE ?=
 DIR ?=
 
@@ -27,7 +28,7 @@ FIPS_MODULE ?= v1.0.0
 FIPS := $(addprefix ./internal/,seal/... keyring/... policy/... service/kms/... rootkey/...)
 CORE := store seal control keyring audit broker protocol/amqp091 protocol/amqp10
 
-.PHONY: help run build build-fips test fips race fuzz bench crash damage soak soak-serve \
+.PHONY: help run build build-fips test fips race fuzz bench benchmarks crash damage soak soak-serve \
 	differential scale lookup mutants compat deb packages generate
 
 help: ## show the targets
@@ -68,8 +69,18 @@ fuzz: ## every fuzz target, one after another; FUZZTIME=2m
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
 		done
 
-bench: ## every benchmark; BENCH=Start BENCHTIME=10x, BENCH=Revocation BENCHTIME=1x
+benchmarks: ## every Go benchmark; BENCH=Start BENCHTIME=10x, BENCH=Revocation BENCHTIME=1x
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./internal/... ./test/...
+
+# Debian would start the broker that it installs; this one is started by the test.
+bench: ## Coffer beside RabbitMQ, into doc/figures; SUITE=growth RUNS=1 DURATION=1s SHAPES=transient
+	@[ '$(SUITE)' != table ] || [ -e /usr/lib/rabbitmq/bin/rabbitmq-server ] || \
+		command -v rabbitmq-server >/dev/null || { \
+		apt-get update -qq && RUNLEVEL=1 apt-get install -qq -y rabbitmq-server; }
+	COFFER_BENCH='$(SUITE)' COFFER_BENCH_RUNS='$(RUNS)' COFFER_BENCH_DURATION='$(DURATION)' \
+		COFFER_BENCH_BACKLOG='$(BACKLOG)' COFFER_BENCH_MOST='$(MOST)' \
+		COFFER_BENCH_ONLY='$(SHAPES)' COFFER_BENCH_OUT='$(OUT)' \
+		$(GO) test -count=1 -timeout 6h -v -run '^Test(Table|Growth|Unsealed)$$' ./test/bench
 
 crash: ## load, kill, restart, drain; nothing confirmed is lost; ROUNDS=50
 	COFFER_CRASH_ROUNDS=$(ROUNDS) $(GO) test -count=1 -timeout 12h -v ./test/crash/...

@@ -26,7 +26,7 @@ func (r *run) watch() (stop func()) {
 		ticker := time.NewTicker(sample)
 		defer ticker.Stop()
 		for {
-			if n, err := residentOf(r.pid); err == nil {
+			if n, err := Resident(r.pid); err == nil {
 				r.memory.seen = append(r.memory.seen, n)
 			}
 			select {

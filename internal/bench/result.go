@@ -46,7 +46,7 @@ type mark struct {
 }
 
 func (r *run) mark() mark {
-	m := mark{at: r.now(), counts: r.meters.counts(), own: int64(ownCPU())}
+	m := mark{at: r.now(), counts: r.meters.counts(), own: int64(CPU())}
 	if r.pid != 0 {
 		cpu, _ := cpuOf(r.pid) // without it: unknown
 		m.server = int64(cpu)

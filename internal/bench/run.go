@@ -84,7 +84,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		}
 	}
 	if r.pid != 0 {
-		r.memory.before, _ = residentOf(r.pid) // without it: unknown
+		r.memory.before, _ = Resident(r.pid) // without it: unknown
 	}
 	if err := r.declare(); err != nil {
 		return fmt.Errorf("prepare the queues: %w", err)

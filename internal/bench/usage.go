@@ -18,8 +18,8 @@ import (
 // tick is the unit of processor times in /proc, which Linux fixes for programs.
 const tick = 10 * time.Millisecond
 
-// ownCPU is the processor time that this process has used.
-func ownCPU() time.Duration {
+// CPU is the processor time that this process has used.
+func CPU() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return 0
@@ -47,8 +47,8 @@ func cpuOf(pid int) (time.Duration, error) {
 	return time.Duration(u+s) * tick, err
 }
 
-// residentOf is the memory of a process that is resident, in bytes.
-func residentOf(pid int) (int64, error) {
+// Resident is the memory of a process that is resident, in bytes.
+func Resident(pid int) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err

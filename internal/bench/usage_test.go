@@ -58,15 +58,15 @@ func TestOwnUsage(t *testing.T) {
 		t.Fatalf("process %d listens, want %d", pid, os.Getpid())
 	}
 	cpu, err := cpuOf(pid)
-	if err != nil || cpu < 0 || ownCPU() <= 0 {
-		t.Errorf("%v and %v of processor time, %v", cpu, ownCPU(), err)
+	if err != nil || cpu < 0 || CPU() <= 0 {
+		t.Errorf("%v and %v of processor time, %v", cpu, CPU(), err)
 	}
-	if n, err := residentOf(pid); err != nil || n < 1<<20 || nameOf(pid) == "" {
+	if n, err := Resident(pid); err != nil || n < 1<<20 || nameOf(pid) == "" {
 		t.Errorf("%d bytes of %q, %v", n, nameOf(pid), err)
 	}
 	const none = 1 << 30
 	_, cerr := cpuOf(none)
-	_, rerr := residentOf(none)
+	_, rerr := Resident(none)
 	if cerr == nil || rerr == nil || nameOf(none) != "" {
 		t.Errorf("a process that there is not: %v, %v", cerr, rerr)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"coffer/internal/amqpclient"
+	"coffer/internal/bench"
 	"coffer/internal/node"
 	"coffer/test/process"
 )
@@ -113,18 +114,10 @@ func measure(t testing.TB, g generator, to *target, body []byte, n int) float64 
 
 // cpuUsed begins to count; the result gives microseconds of processor time per
 // message.
-func cpuUsed(t testing.TB) func(n float64) float64 {
-	t.Helper()
-	begin, err := cpuTime()
-	if err != nil {
-		t.Fatal(err)
-	}
+func cpuUsed() func(n float64) float64 {
+	begin := bench.CPU()
 	return func(n float64) float64 {
-		end, err := cpuTime()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return float64((end - begin).Nanoseconds()) / 1000 / n
+		return float64((bench.CPU() - begin).Nanoseconds()) / 1000 / n
 	}
 }
 
@@ -157,7 +150,7 @@ func BenchmarkThroughput(b *testing.B) {
 	var storeCPU float64
 	columns := []*column{
 		{name: "raw store", unit: "store/s", rate: func() float64 {
-			begin, used := time.Now(), cpuUsed(b)
+			begin, used := time.Now(), cpuUsed()
 			if err := r.run(messages); err != nil {
 				b.Fatal(err)
 			}
@@ -209,7 +202,7 @@ func BenchmarkPublishConsumeTLS(b *testing.B) {
 	body := newBody(b)
 	to := serveInside(b)
 	measure(b, lean{}, to, body, messages/4)
-	used := cpuUsed(b)
+	used := cpuUsed()
 	var figures []float64
 	for b.Loop() {
 		figures = append(figures, measure(b, lean{}, to, body, messages))

@@ -1,8 +1,11 @@
-// Package bench measures a whole Coffer: how fast persistent messages are
-// published, confirmed, consumed and acked over TLS, beside what the store
-// alone does with the same batches on the same machine in the same run, and
-// how long a start takes.
+// Package bench measures a whole Coffer: beside RabbitMQ with many loads, with ever more
+// queues, connections and queued messages, and what it could do at best by the cost of
+// its parts; how fast persistent messages are published, confirmed, consumed and acked
+// over TLS, beside what the store alone does with the same batches on the same machine
+// in the same run; and how long a start takes.
 //
+//	make bench                 # beside RabbitMQ; writes doc/figures/rabbitmq.*
+//	make bench SUITE=growth    # writes doc/figures/growth.*
 //	go test ./test/bench -run '^$' -bench . -benchtime 5x
 //	go test ./test/bench -run '^$' -bench TLS -benchtime 10x -cpuprofile cpu.out
 //	go tool pprof -top -ignore 'test/bench|test/amqpclient' cpu.out
