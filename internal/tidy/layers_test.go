@@ -89,6 +89,8 @@ var layers = map[string]string{
 var owners = map[string]string{
 	"github.com/cockroachdb/pebble":       "internal/store",
 	"github.com/prometheus":               "internal/telemetry",
+	"go.opentelemetry.io":                 "internal/telemetry/trace test",
+	"google.golang.org/protobuf":          "internal/telemetry/trace test",
 	"github.com/spf13/cobra":              "cmd",
 	"golang.org/x/term":                   "cmd",
 	"github.com/dlclark/regexp2":          "internal/rabbitmq",
