@@ -78,6 +78,7 @@ func settingFlags(f *pflag.FlagSet, cfg *node.Config, opt *options) {
 	f.StringVar(&cfg.MaxMessage, "max-message-size", node.DefaultMaxMessage,
 		"size of the largest message, at most 128MiB")
 	keyFlags(f, cfg)
+	traceFlags(f, cfg)
 	f.DurationVar(&cfg.ConsumerTimeout, "consumer-timeout", node.DefaultConsumerTimeout,
 		"how long an AMQP 0-9-1 delivery may stay unsettled before its channel is closed, where\n"+
 			"neither x-consumer-timeout nor a policy says; 0 is for ever")
@@ -102,6 +103,17 @@ func keyFlags(f *pflag.FlagSet, cfg *node.Config) {
 			"CreateGrant=50,Cryptographic=1000 (default no bounds)")
 }
 
+// traceFlags are about what a collector of OpenTelemetry is told.
+func traceFlags(f *pflag.FlagSet, cfg *node.Config) {
+	f.StringVar(&cfg.Traces, "traces", "",
+		"URL of a collector (OTLP over HTTP) that is told of requests, such as\n"+
+			"https://collector:4318 (default OTEL_EXPORTER_OTLP_ENDPOINT, else none is)")
+	f.StringVar(&cfg.TracesCA, "traces-ca", "",
+		"certificates (PEM) that the collector's is checked with (default the system's)")
+	f.Float64Var(&cfg.TracesRatio, "traces-ratio", 0.01,
+		"share of requests that are traced, where the client does not decide, 0 to 1")
+}
+
 // settle reads the settings from wherever they are, and what of them stands in options.
 func (opt *options) settle(c *cobra.Command, cfg *node.Config) error {
 	if opt.config == "" {
@@ -109,6 +121,9 @@ func (opt *options) settle(c *cobra.Command, cfg *node.Config) error {
 	}
 	if err := settle(c.Flags(), opt.config); err != nil {
 		return err
+	}
+	if cfg.Traces == "" {
+		cfg.Traces = os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")
 	}
 	switch opt.ports {
 	case "auto":

@@ -117,6 +117,13 @@ type Config struct {
 	Lint     string
 	lintMode lint.Mode
 
+	// Traces is the URL of a collector of OpenTelemetry, which is told of requests; "": none
+	// is. TracesCA is a file of certificates (PEM) that its is checked with, "" the system's.
+	// TracesRatio is the share of requests that are traced unless their client decides;
+	// 0 to 1.
+	Traces, TracesCA string
+	TracesRatio      float64
+
 	Version string       // of the binary, shown to clients
 	Logger  *slog.Logger // slog.Default
 	// Names, if not nil, are those that Logger hides; they get a digest that all processes
@@ -139,6 +146,9 @@ type gauge struct {
 func (c *Config) readRules() (err error) {
 	if c.lintMode, err = lint.ParseMode(c.Lint); err != nil {
 		return fault.New(fault.Invalid, "--lint: %v", err)
+	}
+	if !(c.TracesRatio >= 0 && c.TracesRatio <= 1) {
+		return fault.New(fault.Invalid, "--traces-ratio: %v is not of 0 to 1", c.TracesRatio)
 	}
 	if c.kmsRates, err = kms.ParseRates(c.KMSRates); err != nil {
 		return fault.New(fault.Invalid, "--kms-rates: %v", err)

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -54,7 +56,9 @@ var still = map[string]string{
 // in the page for operators as they are.
 func TestMoving(t *testing.T) {
 	t.Parallel()
-	w := newTenant(t)
+	collector := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer collector.Close()
+	w := newTenantWith(t, func(c *Config) { c.Traces, c.TracesRatio = collector.URL, 1 })
 	before := w.coffers()
 	w.moveConnections()
 	w.moveMessages()

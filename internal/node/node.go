@@ -32,6 +32,7 @@ import (
 	"coffer/internal/store"
 	"coffer/internal/store/embedded"
 	"coffer/internal/telemetry"
+	"coffer/internal/telemetry/trace"
 	"coffer/internal/tlsx"
 )
 
@@ -73,6 +74,7 @@ type Node struct {
 	clientCA *clientCA    // nil: AMQP clients show no certificates
 	leaves   *tlsx.Leaves // the internal certificates; nil: the user's are used
 	metrics  *telemetry.Registry
+	tracer   *trace.Tracer // nil: nothing is traced
 	events   listen.Events
 	clients  amqp091.Events
 	counts   *counts
@@ -99,7 +101,8 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	n := newNode(cfg)
 	n.cfg.unseal = n.unseal
 	for _, step := range []func(context.Context) error{
-		n.openClientCA, n.openStore, n.openState, n.openCertificates, n.openBackups, n.openServices,
+		n.openClientCA, n.openStore, n.openTraces, n.openState, n.openCertificates,
+		n.openBackups, n.openServices,
 		n.openExpiry, n.startBrokers, n.checkFiles, n.openDoors, n.openOperator, n.announce,
 	} {
 		if err := step(ctx); err != nil {

@@ -69,7 +69,7 @@ func (n *Node) openServices(ctx context.Context) error {
 		{API: &iamapi.API, Impl: n.iam, Access: n.iam},
 		{API: &cofferapi.API, Impl: own, Access: own},
 	}, gateway.Config{Logger: n.log, Used: n.iam.NoteUse,
-		Lint: n.cfg.lintMode, Events: gateway.Events{
+		Lint: n.cfg.lintMode, Tracer: n.tracer, Events: gateway.Events{
 			Answered: n.counts.request, Recorded: n.counts.recorded,
 		}})
 	if err != nil {

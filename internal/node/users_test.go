@@ -24,7 +24,12 @@ type tenant struct {
 
 func newTenant(t *testing.T) *tenant {
 	t.Helper()
-	w := newWorld(t, nil)
+	return newTenantWith(t, nil)
+}
+
+func newTenantWith(t *testing.T, change func(*Config)) *tenant {
+	t.Helper()
+	w := newWorld(t, change)
 	return &tenant{w, w.console(), strings.TrimSpace(w.file(fileMainAdmin))}
 }
 

@@ -7,7 +7,8 @@ import (
 
 // leaves is the lowest layer; whatever may import one may import all.
 const leaves = "internal/arn internal/fault internal/seal internal/policy " +
-	"internal/tlsx internal/telemetry internal/rootkey internal/lint internal/doctor"
+	"internal/tlsx internal/telemetry internal/telemetry/trace internal/rootkey internal/lint " +
+	"internal/doctor"
 
 // state is what stands directly above the store. Its three packages never
 // import each other: control carries the batch that the others fill.

@@ -47,7 +47,8 @@ func Build(ctx context.Context, dir string) (string, error) {
 // Environment is the tester's own without what would configure the binary.
 func Environment() []string {
 	return slices.DeleteFunc(os.Environ(), func(kv string) bool {
-		return strings.HasPrefix(kv, "COFFER_") || strings.HasPrefix(kv, "AWS_")
+		return strings.HasPrefix(kv, "COFFER_") || strings.HasPrefix(kv, "AWS_") ||
+			strings.HasPrefix(kv, "OTEL_")
 	})
 }
 

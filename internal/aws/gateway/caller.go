@@ -12,6 +12,7 @@ import (
 	"coffer/internal/aws/wire"
 	"coffer/internal/control"
 	"coffer/internal/policy"
+	"coffer/internal/telemetry/trace"
 )
 
 // Caller makes calls from inside the process, signed by nobody and authorized
@@ -64,7 +65,9 @@ func (c *Caller) Call(ctx context.Context, api *wire.API, name string, in, out a
 		return fmt.Errorf("call %s: %w", name, err)
 	}
 	call.Region = homeRegion(s, call.Region)
+	ctx, span := trace.Child(ctx, api.Name+"."+name)
 	got, err := c.Gateway.run(ctx, s, op, in, call)
+	span.End(failure(err))
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ import (
 	"coffer/internal/control"
 	"coffer/internal/lint"
 	"coffer/internal/policy"
+	"coffer/internal/telemetry/trace"
 )
 
 // Service is one AWS service as node wires it.
@@ -88,6 +89,8 @@ type Config struct {
 	// Lint says what is done about names, tags and descriptions that look like personal
 	// data or secrets; default lint.Warn.
 	Lint lint.Mode
+	// Tracer traces the calls whose caller is known; nil: none.
+	Tracer *trace.Tracer
 }
 
 // Events tells a listener what happened; each may be nil and must not block.

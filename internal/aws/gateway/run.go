@@ -12,6 +12,7 @@ import (
 	"coffer/internal/control"
 	"coffer/internal/fault"
 	"coffer/internal/lint"
+	"coffer/internal/telemetry/trace"
 )
 
 // trail gathers the events of a call and of the calls it makes, in order.
@@ -62,11 +63,13 @@ func (g *Gateway) run(ctx context.Context, s *service, op *wire.Op, in any, call
 		}
 		return g.note(tx, op, call, root)
 	}
+	unit, span := trace.Child(prepared, "unit of work")
 	if op.ReadOnly {
-		err = g.db.View(prepared, work)
+		err = g.db.View(unit, work)
 	} else {
-		err = g.db.Update(prepared, work)
+		err = g.db.Update(unit, work)
 	}
+	span.End(failure(err))
 	if err == nil && root && op.ReadOnly {
 		if err := g.record(ctx, call.trail); err != nil {
 			return nil, err

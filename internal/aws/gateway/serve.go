@@ -18,6 +18,7 @@ import (
 	"coffer/internal/audit"
 	"coffer/internal/aws/sigv4"
 	"coffer/internal/aws/wire"
+	"coffer/internal/telemetry/trace"
 )
 
 var _ http.Handler = (*Gateway)(nil)
@@ -53,12 +54,13 @@ type request struct {
 	service *service // nil when none is named
 	op      *wire.Op
 	call    *Call // nil until the signature is verified
+	began   time.Time
+	span    *trace.Span // nil: it is not traced
 }
 
 // ServeHTTP answers one request of the AWS APIs.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	begin := time.Now()
-	q := &request{http: r, id: uuid.NewString()}
+	q := &request{http: r, id: uuid.NewString(), began: time.Now()}
 	resp, err := guarded(func() (*wire.Response, error) { return g.serve(w, q) })
 	code := ""
 	if err != nil {
@@ -68,6 +70,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for k, v := range resp.Header {
 		h[k] = v
 	}
+	q.end(resp.Status, code, err)
 	if q.call != nil && q.call.sealed != "" {
 		h.Set(messageHeader, q.call.sealed)
 	}
@@ -83,7 +86,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if q.op != nil {
 			op = q.op.Name
 		}
-		g.cfg.Events.Answered(service, op, code, resp.Status, time.Since(begin))
+		g.cfg.Events.Answered(service, op, code, resp.Status, time.Since(q.began))
 	}
 }
 
@@ -115,6 +118,7 @@ func (g *Gateway) serve(w http.ResponseWriter, q *request) (*wire.Response, erro
 	}
 	call := newCall(q, cred, who)
 	q.call = call
+	ctx = g.begin(ctx, q)
 	out, err := g.answer(ctx, q, in, call)
 	// Behind the call: its writes must not wait for this one's when it takes a key away.
 	if g.cfg.Used != nil && cred.SessionToken == "" {

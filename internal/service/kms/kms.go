@@ -29,6 +29,7 @@ import (
 	"coffer/internal/aws/gateway"
 	"coffer/internal/control"
 	"coffer/internal/seal"
+	"coffer/internal/telemetry/trace"
 )
 
 // OwnedAccount is the account of AWS-owned keys: those that services use for
@@ -147,9 +148,12 @@ func (s *Service) fenced(
 	if h, ok := s.fencer.(Holders); ok {
 		held = h.Held(k.arn(), grant)
 	}
+	_, span := trace.Child(ctx, "fence")
 	began := time.Now()
 	lift := raise()
 	took := time.Since(began)
+	span.Count("coffer.holders", len(held))
+	span.End("")
 	tx.After(lift)
 	tx.Failed(lift)
 	if call := gateway.Within(ctx); call != nil {
