@@ -99,7 +99,7 @@ func find(ctx context.Context, tx *control.Tx, name string) (*row, error) {
 	id := name
 	if a, err := arn.Parse(name); err == nil {
 		local, ok := strings.CutPrefix(a.Resource, "eventdatastore/")
-		if id = local; !ok || a.Service != "cloudtrail" {
+		if id = local; !ok || a.Service != "cloudtrail" || a.Partition != "aws" {
 			id = ""
 		}
 		if a.Account != call.Account || a.Region != call.Region {
@@ -107,7 +107,7 @@ func find(ctx context.Context, tx *control.Tx, name string) (*row, error) {
 		}
 	}
 	parsed, err := uuid.Parse(id)
-	if err != nil {
+	if err != nil || parsed.String() != id { // Access decided on the name as it is written
 		return nil, &api.EventDataStoreARNInvalidException{
 			Message: "The event data store ARN is not valid: " + name}
 	}

@@ -140,6 +140,19 @@ func TestStoreRefused(t *testing.T) {
 			t.Errorf("another account sees %v: %s, want %s", name, got, code)
 		}
 	}
+	// A policy's Deny is for the name as Coffer writes it; under no other it is found.
+	name := arn.(string)
+	id := name[strings.LastIndexByte(name, '/')+1:]
+	for _, name := range []string{
+		strings.ToUpper(id), "{" + id + "}", "urn:uuid:" + id, strings.ReplaceAll(id, "-", ""),
+		strings.Replace(name, "arn:aws:", "arn:aws-cn:", 1), strings.ToUpper(id) + " ",
+		strings.Replace(name, id, strings.ToUpper(id), 1),
+	} {
+		out, code := w.call(home, "StopEventDataStoreIngestion", object{"EventDataStore": name})
+		if code != "EventDataStoreARNInvalidException" && code != "ValidationException" {
+			t.Errorf("it is found as %s: %s %v", name, code, out)
+		}
+	}
 	for n := range maxStores {
 		_, code := w.call(home, "CreateEventDataStore", object{"Name": fmt.Sprintf("store-%d", n)})
 		if full := n == maxStores-1; full != (code == "EventDataStoreMaxLimitExceededException") {
