@@ -189,6 +189,13 @@ func TestSimulatePrincipalPolicy(t *testing.T) {
 	_, err = c.SimulatePrincipalPolicy(ctx, &api.SimulatePrincipalPolicyInput{
 		PolicySourceArn: "arn:aws:iam::" + home + ":user/none", ActionNames: []string{"s3:Get"}})
 	want(t, err, "NoSuchEntity", "The user with name none cannot be found.")
+	// Who may ask about a path asks about nobody else.
+	for _, path := range []string{"ours/alice", "Alice"} {
+		_, err = c.SimulatePrincipalPolicy(ctx, &api.SimulatePrincipalPolicyInput{
+			PolicySourceArn: "arn:aws:iam::" + home + ":user/" + path,
+			ActionNames:     []string{"s3:Get"}})
+		want(t, err, "NoSuchEntity", "cannot be found.")
+	}
 }
 
 // TestSimulatePages walks pages without gap or repeat, and binds markers.

@@ -244,7 +244,11 @@ func (r *request) source(name string) (*entity, error) {
 		if a.Account != r.account() {
 			return nil, noEntity(k, short)
 		}
-		return r.find(k, short)
+		e, err := r.find(k, short)
+		if err == nil && e.arn() != name { // Access decided on the ARN, with its path
+			err = noEntity(k, short)
+		}
+		return e, err
 	}
 	return nil, badInput("Invalid PolicySourceArn: %s. It must be a user, group or role.", name)
 }
