@@ -43,6 +43,11 @@ func (s *Service) Access(ctx context.Context, op *wire.Op, in any) ([]gateway.Ch
 		checks = append(checks, gateway.Check{Action: "iam:PassRole",
 			Resource: a.named(roleKind, e, "", list.RoleName)})
 	}
+	if target, err := a.target(); err != nil {
+		return nil, err
+	} else if target != "" {
+		checks = append(checks, gateway.Check{Resource: target, Context: a.keys})
+	}
 	if strings.HasPrefix(a.op, "Create") && len(a.keys["aws:TagKeys"]) > 0 {
 		kind := strings.TrimPrefix(a.op, "Create")
 		checks = append(checks, gateway.Check{Action: "iam:Tag" + kind,
@@ -116,6 +121,31 @@ func (a *access) resource() (name, kindName string, err error) {
 			"", nil
 	}
 	return "*", "", nil
+}
+
+// target is the ARN that a user or group is to have, "" where none changes: who may move
+// those under one path may not put them under another.
+//
+// Source: IAM API reference, UpdateUser, UpdateGroup.
+func (a *access) target() (string, error) {
+	for op, m := range map[string]struct {
+		kind      kind
+		from, new string
+	}{
+		"UpdateUser":  {userKind, "UserName", "NewUserName"},
+		"UpdateGroup": {groupKind, "GroupName", "NewGroupName"},
+	} {
+		if op != a.op {
+			continue
+		}
+		e, err := byName(a.tx, a.account(), m.kind, a.text(m.from))
+		if err != nil || e == nil {
+			return "", err
+		}
+		return entityARN(a.account(), m.kind, cmp.Or(a.text("NewPath"), e.Path),
+			cmp.Or(a.text(m.new), e.Name)), nil
+	}
+	return "", nil
 }
 
 // listed are listings whose denials AWS words with the path that they list.

@@ -102,6 +102,38 @@ func TestTagConditions(t *testing.T) {
 	must(t, second(as().DeleteUser(ctx, &api.DeleteUserInput{UserName: "a"})))
 }
 
+// TestMove: who may rename and move users or groups under one path can put none under
+// another, nor give one a name there.
+func TestMove(t *testing.T) {
+	t.Parallel()
+	w, as := limited(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",`+
+		`"Action":["iam:UpdateUser","iam:UpdateGroup"],"Resource":["arn:aws:iam::*:user/team/*",`+
+		`"arn:aws:iam::*:group/team/*"]}]}`)
+	root, ctx := w.root(home), t.Context()
+	for name, path := range map[string]string{"ours": "/team/", "theirs": "/"} {
+		must(t, second(root.CreateUser(ctx, &api.CreateUserInput{UserName: name, Path: path})))
+		must(t, second(root.CreateGroup(ctx, &api.CreateGroupInput{GroupName: name, Path: path})))
+	}
+	c := as()
+	for _, m := range []struct{ from, name, path, denied string }{
+		{"ours", "", "/admins/", "/admins/ours"}, {"ours", "x", "/", "/x"},
+		{"theirs", "", "/team/", "/theirs"}, {"theirs", "x", "", "/theirs"},
+		{"ours", "mine", "/team/sub/", ""}, {"mine", "ours", "", ""}, {"none", "x", "", "/none"},
+	} {
+		user := second(c.UpdateUser(ctx, &api.UpdateUserInput{
+			UserName: m.from, NewUserName: m.name, NewPath: m.path}))
+		group := second(c.UpdateGroup(ctx, &api.UpdateGroupInput{
+			GroupName: m.from, NewGroupName: m.name, NewPath: m.path}))
+		if m.denied == "" {
+			must(t, user)
+			must(t, group)
+			continue
+		}
+		wantDenied(t, user, "iam:UpdateUser on resource: arn:aws:iam::"+home+":user"+m.denied)
+		wantDenied(t, group, "iam:UpdateGroup on resource: arn:aws:iam::"+home+":group"+m.denied)
+	}
+}
+
 // TestPassRole: to put a role into an instance profile one must be allowed to pass
 // the role.
 func TestPassRole(t *testing.T) {
