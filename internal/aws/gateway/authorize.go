@@ -81,7 +81,7 @@ func (g *Gateway) decide(c *Check, call *Call) error {
 	d := policy.Evaluate(r)
 	if d.Allowed {
 		call.allowed(c, &d)
-		call.tellAllowed(&d)
+		call.tellAllowed(d, ownerOf(&r))
 		return nil
 	}
 	call.AddEventData(authorization, clip(ownExplanation(&r, &d, call.Account), maxExplanation))
@@ -110,10 +110,18 @@ const authorization = "authorization"
 
 // tellAllowed puts what let the call through on the event, a line for each
 // decision. That the root user may goes without saying, and events of what services do
-// have the fields that AWS publishes and no more.
-func (c *Call) tellAllowed(d *policy.Decision) {
+// have the fields that AWS publishes and no more. Which statement another account has in
+// the policy of its resource is not for the caller.
+func (c *Call) tellAllowed(d policy.Decision, owner string) {
 	if d.By.Kind == policy.FromRoot || c.published {
 		return
+	}
+	if owner != c.Account {
+		for _, s := range []*policy.Source{&d.By, &d.With} {
+			if s.Kind == policy.FromResource {
+				*s = policy.Source{Kind: policy.FromResource}
+			}
+		}
 	}
 	text := d.Summary()
 	if before, ok := c.event.AdditionalEventData[authorization].(string); ok {

@@ -31,6 +31,25 @@ func (w *world) abroadKey() string {
 	return w.key("root", object{"Policy": document})
 }
 
+// TestForeignStatements: what allowed a call stands on its event; of the policy of
+// another account's key only that it did.
+func TestForeignStatements(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	arn := w.abroadKey()
+	for who, want := range map[string]string{
+		"carol": "identity policy own, statement #1 with resource policy",
+		"bob":   "identity policy own, statement #1 with resource policy default, statement #1",
+	} {
+		w.must(who, "DescribeKey", object{"KeyId": arn}, nil)
+		own := w.events(w.people[who].Principal.Account, "DescribeKey")[0]
+		text := fmt.Sprint(own.AdditionalEventData["authorization"])
+		if text != "kms:DescribeKey on "+arn+": allowed by "+want {
+			t.Errorf("%s reads %q", who, text)
+		}
+	}
+}
+
 // TestSharedEvents: both accounts see a call for a key of another account, the
 // owner of the key little of who it was; a call that was denied stays with the
 // caller (CT-05).
