@@ -231,13 +231,18 @@ func (l *Ledger) Acked(name string, id ID) { l.note(name, id, acked) }
 // Settled notes that an ack took effect for certain.
 func (l *Ledger) Settled(name string, id ID) { l.note(name, id, settled) }
 
-// Released notes a requeue, or the end of a connection, before it is sent.
+// Released notes a requeue, or the end of a connection, before it is sent. While the
+// process stops, a connection's end may be read late: what another reader acked meanwhile
+// stays so.
 func (l *Ledger) Released(name string, id ID) { l.note(name, id, free) }
 
 func (l *Ledger) note(name string, id ID, s state) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.queues[name].trails[id]
+	if l.stopping && s == free && (t.state == acked || t.state == settled) {
+		return
+	}
 	t.state, t.life = s, l.life
 }
 

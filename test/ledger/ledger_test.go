@@ -235,6 +235,24 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// TestLateRelease: a reader that reads late that its connection ended does not take away
+// what another one acked.
+func TestLateRelease(t *testing.T) {
+	t.Parallel()
+	s := newStory()
+	id := s.send(true, true, shared)
+	s.Consuming(shared, 2)
+	s.Received(&Reader{Queue: shared}, id, false)
+	s.Stopping()
+	s.Received(&Reader{Queue: shared}, id, true)
+	s.Acked(shared, id)
+	s.Released(shared, id)
+	s.Killed()
+	if found := s.Check(); len(found) > 0 {
+		t.Error(found)
+	}
+}
+
 // TestLedger tells every story.
 func TestLedger(t *testing.T) {
 	t.Parallel()
@@ -274,6 +292,8 @@ func tellClean(s *story) {
 	last := s.send(true, true, auto)
 	s.Stopping()
 	s.Received(&Reader{Queue: shared}, heldOne, true)
+	s.Acked(shared, heldOne) // does not take effect any more
+	s.Released(shared, heldOne)
 	s.Killed()
 	s.drain(cold, false, both)
 	s.drain(twin, false, both)

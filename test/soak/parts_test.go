@@ -19,7 +19,7 @@ func TestTrends(t *testing.T) {
 		list := make([]row, 30)
 		for i := range list {
 			r := &list[i]
-			r.quiet = i >= 10
+			r.quiet, r.age = i >= 10, grown
 			r.resident = 100*mib + float64(rng.IntN(8*mib))
 			r.heap = 20*mib + float64(rng.IntN(4*mib))
 			r.files, r.goroutines = 50+float64(rng.IntN(5)), 120+float64(rng.IntN(20))
@@ -30,11 +30,11 @@ func TestTrends(t *testing.T) {
 	}
 	for want, change := range map[string]func(int, *row){
 		"":                func(int, *row) {},
-		"resident memory": func(i int, r *row) { r.resident += float64(i) * 3 * mib },
-		"heap":            func(i int, r *row) { r.heap += float64(i) * 2 * mib },
-		"descriptors":     func(i int, r *row) { r.files += float64(i) },
-		"goroutines":      func(i int, r *row) { r.goroutines += float64(2 * i) },
-		"disk use":        func(i int, r *row) { r.disk += float64(i) * 16 * mib },
+		"resident memory": func(i int, r *row) { r.resident += float64(i) * 6 * mib },
+		"heap":            func(i int, r *row) { r.heap += float64(i) * 4 * mib },
+		"descriptors":     func(i int, r *row) { r.files += float64(2 * i) },
+		"goroutines":      func(i int, r *row) { r.goroutines += float64(4 * i) },
+		"disk use":        func(i int, r *row) { r.disk += float64(i) * 24 * mib },
 	} {
 		var found []string
 		trends(rows(change), func(format string, args ...any) {

@@ -19,7 +19,8 @@ const looks = 8
 // garbage was collected and passing connections are gone.
 type footprint struct {
 	life                       int
-	resident, heap             float64 // bytes
+	age                        time.Duration // of the process
+	resident, heap             float64       // bytes
 	files, sockets, goroutines float64
 	events                     float64 // of the audit trail, since the start
 }
@@ -55,7 +56,7 @@ func (s *sampler) watch(ctx context.Context, every time.Duration) {
 
 // look takes one sample.
 func (s *sampler) look(ctx context.Context, p *place) error {
-	now := footprint{life: p.life}
+	now := footprint{life: p.life, age: time.Since(p.begun)}
 	for path, c := range map[string]*counters{
 		"/metrics": &s.coffer, "/rabbitmq/metrics": &s.rabbit,
 	} {
@@ -95,7 +96,7 @@ func (f *footprint) less(now *footprint) *footprint {
 		return now
 	}
 	return &footprint{
-		life: now.life, events: now.events,
+		life: now.life, age: now.age, events: now.events,
 		resident: min(f.resident, now.resident), heap: min(f.heap, now.heap),
 		files: min(f.files, now.files), sockets: min(f.sockets, now.sockets),
 		goroutines: min(f.goroutines, now.goroutines),

@@ -3,6 +3,7 @@ package soak
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // minTrend is of how many windows a trend is told at least.
@@ -35,18 +36,23 @@ type bound struct {
 	value  func(*row) float64
 	share  float64
 	beside float64
+	young  float64 // more, while the process is younger than grown
 }
 
 const mib = 1 << 20
 
+// grown is the age of a process from which on nothing fills for the first time. Before,
+// the store's tables in memory do, which take 128 MiB.
+const grown = 10 * time.Minute
+
 // bounds are judged over the windows in which no process ends. The trail grows for ever,
 // by what it is told, so disk use has room for that.
 var bounds = []bound{
-	{"resident memory", func(r *row) float64 { return r.resident }, .1, 24 * mib},
-	{"heap", func(r *row) float64 { return r.heap }, .25, 16 * mib},
-	{"descriptors", func(r *row) float64 { return r.files }, 0, 12},
-	{"goroutines", func(r *row) float64 { return r.goroutines }, 0, 24},
-	{"disk use", func(r *row) float64 { return r.disk }, .25, 64 * mib},
+	{"resident memory", func(r *row) float64 { return r.resident }, .1, 24 * mib, 128 * mib},
+	{"heap", func(r *row) float64 { return r.heap }, .25, 16 * mib, 0},
+	{"descriptors", func(r *row) float64 { return r.files }, 0, 12, 0},
+	{"goroutines", func(r *row) float64 { return r.goroutines }, 0, 24, 0},
+	{"disk use", func(r *row) float64 { return r.disk }, .25, 64 * mib, 0},
 }
 
 // trends judges what must be flat, and gives a sentence for each bound.
@@ -57,6 +63,7 @@ func trends(rows []row, addf func(string, ...any)) (report []string) {
 			quiet = append(quiet, r)
 		}
 	}
+	quiet = quiet[len(quiet)/3:] // by then, what is made once is made
 	if len(quiet) < minTrend {
 		return []string{fmt.Sprintf("%d windows without an end of the process: too few for a trend",
 			len(quiet))}
@@ -67,7 +74,11 @@ func trends(rows []row, addf func(string, ...any)) (report []string) {
 			values = append(values, b.value(&quiet[i]))
 		}
 		growth := slope(values) * float64(len(values)-1)
-		most := b.share*median(slices.Clone(values)) + b.beside
+		most := b.beside
+		if quiet[0].age < grown {
+			most += b.young
+		}
+		most += b.share * median(slices.Clone(values))
 		text := fmt.Sprintf("%s: %.6g to %.6g over %d windows, a trend of %+.3g, %.3g is let be",
 			b.name, values[0], values[len(values)-1], len(values), growth, most)
 		report = append(report, text)
