@@ -133,6 +133,8 @@ type Config struct {
 	Supervisor telemetry.Supervisor
 
 	gauge *gauge // nil = nothing is measured
+	// drain is how long a stop waits for connections to say goodbye; 0 = 10 s.
+	drain time.Duration
 }
 
 // gauge is for measurements in this package.
@@ -216,6 +218,7 @@ func (c *Config) fill() error {
 		return fault.New(fault.Invalid, "--client-login-from: %v", err)
 	}
 	set(&c.MaxMessage, DefaultMaxMessage)
+	set(&c.drain, 10*time.Second)
 	if c.maxMessageBytes, err = parseMaxMessage(c.MaxMessage); err != nil {
 		return err
 	}

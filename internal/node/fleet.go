@@ -247,7 +247,7 @@ func (f *fleet) leave(ctx context.Context, b *instance) {
 	if v == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, drain)
+	ctx, cancel := context.WithTimeout(ctx, f.n.cfg.drain)
 	defer cancel()
 	if l != nil {
 		l.close(ctx)
@@ -261,7 +261,7 @@ func (f *fleet) close(ctx context.Context, b *instance) {
 	if b.own == nil {
 		return
 	}
-	if err := closeListener(ctx, b.own); err != nil {
+	if err := f.n.closeListener(ctx, b.own); err != nil {
 		f.n.log.Warn("broker's listener", "broker", b.run.ID, "error", err)
 	}
 }
@@ -340,6 +340,18 @@ func (f *fleet) ready(context.Context) error {
 		}
 	}
 	return nil
+}
+
+// listeners are those that single brokers have of their own.
+func (f *fleet) listeners() (list []*listen.Listener) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, b := range f.brokers {
+		if b.own != nil {
+			list = append(list, b.own)
+		}
+	}
+	return list
 }
 
 // stop ends every broker.

@@ -36,9 +36,6 @@ import (
 	"coffer/internal/tlsx"
 )
 
-// drain is how long a stop waits for connections to say goodbye.
-const drain = 10 * time.Second
-
 // Node is one running process. Stop it once.
 type Node struct {
 	cfg Config
@@ -85,6 +82,7 @@ type Node struct {
 
 	api, metricsDoor *listen.Listener
 	doors            sync.WaitGroup                // what serves listeners
+	listeners        []*listen.Listener            // but those of single brokers
 	stops            []func(context.Context) error // in the order of starting
 
 	watching              // ends the process when a shard is lost
@@ -128,10 +126,10 @@ func newNode(cfg Config) *Node {
 // a full disk it gives writes up that still wait for room after a while; nobody
 // was told that they are done.
 func (n *Node) Stop(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*drain)
+	ctx, cancel := context.WithTimeout(ctx, 3*n.cfg.drain)
 	defer cancel()
 	if n.engine != nil { // what waits for room on a full disk would keep all waiting
-		defer time.AfterFunc(drain/2, n.engine.StopWaiting).Stop()
+		defer time.AfterFunc(n.cfg.drain/2, n.engine.StopWaiting).Stop()
 	}
 	n.unwatch()
 	n.warnUntold(n.cfg.Supervisor.Stopping())
@@ -314,7 +312,8 @@ func (n *Node) serve(l *listen.Listener, h listen.Handler) {
 func (n *Node) listen(cfg listen.Config) (*listen.Listener, error) {
 	l, err := n.bind(cfg)
 	if err == nil {
-		n.onStop(func(ctx context.Context) error { return closeListener(ctx, l) })
+		n.listeners = append(n.listeners, l)
+		n.onStop(func(ctx context.Context) error { return n.closeListener(ctx, l) })
 	}
 	return l, err
 }
@@ -332,8 +331,8 @@ func (n *Node) bind(cfg listen.Config) (*listen.Listener, error) {
 }
 
 // closeListener drains a listener; connections that do not leave are cut.
-func closeListener(ctx context.Context, l *listen.Listener) error {
-	ctx, cancel := context.WithTimeout(ctx, drain)
+func (n *Node) closeListener(ctx context.Context, l *listen.Listener) error {
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.drain)
 	defer cancel()
 	if err := l.Close(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("close listener: %w", err)
@@ -341,12 +340,27 @@ func closeListener(ctx context.Context, l *listen.Listener) error {
 	return nil
 }
 
+// closeDoors closes all listeners at once, so that clients of one door hear of the end
+// while those of another one still say goodbye, or do not.
+func (n *Node) closeDoors(ctx context.Context) error {
+	all := append(n.fleet.listeners(), n.listeners...)
+	errs := make([]error, len(all))
+	var wg sync.WaitGroup
+	for i, l := range all {
+		wg.Go(func() { errs[i] = n.closeListener(ctx, l) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
 // announce writes endpoints.json, which says that all is open.
 func (n *Node) announce(context.Context) error {
 	n.announcing.Lock()
 	n.announced = true
 	n.announcing.Unlock()
-	n.onStop(n.retract)
+	n.onStop(func(ctx context.Context) error {
+		return errors.Join(n.retract(ctx), n.closeDoors(ctx))
+	})
 	if err := n.writeEndpoints(); err != nil {
 		return err
 	}

@@ -71,9 +71,12 @@ func openOperatorDoor(ctx context.Context, data string, h http.Handler) (*operat
 	return d, nil
 }
 
+// answering is how long a stop waits for what was asked on the socket.
+const answering = 10 * time.Second
+
 // close answers what was asked, and removes the socket.
 func (d *operatorDoor) close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, drain)
+	ctx, cancel := context.WithTimeout(ctx, answering)
 	defer cancel()
 	err := os.Remove(d.path)
 	if serr := d.server.Shutdown(ctx); serr != nil {

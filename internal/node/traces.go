@@ -24,7 +24,7 @@ func (n *Node) openTraces(context.Context) error {
 		return fault.Wrap(fault.Invalid, err, "--traces: "+told(err))
 	}
 	n.onStop(func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, drain/2)
+		ctx, cancel := context.WithTimeout(ctx, n.cfg.drain/2)
 		defer cancel()
 		if err := n.tracer.Close(ctx); err != nil {
 			n.log.Warn("the last spans were not sent", "error", err)

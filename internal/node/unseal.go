@@ -112,7 +112,7 @@ func (s *sealed) tell(
 		"health", l.Port())
 	n.warnUntold(n.cfg.Supervisor.Ready("sealed: waits for shares of the root key"))
 	return func(ctx context.Context) error {
-		err := closeListener(ctx, l)
+		err := n.closeListener(ctx, l)
 		n.doors.Wait()
 		return err
 	}, nil
