@@ -98,7 +98,7 @@ soak-serve: ## the binary under load and disturbances for hours; LENGTH=2m RATE=
 	@echo 'the same again: make soak-serve LENGTH=$(LENGTH) SEED=$(SEED) RATE=$(RATE)'
 	COFFER_SOAK=$(LENGTH) COFFER_SOAK_SEED=$(SEED) COFFER_SOAK_RATE=$(RATE) COFFER_SOAK_DIR=$(DIR) \
 		$(GO) test -count=1 -timeout 24h -v -run '^TestSoak$$' ./test/soak \
-		| sed -e 's/^ *[a-z_]*.go:[0-9]*: //' -e 's/^ *|/|/'
+		| sed -u -e 's/^ *[a-z_]*.go:[0-9]*: //' -e 's/^ *|/|/'
 
 differential: STEPS = 20000
 differential: ## the same scripts to a real RabbitMQ and to Coffer; STEPS=2000 SEED=7
