@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -53,26 +54,24 @@ func (r *AuditReport) Whole() bool { return len(r.Damage) == 0 && r.Proof.Whole(
 func VerifyAudit(ctx context.Context, cfg AuditConfig) (*AuditReport, error) {
 	begun := time.Now()
 	r := &AuditReport{HeadsFile: cfg.Heads, Damage: []Damage{}}
-	var heads *os.File
+	var heads io.Reader
 	if cfg.Heads != "" { // before the store is read: what cannot be compared is no proof
-		var err error
-		if heads, err = os.Open(cfg.Heads); err != nil {
+		file, upToNow, err := openHeads(cfg.Heads)
+		if err != nil {
 			return nil, fault.Wrap(fault.Invalid, err, fmt.Sprintf("--heads: %v", err))
 		}
-		defer heads.Close()
+		defer file.Close()
+		heads = upToNow
 	}
 	err := withTrail(ctx, cfg, func(t *trailSource) error {
 		r.Data, r.Live = t.data, t.live
 		r.Cluster, r.Incarnation = t.store.Cluster.String(), t.store.Incarnation.String()
 		vc := audit.VerifyConfig{
 			State: t.state, Shards: t.shards, Open: t.inspection.Snapshot, Store: t.store,
-			Now: time.Now(), Known: func(incarnation audit.ID, backup string) bool {
+			Heads: heads, Now: time.Now(), Known: func(incarnation audit.ID, backup string) bool {
 				return slices.Contains(cfg.Accept, incarnation.String()) ||
 					backup != "" && slices.Contains(cfg.Accept, backup)
 			},
-		}
-		if heads != nil {
-			vc.Heads = heads
 		}
 		var err error
 		r.Proof, err = audit.Verify(ctx, vc)
@@ -84,6 +83,22 @@ func VerifyAudit(ctx context.Context, cfg AuditConfig) (*AuditReport, error) {
 	}
 	r.Seconds = time.Since(begun).Seconds()
 	return r, nil
+}
+
+// openHeads opens a file of heads, of which upToNow reads what is there now: heads that a
+// serving process adds later tell of events that a copy of the store made before has not.
+func openHeads(name string) (file *os.File, upToNow io.Reader, err error) {
+	if file, err = os.Open(name); err != nil {
+		return nil, nil, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, nil, errors.Join(err, file.Close())
+	}
+	if !info.Mode().IsRegular() {
+		return file, file, nil
+	}
+	return file, io.LimitReader(file, info.Size()), nil
 }
 
 // AuditKey gives the key that verifies the heads of a data directory's trail.
