@@ -86,17 +86,20 @@ func debian(t *testing.T) string {
 // prelude stands before each script: absent and refused are what must not be there and
 // what must fail, which set -e alone would pass over.
 const prelude = `set -euxo pipefail
-echo 127.0.0.1 localhost >/etc/hosts # as an installer does
-trap 'status=$?; [ $status = 0 ] || journalctl --no-pager -u "coffer*" | tail -20' EXIT
 absent() { for file; do if [ -e "$file" ]; then echo "$file is there"; return 1; fi; done; }
 refused() { if "$@"; then echo "not refused: $*"; return 1; fi; }
+`
+
+// booted is how a machine is made ready for a script.
+const booted = `echo 127.0.0.1 localhost >/etc/hosts # as an installer does
+trap 'status=$?; [ $status = 0 ] || journalctl --no-pager -u "coffer*" | tail -20' EXIT
 `
 
 // boot starts a machine that has nothing but Debian and the folder /trial, has it run a
 // script, and ends it. What it changed is gone, but for /trial.
 func boot(t *testing.T, trial, script string) {
 	t.Helper()
-	err := os.WriteFile(filepath.Join(trial, "script"), []byte(prelude+script), 0o600)
+	err := os.WriteFile(filepath.Join(trial, "script"), []byte(prelude+booted+script), 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
