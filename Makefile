@@ -122,10 +122,11 @@ compat: ## other people's clients against the built binary; CLIENTS=all or 'java
 deb: ## build the Debian package into bin
 	deploy/debian/build.sh bin
 
-# It takes root, on Debian, and its packages debootstrap, systemd-container, debhelper,
-# po-debconf and lintian; what is not there is skipped.
+# It takes root on Debian, and debootstrap, systemd-container, debhelper, po-debconf,
+# lintian, buildah, podman and crun; a test whose programs are not there is skipped.
 packages: ## install and run each way to deploy it, on machines that are made for it
 	COFFER_PACKAGES=1 $(GO) test -count=1 -timeout 1h -v ./test/deploy
+	$(GO) -C test/chart vet ./... && $(GO) -C test/chart test ./...
 
 generate: ## write the generated code again
 	$(GO) -C internal/tools/awsgen run . -out ../../aws/api
