@@ -37,6 +37,7 @@ type Call struct {
 	published   bool              // the event is one of those that AWS publishes of services' calls
 	sealed      string            // why the call was denied, for DecodeAuthorizationMessage
 	grants      map[string]string // by resource: the grant that allowed
+	permitted   func(context.Context) error
 }
 
 type callKey struct{}
@@ -69,6 +70,11 @@ func (c *Call) AccessKeyID() string {
 	}
 	return c.credential.AccessKeyID
 }
+
+// Permitted decides the call ahead of its unit of work, for a Prepare that costs much:
+// it need not be done for those who may not ask for it. The decision that counts is the
+// one in the unit of work.
+func (c *Call) Permitted(ctx context.Context) error { return c.permitted(ctx) }
 
 // EventID is the id of the call's event.
 func (c *Call) EventID() string { return c.event.EventID }

@@ -71,7 +71,8 @@ type Check struct {
 // such as making a key or hashing a password: while a unit that writes is open,
 // no other can begin. What Prepare puts into the context reaches the operation.
 // It runs before the authorization and must change nothing but what has to outlast
-// a refusal, such as that a one-time code was tried.
+// a refusal, such as that a one-time code was tried; what costs much asks
+// [Call.Permitted] first.
 type Preparer interface {
 	Prepare(ctx context.Context, op *wire.Op, in any) (context.Context, error)
 }

@@ -43,6 +43,7 @@ func (g *Gateway) run(ctx context.Context, s *service, op *wire.Op, in any, call
 	}
 	call.event = g.newEvent(s, op, in, call)
 	ctx = context.WithValue(ctx, callKey{}, call)
+	call.permitted = func(ctx context.Context) error { return g.foresee(ctx, s, op, in, call) }
 	prepared, err := guarded(func() (context.Context, error) {
 		if err := g.lint(ctx, s, call); err != nil {
 			return ctx, err
@@ -79,6 +80,17 @@ func (g *Gateway) run(ctx context.Context, s *service, op *wire.Op, in any, call
 		return nil, g.refuse(ctx, s, call, root, err)
 	}
 	return out, nil
+}
+
+// foresee decides the call and leaves no trace of that.
+func (g *Gateway) foresee(
+	ctx context.Context, s *service, op *wire.Op, in any, call *Call,
+) error {
+	return g.db.View(ctx, func(ctx context.Context, tx *control.Tx) error {
+		try := *call
+		try.event = &audit.Event{EventTime: tx.Time()}
+		return g.authorize(context.WithValue(ctx, callKey{}, &try), s, op, in, &try)
+	})
 }
 
 // perform authorizes the call and runs its method.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	api "coffer/internal/aws/api/kms"
 	"coffer/internal/seal"
@@ -128,6 +129,26 @@ func TestGatedSeparately(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestPrepareForNobody: who may not make keys does not have one made, nor waits for others.
+func TestPrepareForNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.svc.making <- struct{}{} // nobody else makes a key pair now
+	in := object{"KeySpec": "RSA_4096", "KeyUsage": "ENCRYPT_DECRYPT"}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.refused("dave", "CreateKey", in, "AccessDeniedException: ")
+	}()
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Fatal("a key pair is made for who may not have one")
+	}
+	<-w.svc.making
+	w.must("root", "CreateKey", object{"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}, nil)
 }
 
 // TestPrepare: an asymmetric key is made before the unit of work, one at a time.

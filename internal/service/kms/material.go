@@ -118,7 +118,7 @@ type prepared struct {
 
 // Prepare counts the request and makes an asymmetric key before CreateKey's unit
 // of work begins: within it the search for primes would hold all other writers up.
-// One is made at a time, because this runs before the caller is authorized.
+// One is made at a time, and for none who may not make keys.
 func (s *Service) Prepare(ctx context.Context, op *wire.Op, in any) (context.Context, error) {
 	if call := gateway.Within(ctx); call != nil {
 		if err := s.rates.admit(call, op.Name); err != nil {
@@ -132,6 +132,9 @@ func (s *Service) Prepare(ctx context.Context, op *wire.Op, in any) (context.Con
 	name, _, err := chooseSpec(create.KeySpec, create.CustomerMasterKeySpec, create.KeyUsage)
 	if err != nil || specs[name].size != 0 && len(specs[name].sign) == 0 {
 		return ctx, nil // CreateKey says what is wrong, after the authorization
+	}
+	if call := gateway.Within(ctx); call != nil && call.Permitted(ctx) != nil {
+		return ctx, nil // likewise
 	}
 	select {
 	case s.making <- struct{}{}:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash"
 	"maps"
@@ -16,6 +15,7 @@ import (
 	"coffer/internal/aws/gateway"
 	"coffer/internal/aws/wire"
 	"coffer/internal/control"
+	"coffer/internal/fault"
 )
 
 // prepared is what CreateBroker computed before its unit of work.
@@ -31,6 +31,9 @@ func (s *Service) Prepare(ctx context.Context, _ *wire.Op, in any) (context.Cont
 	}
 	if err := validate(create); err != nil {
 		return ctx, err
+	}
+	if gateway.From(ctx).Permitted(ctx) != nil {
+		return ctx, nil // the authorization says why
 	}
 	p := &prepared{}
 	for _, u := range create.Users {
@@ -48,8 +51,8 @@ func (s *Service) CreateBroker(ctx context.Context, in *api.CreateBrokerInput) (
 	*api.CreateBrokerOutput, error,
 ) {
 	p, ok := ctx.Value(preparedKey{}).(*prepared)
-	if !ok {
-		return nil, errors.New("create broker: not prepared")
+	if !ok { // it was not permitted a moment ago
+		return nil, fault.New(fault.Unavailable, "Your permissions changed meanwhile. Try again.")
 	}
 	call := gateway.From(ctx)
 	var b *row

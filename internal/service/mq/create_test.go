@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"coffer/internal/audit"
+	"coffer/internal/aws/gateway"
+	"coffer/internal/policy"
 )
 
 // rule is a request that breaks one, and the answer.
@@ -217,6 +219,24 @@ func TestNameConflict(t *testing.T) {
 
 // TestEngineFails: what fails late leaves nothing: no broker, name, grant or
 // key, and no event that says otherwise.
+// TestHashForNobody: the passwords of a broker that may not be made are not hashed.
+func TestHashForNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.people["NOBODY"] = &gateway.Identity{
+		Secret: w.people["ROOT"].Secret,
+		Principal: policy.Principal{Kind: policy.User, Account: home, Name: "nobody",
+			ARN: "arn:aws:iam::" + home + ":user/nobody", UserID: "AIDANOBODY"},
+		Event: audit.Identity{Type: "IAMUser", PrincipalID: "AIDANOBODY", AccountID: home,
+			ARN: "arn:aws:iam::" + home + ":user/nobody", UserName: "nobody"},
+	}
+	w.engine.fail = "hash"
+	status, out := w.mq("NOBODY", "POST", "", request(object{}))
+	if status != 403 || w.engine.fail != "hash" {
+		t.Errorf("%d %v", status, out)
+	}
+}
+
 func TestEngineFails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
