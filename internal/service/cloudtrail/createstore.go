@@ -3,6 +3,7 @@ package cloudtrail
 import (
 	"cmp"
 	"context"
+	"fmt"
 
 	"github.com/google/uuid"
 
@@ -54,11 +55,7 @@ func (s *Service) CreateEventDataStore(ctx context.Context, in *api.CreateEventD
 		if err != nil {
 			return err
 		}
-		if len(list) >= maxStores {
-			return &api.EventDataStoreMaxLimitExceededException{
-				Message: "The account has the most event data stores that a Region may have."}
-		}
-		if err := r.alone(list); err != nil {
+		if err := cmp.Or(room(tx, call, list), r.alone(list)); err != nil {
 			return err
 		}
 		call.AddResource(storeType, r.Account, r.arn())
@@ -73,6 +70,26 @@ func (s *Service) CreateEventDataStore(ctx context.Context, in *api.CreateEventD
 		OrganizationEnabled: new(bool), RetentionPeriod: &r.Days, Status: "CREATED",
 		TagsList: r.Tags, TerminationProtectionEnabled: &r.Protected, UpdatedTimestamp: r.Updated,
 	}, nil
+}
+
+// room refuses one more store than an account may have, beside those of the Region.
+func room(tx *control.Tx, call *gateway.Call, list []*row) error {
+	if len(list) >= maxStores {
+		return &api.EventDataStoreMaxLimitExceededException{
+			Message: "The account has the most event data stores that a Region may have."}
+	}
+	all, err := stores(tx, nil)
+	own := 0
+	for _, r := range all {
+		if r.Account == call.Account {
+			own++
+		}
+	}
+	if err == nil && own >= maxOwnStores {
+		err = &api.EventDataStoreMaxLimitExceededException{Message: fmt.Sprintf(
+			"The account has %d event data stores, the most that it may have in all Regions.", own)}
+	}
+	return err
 }
 
 // check refuses what a store cannot be.

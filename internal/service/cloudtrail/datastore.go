@@ -20,6 +20,10 @@ import (
 // being deleted included, as AWS does.
 const maxStores = 10
 
+// maxOwnStores bounds those of an account in all Regions, of which a client may name as
+// many as it likes: each event of every account's queues is held against all stores.
+const maxOwnStores = 100
+
 // storeDays is how long a store that was deleted can be restored.
 const storeDays = 7
 

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	api "coffer/internal/aws/api/cloudtrail"
 )
 
 // call runs an operation of an account and gives the answer or the code.
@@ -158,6 +160,32 @@ func TestStoreRefused(t *testing.T) {
 		if full := n == maxStores-1; full != (code == "EventDataStoreMaxLimitExceededException") {
 			t.Errorf("store %d: %s", n, code)
 		}
+	}
+}
+
+// TestStoresOfAccount: an account cannot make stores without end in Regions that it makes
+// up; another account has room.
+func TestStoresOfAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	create := func(account string, n int) string {
+		t.Helper()
+		_, text := w.send(account, fmt.Sprintf("xx-made-%d", n/(maxStores-1)), "cloudtrail",
+			api.API.TargetPrefix+".CreateEventDataStore", "application/x-amz-json-1.1",
+			fmt.Sprintf(`{"Name":"store-%d"}`, n))
+		return text
+	}
+	for n := range maxOwnStores {
+		if out := create(home, n); !strings.Contains(out, "CREATED") {
+			t.Fatalf("store %d: %s", n, out)
+		}
+	}
+	out := create(home, maxOwnStores)
+	if !strings.Contains(out, "EventDataStoreMaxLimitExceededException") {
+		t.Error(out)
+	}
+	if out := create(abroad, 0); !strings.Contains(out, "CREATED") {
+		t.Error(out)
 	}
 }
 
