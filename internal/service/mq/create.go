@@ -60,6 +60,9 @@ func (s *Service) CreateBroker(ctx context.Context, in *api.CreateBrokerInput) (
 		if b, err = s.repeated(ctx, tx, call, in); err != nil || b != nil {
 			return err
 		}
+		if err := room(tx, call.Account); err != nil {
+			return err
+		}
 		b = newRow(tx, call, in)
 		name := nameIndex(tx, call.Account, call.Region, in.BrokerName)
 		if _, taken, err := tx.Get(control.TableMQIndex, name); err != nil {
@@ -97,6 +100,28 @@ func (s *Service) CreateBroker(ctx context.Context, in *api.CreateBrokerInput) (
 	}
 	call.AddResource(resourceType, b.Account, b.arn())
 	return &api.CreateBrokerOutput{BrokerArn: b.arn(), BrokerId: b.brokerID()}, nil
+}
+
+// maxBrokers is AWS's quota of a Region. Here it is that of an account in all Regions, of
+// which a client may name as many as it likes: each broker takes a port and memory.
+//
+// Source: Amazon MQ Developer Guide, "Quotas".
+const maxBrokers = 200
+
+// room refuses one more broker than an account may have.
+func room(tx *control.Tx, account string) error {
+	n := 0
+	err := tx.Scan(control.TableMQ, nil, func(_, value []byte) error {
+		b, err := decodeRow(value)
+		if err == nil && b.Account == account {
+			n++
+		}
+		return err
+	})
+	if err == nil && n >= maxBrokers {
+		err = bad("broker", fmt.Sprintf("An account can have at most %d brokers.", maxBrokers))
+	}
+	return err
 }
 
 // repeated finds the broker that an earlier request with the same

@@ -2,14 +2,18 @@ package mq
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"coffer/internal/audit"
 	"coffer/internal/aws/gateway"
+	"coffer/internal/control"
 	"coffer/internal/policy"
 )
 
@@ -219,6 +223,30 @@ func TestNameConflict(t *testing.T) {
 
 // TestEngineFails: what fails late leaves nothing: no broker, name, grant or
 // key, and no event that says otherwise.
+// TestQuota: an account has so many brokers in all Regions; others have room.
+func TestQuota(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	must(t, w.db.Update(t.Context(), func(_ context.Context, tx *control.Tx) error {
+		for n := range maxBrokers - 1 {
+			b := &row{Version: rowVersion, ID: uuid.New(), Account: home,
+				Region: fmt.Sprintf("xx-made-%d", n), Name: "b"}
+			if err := b.put(tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	w.create("last", "")
+	status, out := w.mq("ROOT", "POST", "", request(object{"brokerName": "more"}))
+	if status != 400 || !strings.Contains(fmt.Sprint(out), "at most 200 brokers") {
+		t.Errorf("%d %v", status, out)
+	}
+	if status, out := w.mq("OTHER", "POST", "", request(object{})); status != 200 {
+		t.Errorf("%d %v", status, out)
+	}
+}
+
 // TestHashForNobody: the passwords of a broker that may not be made are not hashed.
 func TestHashForNobody(t *testing.T) {
 	t.Parallel()
