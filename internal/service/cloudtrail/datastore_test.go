@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"coffer/internal/audit"
 	api "coffer/internal/aws/api/cloudtrail"
 )
 
@@ -160,6 +161,32 @@ func TestStoreRefused(t *testing.T) {
 		if full := n == maxStores-1; full != (code == "EventDataStoreMaxLimitExceededException") {
 			t.Errorf("store %d: %s", n, code)
 		}
+	}
+}
+
+// TestTagsAreOfStores: to list tags is decided on each store that is named.
+func TestTagsAreOfStores(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var names []any
+	for n := range 2 {
+		made := w.must("CreateEventDataStore", object{"Name": fmt.Sprintf("store-%d", n),
+			"TagsList": []object{{"Key": "team", "Value": "blue"}}})
+		names = append(names, made["EventDataStoreArn"])
+	}
+	out := w.must("ListTags", object{"ResourceIdList": names})
+	if list := fmt.Sprint(out["ResourceTagList"]); strings.Count(list, "Value:blue") != 2 {
+		t.Error(list)
+	}
+	if _, code := w.call(abroad, "ListTags", object{"ResourceIdList": names}); code !=
+		"AccessDeniedException" {
+		t.Errorf("another account: %q", code)
+	}
+	events, _, err := w.log.Lookup(t.Context(), audit.Query{Account: home, Region: "us-east-1",
+		Attribute: "EventName", Value: "ListTags"})
+	if err != nil || len(events) != 1 || len(events[0].Resources) != 2 ||
+		events[0].Resources[1].ARN != names[1] {
+		t.Errorf("%d events, %v", len(events), err)
 	}
 }
 
