@@ -33,12 +33,14 @@ type Config struct {
 	QueueType string // argument x-queue-type; none
 	Fanout    bool   // every message goes to all queues, by an exchange
 
-	Size      int     // of a message in octets; 1024, and at least MinSize
-	Transient bool    // messages that need not outlast a restart
-	Window    int     // messages of a publisher that are not yet confirmed; 256
-	Rate      float64 // messages per second of all publishers; 0: as many as go
-	Prefetch  int     // of a consumer; 256
-	AckEvery  int     // messages settled by one ack; a quarter of Prefetch
+	Size      int  // of a message in octets; 1024, and at least MinSize
+	Transient bool // messages that need not outlast a restart
+	Window    int  // messages of a publisher that are not yet confirmed; 256
+	// Rate is messages per second of all publishers; 0: as many as go. Timers make the
+	// generator up to a millisecond late, which counts as latency: Null shows how much.
+	Rate     float64
+	Prefetch int // of a consumer; 256
+	AckEvery int // messages settled by one ack; a quarter of Prefetch
 
 	Preload  int64         // messages that are in the queues before anybody consumes
 	Warmup   time.Duration // of the load, before it is measured

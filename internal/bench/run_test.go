@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -208,6 +209,48 @@ func TestBlocked(t *testing.T) {
 	})
 	if err == nil || !strings.Contains(err.Error(), `blocks publishers: "low on disk"`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestPublishesTakeNoMemory: many allocate hardly more than few.
+func TestPublishesTakeNoMemory(t *testing.T) {
+	allocated := func(messages int64) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		r, err := against(t, faults{forget: true}, Config{Preload: messages})
+		if err != nil || r.Messages.Sent != messages {
+			t.Fatalf("got %+v, %v", r, err)
+		}
+		runtime.ReadMemStats(&after)
+		return after.Mallocs - before.Mallocs
+	}
+	const few, many = 1000, 51_000
+	short, long := allocated(few), allocated(many)
+	if each := (float64(long) - float64(short)) / (many - few); each > .2 {
+		t.Errorf("%d take %d allocations, %d take %d: %.2f each", few, short, many, long, each)
+	}
+}
+
+// TestDeliveriesTakeNoMemory: what is known of a message fits where it is.
+func TestDeliveriesTakeNoMemory(t *testing.T) {
+	r := &run{cfg: Config{AckEvery: 1 << 30}, plan: plan{1, 2, false}, meters: newMeters(1)}
+	c := &consumer{r: r, books: map[int]*book{}}
+	for q := range 2 {
+		c.books[q] = newBook(&r.plan, 0, q)
+		c.books[q].tracks[0].seen = make(bitmap, 1000)
+	}
+	m, body := &wire.BasicDeliver{ConsumerTag: []byte("1")}, make([]byte, MinSize)
+	var seq uint64
+	n := testing.AllocsPerRun(10_000, func() {
+		s := stamp{lane: 1, seq: seq}
+		s.put(body)
+		seq++
+		if err := c.take(r.meters.of(0), m, body); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if b := c.books[1]; n != 0 || b.Received != int64(seq) || !b.Whole() {
+		t.Errorf("%v allocations each of %d; %+v", n, seq, b.Account)
 	}
 }
 

@@ -33,6 +33,8 @@ type faults struct {
 	// deliver decides what becomes of delivery n, from 0: how often it comes. later: it
 	// comes behind the next one.
 	deliver func(n int) (times int, later bool)
+	// forget drops what nobody consumes.
+	forget bool
 	// cut ends a connection after so many publishes of it; 0: never.
 	cut int
 }

@@ -135,6 +135,9 @@ func (c *sinkConn) publish(body []byte) error {
 
 // give delivers one message, with the faults that are asked for.
 func (s *sink) give(q *sinkQueue, header, body []byte, touched map[*sinkConn]bool) {
+	if len(q.consumers) == 0 && s.faults.forget {
+		return
+	}
 	if len(q.consumers) == 0 {
 		q.waiting = append(q.waiting, bytes.Clone(body))
 		return
