@@ -12,18 +12,16 @@ import (
 )
 
 // library is RabbitMQ's own Go client, as applications use it.
-type library struct{}
+type library struct{ *target }
 
-var _ generator = library{}
-
-func (library) dial(t *target) (*amqp.Connection, *amqp.Channel, error) {
-	pem, err := os.ReadFile(t.CA)
+func (l library) dial() (*amqp.Connection, *amqp.Channel, error) {
+	pem, err := os.ReadFile(l.CA)
 	if err != nil {
 		return nil, nil, err
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(pem)
-	conn, err := amqp.DialTLS(t.URL, &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13})
+	conn, err := amqp.DialTLS(l.URL, &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -31,10 +29,9 @@ func (library) dial(t *target) (*amqp.Connection, *amqp.Channel, error) {
 	return conn, ch, err
 }
 
-func (l library) publish(
-	ctx context.Context, t *target, queue string, body []byte, n int,
-) error {
-	conn, ch, err := l.dial(t)
+// publish sends n messages of body and returns when all are confirmed.
+func (l library) publish(ctx context.Context, queue string, body []byte, n int) error {
+	conn, ch, err := l.dial()
 	if err != nil {
 		return err
 	}
@@ -61,10 +58,9 @@ func (l library) publish(
 	return nil
 }
 
-func (l library) consume(
-	ctx context.Context, t *target, queue string, n int, ready func(),
-) error {
-	conn, ch, err := l.dial(t)
+// consume reads and acks n messages; ready is called when it listens.
+func (l library) consume(ctx context.Context, queue string, n int, ready func()) error {
+	conn, ch, err := l.dial()
 	if err != nil {
 		return err
 	}

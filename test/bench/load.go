@@ -8,7 +8,7 @@
 //	make bench SUITE=growth    # writes doc/figures/growth.*
 //	go test ./test/bench -run '^$' -bench . -benchtime 5x
 //	go test ./test/bench -run '^$' -bench TLS -benchtime 10x -cpuprofile cpu.out
-//	go tool pprof -top -ignore 'test/bench|test/amqpclient' cpu.out
+//	go tool pprof -top -ignore 'internal/bench|internal/amqpclient' cpu.out
 //
 // The load comes from a lean client on the same machine, which takes its share
 // of the cores: figures compare with each other, not with other machines.
@@ -42,14 +42,6 @@ type target struct {
 
 func (t *target) queue(pair int) string { return fmt.Sprintf(queueName, pair%t.queues) }
 
-// generator publishes and consumes on one connection each.
-type generator interface {
-	// publish sends n messages of body and returns when all are confirmed.
-	publish(ctx context.Context, t *target, queue string, body []byte, n int) error
-	// consume reads and acks n messages; ready is called when it listens.
-	consume(ctx context.Context, t *target, queue string, n int, ready func()) error
-}
-
 // declare makes the queues, empty.
 func declare(ctx context.Context, t *target) error {
 	c, err := amqpclient.Dial(ctx, t.Config)
@@ -75,7 +67,8 @@ func declare(ctx context.Context, t *target) error {
 
 // run moves n messages through every pair. start is called when all consumers
 // listen.
-func run(ctx context.Context, g generator, t *target, body []byte, n int, start func()) error {
+func run(ctx context.Context, t *target, body []byte, n int, start func()) error {
+	l := library{t}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var work, listening sync.WaitGroup
@@ -92,13 +85,13 @@ func run(ctx context.Context, g generator, t *target, body []byte, n int, start 
 		ready := sync.OnceFunc(listening.Done)
 		begin(i, func() error {
 			defer ready()
-			return g.consume(ctx, t, t.queue(i), n, ready)
+			return l.consume(ctx, t.queue(i), n, ready)
 		})
 	}
 	listening.Wait()
 	start()
 	for i := range pairs {
-		begin(pairs+i, func() error { return g.publish(ctx, t, t.queue(i), body, n) })
+		begin(pairs+i, func() error { return l.publish(ctx, t.queue(i), body, n) })
 	}
 	work.Wait()
 	return errors.Join(errs...)
