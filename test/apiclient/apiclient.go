@@ -24,28 +24,35 @@ import (
 type Client struct {
 	endpoint, region string
 	key              sigv4.Key
-	http             *http.Client
+	ca               string // file
 }
 
 // New makes a client of what `coffer env` prints.
 func New(env map[string]string) (*Client, error) {
-	pem, err := os.ReadFile(env["AWS_CA_BUNDLE"])
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem)
-	return &Client{
+	c := &Client{
 		endpoint: env["AWS_ENDPOINT_URL"], region: env["AWS_REGION"],
 		key: sigv4.Key{
 			AccessKeyID: env["AWS_ACCESS_KEY_ID"],
 			Secret:      sigv4.NewSecret(env["AWS_SECRET_ACCESS_KEY"]),
 		},
-		http: &http.Client{Transport: &http.Transport{
-			TLSClientConfig:   &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
-			DisableKeepAlives: true,
-		}},
-	}, nil
+		ca: env["AWS_CA_BUNDLE"],
+	}
+	_, err := c.http()
+	return c, err
+}
+
+// http makes a client for one call, which trusts what the file says now.
+func (a *Client) http() (*http.Client, error) {
+	pem, err := os.ReadFile(a.ca)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	return &http.Client{Transport: &http.Transport{
+		TLSClientConfig:   &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
+		DisableKeepAlives: true,
+	}}, nil
 }
 
 // KMS calls an operation of KMS, in JSON 1.1.
@@ -88,7 +95,11 @@ func (a *Client) call(
 	}
 	req.Header = header
 	sigv4.Sign(req, body, a.key, a.region, service, time.Now())
-	resp, err := a.http.Do(req)
+	client, err := a.http()
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"coffer/internal/amqpclient"
 	"coffer/test/apiclient"
+	"coffer/test/process"
 )
 
 // operate does what somebody at the host does in a window.
@@ -28,6 +29,17 @@ func (r *run) operate(ctx context.Context, step hostStep) {
 		err = r.host.use(func(*place) error { return r.verifyTrail(ctx) })
 	case rotateRoot:
 		err = r.host.use(func(*place) error { return r.rotate(ctx) })
+	case rotateKey:
+		err = r.host.use(func(*place) error { return r.rotatePlatform(ctx) })
+	case renew:
+		err = r.host.use(func(*place) error {
+			_, err := r.host.command(ctx, "certificates", "renew", "--data", r.host.data)
+			return err
+		})
+	case rotateCA:
+		err = r.host.use(func(*place) error { return r.rotateAuthority(ctx) })
+	case doctor:
+		err = r.host.use(func(*place) error { return r.examine(ctx) })
 	case createBroker:
 		err = r.host.use(func(p *place) error { return r.passing(ctx, p) })
 	}
@@ -87,6 +99,40 @@ func (r *run) rotate(ctx context.Context) error {
 	h.rootKey = file
 	text, err := os.ReadFile(file)
 	r.secrets(strings.TrimSpace(string(text)))
+	return err
+}
+
+// rotatePlatform goes over to another platform key, unless as many as there may be are
+// still in use.
+func (r *run) rotatePlatform(ctx context.Context) error {
+	args := append([]string{"platform", "rotate", "--data", r.host.data}, r.host.key()...)
+	_, err := r.host.command(ctx, args...)
+	if err != nil && strings.Contains(err.Error(), "platform keys are still needed") {
+		return nil
+	}
+	return err
+}
+
+// rotateAuthority goes over to another authority. Clients read ca.pem when they connect.
+func (r *run) rotateAuthority(ctx context.Context) error {
+	for _, step := range []string{"begin", "switch", "end"} {
+		_, err := r.host.command(ctx, "certificates", "rotate-ca", step, "--data", r.host.data)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// examine asks for what is wrong, of which errors are findings and warnings are not: the
+// root key lies beside the data.
+func (r *run) examine(ctx context.Context) error {
+	h := r.host
+	result, err := process.Run(ctx, h.binary, append([]string{"doctor", "--data", h.data},
+		h.key()...)...)
+	if err == nil && result.Code > 1 {
+		err = fmt.Errorf("coffer doctor: status %d: %s%s", result.Code, result.Out, result.Err)
+	}
 	return err
 }
 

@@ -93,6 +93,12 @@ func TestWeather(t *testing.T) {
 		t.Error("while it is down")
 	}
 	end()
+	defer w.begin(locked)()
+	one := errors.New("broker.state b is locked\nclock\ncheck (serving): 1 errors, 4 warnings")
+	two := errors.New("broker.state b is locked\nclock\ncheck (serving): 2 errors, 4 warnings")
+	if !explained(errRefused, begun) || !explained(one, begun) || explained(two, begun) {
+		t.Error("while it is locked")
+	}
 	if !explained(reset, begun) {
 		t.Error("of what began before the end")
 	}
@@ -150,7 +156,8 @@ func TestPlan(t *testing.T) {
 	for _, name := range []string{
 		string(disableKey), string(denyKey), string(suspendBroker), string(suspendVolume),
 		string(nothing), string(restart), string(kill), string(backup), string(verify),
-		string(rotateRoot), string(createBroker),
+		string(rotateRoot), string(createBroker), string(rotateKey), string(renew),
+		string(rotateCA), string(doctor),
 	} {
 		if steps[name] == 0 {
 			t.Errorf("no %q", name)

@@ -32,6 +32,10 @@ const (
 	backup       hostStep = "backup, check"
 	verify       hostStep = "verify the trail"
 	rotateRoot   hostStep = "rotate the root key"
+	rotateKey    hostStep = "rotate the platform key"
+	renew        hostStep = "renew certificates"
+	rotateCA     hostStep = "rotate the authority"
+	doctor       hostStep = "doctor"
 	createBroker hostStep = "create and delete a broker"
 )
 
@@ -42,7 +46,9 @@ const quietShare = 3
 func newPlan(rng *rand.Rand, n int) plan {
 	keys := []keyStep{disableKey, suspendBroker, disableKey, suspendVolume, disableKey, denyKey}
 	ends := []hostStep{kill, restart}
-	steps := []hostStep{backup, createBroker, rotateRoot, verify, nothing}
+	steps := []hostStep{
+		backup, createBroker, rotateRoot, renew, verify, rotateKey, doctor, rotateCA, nothing,
+	}
 	p := make(plan, n)
 	next := rng.IntN(len(steps))
 	for i := range p {

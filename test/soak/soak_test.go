@@ -44,7 +44,7 @@ const (
 func configured(t *testing.T) Config {
 	t.Helper()
 	cfg := Config{
-		Binary: program, Dir: t.TempDir(), Window: time.Second / 2, Windows: 9, Rate: 300,
+		Binary: program, Dir: t.TempDir(), Window: time.Second / 2, Windows: 9, Rate: 200,
 		Share: .7, Seed: 1, Logf: t.Logf,
 	}
 	text := os.Getenv("COFFER_SOAK")
@@ -95,7 +95,7 @@ func TestFaults(t *testing.T) {
 	cfg := configured(t)
 	cfg.faults = []fault{drop, double, leak, tell, backward, stranger}
 	// Many short windows, so that there are enough for a trend.
-	cfg.Window, cfg.Windows, cfg.Rate = cfg.Window/2, 15, 500
+	cfg.Window, cfg.Windows, cfg.Rate = cfg.Window/2, 12, 400
 	found, err := Run(t.Context(), cfg)
 	if err != nil {
 		t.Error(err)

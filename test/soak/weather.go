@@ -21,7 +21,7 @@ var excuses = map[effect]*regexp.Regexp{
 		`|endpoints.json: no such file|amqp:connection:forced` +
 		`|amqp: connection closed|server closed`),
 	locked: regexp.MustCompile(`RESOURCE_ERROR.*(disabled|suspended|policy)` +
-		`|the message is refused`),
+		`|the message is refused|(?s)broker\.state.* 1 errors,`),
 }
 
 // weather knows which effects there are when.
