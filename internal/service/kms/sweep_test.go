@@ -22,7 +22,7 @@ func (w *world) tables() map[control.Table]int {
 	err := w.db.View(w.t.Context(), func(_ context.Context, tx *control.Tx) error {
 		for _, t := range []control.Table{
 			control.TableKey, control.TableMaterial, control.TableAlias, control.TableGrant,
-			control.TableGrantIndex,
+			control.TableGrantIndex, control.TableKeyUse, control.TableRotation,
 		} {
 			err := tx.Scan(t, nil, func(_, _ []byte) error {
 				counts[t]++
