@@ -95,7 +95,7 @@ func TestFaults(t *testing.T) {
 	cfg := configured(t)
 	cfg.faults = []fault{drop, double, leak, tell, backward, stranger}
 	// Many short windows, so that there are enough for a trend.
-	cfg.Window, cfg.Windows, cfg.Rate = cfg.Window/2, 12, 400
+	cfg.Window, cfg.Windows, cfg.Rate = cfg.Window/2, 15, 400
 	found, err := Run(t.Context(), cfg)
 	if err != nil {
 		t.Error(err)
