@@ -24,20 +24,7 @@ const messages = 80_000
 // program is the built coffer.
 var program string
 
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "coffer-bench-*")
-	if err == nil {
-		program, err = process.Build(context.Background(), dir)
-	}
-	code := 1
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	} else {
-		code = m.Run()
-	}
-	os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(process.Main(m, &program)) }
 
 func newBody(t testing.TB) []byte {
 	t.Helper()

@@ -31,20 +31,7 @@ type series struct {
 // program is the built coffer.
 var program string
 
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "coffer-crash-*")
-	if err == nil {
-		program, err = process.Build(context.Background(), dir)
-	}
-	code := 1
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	} else {
-		code = m.Run()
-	}
-	os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(process.Main(m, &program)) }
 
 func newSeries(t *testing.T) *series {
 	t.Helper()

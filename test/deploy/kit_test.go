@@ -16,33 +16,22 @@ import (
 // run them.
 var binary, client string
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) { os.Exit(process.Main(m, &binary, prepare)) }
 
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "coffer-deploy-*")
-	if err == nil {
-		defer os.RemoveAll(dir)
-		err = os.Chmod(dir, 0o755)
+// prepare lets all users into dir, and builds the client there.
+func prepare(dir string) error {
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
 	}
-	if err == nil {
-		binary, err = process.Build(context.Background(), dir)
+	client = filepath.Join(dir, "client")
+	cmd := exec.Command("go", "build", "-o", client, "./client")
+	if packages() { // it runs where there is no library
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	}
-	if err == nil {
-		client = filepath.Join(dir, "client")
-		cmd := exec.Command("go", "build", "-o", client, "./client")
-		if packages() { // it runs where there is no library
-			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		}
-		var out []byte
-		if out, err = cmd.CombinedOutput(); err != nil {
-			err = fmt.Errorf("build client: %w\n%s", err, out)
-		}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build client: %w\n%s", err, out)
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
+	return nil
 }
 
 // packages reports whether the tests that need a machine's root are wanted.

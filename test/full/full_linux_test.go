@@ -35,20 +35,7 @@ import (
 // binary is the built coffer.
 var binary string
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "coffer-full-*")
-	if err == nil {
-		defer os.RemoveAll(dir)
-		binary, err = process.Build(context.Background(), dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(process.Main(m, &binary)) }
 
 const (
 	diskSize = "size=512m"

@@ -44,6 +44,27 @@ func Build(ctx context.Context, dir string) (string, error) {
 	return binary, nil
 }
 
+// Main is for TestMain: it puts the path of the binary to test into binary, lets others
+// prepare what they need in the same directory, runs the tests, and gives the status to
+// exit with.
+func Main(tests interface{ Run() int }, binary *string, prepare ...func(dir string) error) int {
+	dir, err := os.MkdirTemp("", "coffer-test-*")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		*binary, err = Build(context.Background(), dir)
+	}
+	for _, p := range prepare {
+		if err == nil {
+			err = p(dir)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return tests.Run()
+}
+
 // Environment is the tester's own without what would configure the binary.
 func Environment() []string {
 	return slices.DeleteFunc(os.Environ(), func(kv string) bool {

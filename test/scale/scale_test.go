@@ -1,7 +1,6 @@
 package scale
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"testing"
@@ -16,24 +15,12 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "coffer-scale-*")
-	if err == nil {
-		program, err = process.Build(context.Background(), dir)
-	}
-	if err == nil {
-		amounts, err = newPlan()
-	}
-	if err == nil {
-		err = os.Setenv("GODEBUG", "gctrace=1") // of the binary; see trace
-	}
-	code := 1
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	} else {
-		code = m.Run()
-	}
-	os.RemoveAll(dir)
-	os.Exit(code)
+	os.Exit(process.Main(m, &program, func(string) (err error) {
+		if amounts, err = newPlan(); err != nil {
+			return err
+		}
+		return os.Setenv("GODEBUG", "gctrace=1") // of the binary; see trace
+	}))
 }
 
 // run starts the binary, and kills it at the end of the test if it still runs.

@@ -1,8 +1,6 @@
 package soak
 
 import (
-	"context"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -18,20 +16,7 @@ import (
 // program is the built coffer.
 var program string
 
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "coffer-soak-*")
-	if err == nil {
-		program, err = process.Build(context.Background(), dir)
-	}
-	code := 1
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	} else {
-		code = m.Run()
-	}
-	os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(process.Main(m, &program)) }
 
 // Windows of a run that is not short.
 const (

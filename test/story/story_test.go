@@ -5,8 +5,6 @@
 package story
 
 import (
-	"context"
-	"fmt"
 	"os"
 	"testing"
 
@@ -17,20 +15,7 @@ import (
 // binary is what all stories run.
 var binary string
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "coffer-story-*")
-	if err == nil {
-		defer os.RemoveAll(dir)
-		binary, err = process.Build(context.Background(), dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(process.Main(m, &binary)) }
 
 // start serves a new data directory until the test ends.
 func start(t *testing.T, args ...string) *kit.Server {
