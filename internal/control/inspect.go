@@ -17,6 +17,7 @@ type Inspection struct {
 	platform *seal.Epochs
 	macs     macs
 	ring     *ring
+	older    int64
 }
 
 // Inspect opens shard 0 with the root key. The snapshot stays the caller's, and
@@ -44,6 +45,19 @@ func Inspect(snap store.Snapshot, rootKey []byte) (*Inspection, error) {
 
 // Platform opens what is sealed under the platform key. It is not for sealing.
 func (i *Inspection) Platform() *seal.Epochs { return i.platform }
+
+// Note counts a box that is under a platform key which was replaced.
+func (i *Inspection) Note(box []byte) {
+	if i.platform.Stale(box) {
+		i.older++
+	}
+}
+
+// Noted gives the count since the call before.
+func (i *Inspection) Noted() (older int64) {
+	older, i.older = i.older, 0
+	return older
+}
 
 // MAC is [DB.MAC].
 func (i *Inspection) MAC(label string, parts ...string) []byte {
@@ -101,6 +115,9 @@ func (i *Inspection) Check(
 	for it.Next() && ctx.Err() == nil {
 		rows++
 		key := it.Key()
+		if string(key) != string(keyRoot) && string(key) != string(keyStart) { // no boxes
+			i.Note(it.Value())
+		}
 		value, err := i.open(key, it.Value())
 		if err != nil {
 			damaged(name(key), err)

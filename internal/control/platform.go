@@ -13,6 +13,7 @@ import (
 
 	"coffer/internal/fault"
 	"coffer/internal/seal"
+	"coffer/internal/store"
 )
 
 // An older platform key is in the ring as long as anything rests on it:
@@ -194,14 +195,19 @@ const (
 	resealBytes = 1 << 20
 )
 
-// Reseal seals the values of shard 0 anew that are under older platform keys, in units of
-// work between which it calls rest, whose error ends it. A unit of work seals in its turn, and
-// the rotation was one: what comes behind it is under the newest key. A value that does
-// not open is left, and the error at the end then is [store.ErrDamaged].
-func (db *DB) Reseal(ctx context.Context, rest func(context.Context) error) (n int, err error) {
+// A Rest comes between slices of what is sealed anew, which are to leave room for others:
+// it returns when the next may come, or with an error, which ends the work. sealed counts
+// the values that were sealed anew so far, at is the shard that it is at.
+type Rest func(ctx context.Context, at store.ShardID, sealed int) error
+
+// Reseal seals the values of shard 0 anew that are under older platform keys, a unit of
+// work for each slice. A unit of work seals in its turn, and the rotation was one: what
+// comes behind it is under the newest key. A value that does not open is left, and the
+// error at the end then is [store.ErrDamaged].
+func (db *DB) Reseal(ctx context.Context, rest Rest) (n int, err error) {
 	var damaged error
 	for from := []byte{byte(TableMeta) + 1}; from != nil; {
-		if err := rest(ctx); err != nil {
+		if err := rest(ctx, 0, n); err != nil {
 			return n, err
 		}
 		err := db.Update(ctx, func(_ context.Context, tx *Tx) (err error) {

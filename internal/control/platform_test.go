@@ -41,7 +41,7 @@ func rotate(t testing.TB, db *DB) {
 	}
 }
 
-func atOnce(ctx context.Context) error { return ctx.Err() }
+func atOnce(ctx context.Context, _ store.ShardID, _ int) error { return ctx.Err() }
 
 // reseal seals all of shard 0 anew and notes that.
 func reseal(t testing.TB, db *DB) (n int) {
