@@ -49,7 +49,7 @@ func (sh *shard) bring(r *request) (done bool) {
 		if !sh.bringBody(b, row) {
 			return false
 		}
-		sh.batch.Set(row.key, row.value)
+		sh.setAnew(row.key, row.value)
 		if row.apart != nil {
 			sh.referAt(row.apart, row.key)
 			sh.unpin(b.body)
@@ -60,13 +60,29 @@ func (sh *shard) bring(r *request) (done bool) {
 			return false
 		}
 	}
+	if sh.err == nil {
+		sh.setAnew(b.cursor, b.value)
+	}
 	if sh.err != nil {
 		r.reply <- reply{err: sh.err}
 		return true
 	}
-	sh.batch.Set(b.cursor, b.value)
 	sh.say(true, answering(r.reply, reply{}))
 	return true
+}
+
+// setAnew stores a row that another goroutine sealed, and seals it anew if it is stale:
+// what the owner stores is under the platform key of that time.
+func (sh *shard) setAnew(key, value []byte) {
+	anew, err := sh.place.renew(key, value)
+	if err != nil {
+		sh.fail(fmt.Errorf("seal key %x anew: %w", key, err))
+		return
+	}
+	if anew != nil {
+		value = anew
+	}
+	sh.batch.Set(key, value)
 }
 
 // bringBody stores what lies apart of the message in row, until the batch is full.

@@ -31,8 +31,9 @@ func Check(
 	damaged func(row string, err error),
 ) (sum Checked, err error) {
 	c := &check{
-		place: place{platform: state.Platform(), shard: id}, snap: snap, damaged: damaged,
-		known: map[queueID]knownQueue{}, namespaces: map[NamespaceID]struct{}{},
+		place: place{platform: state.Platform(), shard: id}, snap: snap, note: state.Note,
+		damaged: damaged,
+		known:   map[queueID]knownQueue{}, namespaces: map[NamespaceID]struct{}{},
 		bodies: map[bodyID]error{},
 	}
 	if err := c.load(state); err != nil {
@@ -61,6 +62,7 @@ func Check(
 type check struct {
 	place
 	snap    store.Snapshot
+	note    func(box []byte) // [control.Inspection.Note]
 	damaged func(row string, err error)
 	sum     Checked
 	plain   []byte
@@ -117,6 +119,9 @@ const audited = 0x40
 // row checks one row, and names it if that fails.
 func (c *check) row(key, v []byte) {
 	what, err := fmt.Sprintf("entry %x", key), error(nil)
+	if begin, end, err := boxIn(append(key, 0), v); err == nil && key[0]&0xf8 != audited {
+		c.note(v[begin:end])
+	}
 	switch class(append(key, 0)[0]) {
 	case classRecord:
 		what, err = c.record(key, v, what)

@@ -47,6 +47,8 @@ const (
 	reqLeave
 	reqBring
 	reqErase
+	reqWatch
+	reqRewrite
 	reqStop
 )
 
@@ -79,6 +81,7 @@ type request struct {
 	receive   *receiver
 	leases    *leaseLetter
 	bringing  *bringing
+	rows      []brought  // Rewrite
 	reply     chan reply // with room for one; nil when nothing waits
 }
 

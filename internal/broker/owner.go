@@ -84,6 +84,7 @@ type shard struct {
 	blocked  []*Queue // with moves that wait for a courier
 	taken    map[outboxID]taken
 	leavers  map[NamespaceID]request // MayLeave that are not answered
+	watch    *watch                  // nil: nobody makes rows anew
 	calls    uint64                  // numbers of takers that are no consumers
 
 	memory         int64 // cost of the records held by all queues
@@ -274,6 +275,9 @@ func (sh *shard) close() {
 	if err := sh.writeDeeds(b); err != nil {
 		sh.fail(err)
 		return
+	}
+	if sh.watch != nil {
+		sh.watch.add(b.Ops())
 	}
 	switch {
 	case b.Len() > 0:

@@ -176,9 +176,7 @@ func (r *relocation) fill(
 // reseal gives a row for its new place. key and value are not kept.
 func (r *relocation) reseal(snap store.Snapshot, key, value []byte) (row brought, err error) {
 	row.key = bytes.Clone(key)
-	message := class(key[0]) == classDurable && len(key) > 9 &&
-		(kind(key[9]) == kindLive || kind(key[9]) == kindDelayed)
-	if message {
+	if isMessage(key) {
 		err = r.message(snap, &row, value)
 	} else if r.plain, err = r.old.open(r.plain[:0], key, value); err == nil {
 		row.value, err = r.new.seal(nil, key, r.plain)

@@ -130,6 +130,11 @@ func (sh *shard) control(r *request) {
 		sh.leave(r)
 	case reqErase:
 		sh.eraseMoved(r)
+	case reqWatch:
+		sh.watch = &watch{keys: map[string]struct{}{}}
+		r.reply <- reply{}
+	case reqRewrite:
+		sh.rewrite(r)
 	case reqDrop:
 		sh.say(true, answering(r.reply, reply{count: sh.drop(r.q)}))
 	}

@@ -114,7 +114,7 @@ func (p *plan) history(t *testing.T, rt *rapid.T) {
 		"credit": m.credit, "close": m.closeOne, "purge": m.purge, "get": m.get,
 		"redeclare": m.redeclare, "lock": m.lock, "crash": m.crash, "torn": m.torn,
 		"restart": m.restart, "receive": m.receiveSome, "leases": m.leases, "advance": m.advance,
-		"transact": m.transact, "move": m.move,
+		"transact": m.transact, "move": m.move, "rotate": m.rotate,
 		"": func(rt *rapid.T) {
 			m.check(rt)
 			p.steps++

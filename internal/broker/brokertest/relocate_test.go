@@ -98,6 +98,7 @@ lost 0
 // crashed is what the process knows when it starts over an image.
 type crashed struct {
 	domain *Domain
+	script string // of what must be there
 	now    time.Time
 	leases map[string][]broker.LeaseRef
 }
@@ -109,7 +110,7 @@ type crashed struct {
 func TestRelocateCrash(t *testing.T) {
 	t.Parallel()
 	disk := storetest.NewDisk()
-	c := crashed{domain: NewDomain()}
+	c := crashed{domain: NewDomain(), script: unmixed}
 	p := newPlayer(t, Subject{Engine: openEmbedded(t, disk)}, c.domain, NewClock(), Tiny())
 	p.run(mixed)
 	p.closeAll()
@@ -160,7 +161,7 @@ func (c crashed) finish(t *testing.T, name string, disk *storetest.Disk, i int) 
 	if i%3 == 0 {
 		p.run("unlock")
 	}
-	p.run(unmixed)
+	p.run(c.script)
 	p.stop()
 	if err := e.Close(); err != nil {
 		t.Fatal(err)

@@ -188,6 +188,8 @@ func (p *player) do(command string, args []string) (string, error) {
 	case "ids": // deduplication ids in the store
 		n, err := p.world.Rows(0x20)
 		return strconv.Itoa(n), err
+	case "rotate", "reseal":
+		return p.rotate(command)
 	case "restart", "crash":
 		return "", p.restart(command == "crash")
 	}
