@@ -48,6 +48,9 @@ type Log struct {
 	closing chan struct{} // closed by Close
 	stopped chan struct{} // closed when the background work ended
 
+	// rewriting is held from a snapshot until what is deleted or sealed anew by it is proposed.
+	rewriting sync.Mutex
+
 	end     sync.Once // of the heads
 	mu      sync.Mutex
 	closed  bool

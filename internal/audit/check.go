@@ -95,6 +95,7 @@ func (c *check) leaves(id, text []byte) error {
 
 func (c *check) row(key, value []byte) {
 	var err error
+	c.state.Note(value)
 	switch {
 	case len(key) > 1 && (control.Table(key[0]) == control.TableLeaf ||
 		control.Table(key[0]) == control.TableTree):

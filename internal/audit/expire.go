@@ -82,18 +82,21 @@ func (l *Log) expireShard(ctx context.Context, s DataShard, cutoff func(*Event) 
 
 // expireBatch removes one batch.
 func (l *Log) expireBatch(ctx context.Context, s DataShard, w *walk) error {
+	done := make(chan error, 1)
+	l.rewriting.Lock()
 	snap := s.Shard.Snapshot()
 	rows, err := l.overdue(w, &reads{l: l, id: s.ID, snap: snap})
 	err = errors.Join(err, snap.Close())
 	if err != nil || len(rows) == 0 {
+		l.rewriting.Unlock()
 		return err
 	}
 	b := &store.Batch{}
 	for _, r := range rows {
 		b.Delete(r)
 	}
-	done := make(chan error, 1)
 	s.Shard.Propose(b, func(_ store.Position, err error) { done <- err })
+	l.rewriting.Unlock()
 	select {
 	case err = <-done:
 	case <-ctx.Done():

@@ -19,6 +19,7 @@ type group struct {
 	batch   store.Batch
 	count   int
 	leaves  []Leaf        // of its events
+	cut     bool          // the tree's edge is to be written in any case
 	taken   chan struct{} // closed when the group takes no more events
 	durable chan struct{} // closed when err is set
 	err     error
@@ -92,6 +93,10 @@ func (l *Log) enter(ctx context.Context, rows []row, leaf Leaf) (*group, error) 
 			return nil, store.ErrClosed
 		}
 		if g.count == 0 || g.count < l.maxCount && g.batch.Size()+size <= l.maxBytes {
+			if err := l.renew(rows); err != nil {
+				l.mu.Unlock()
+				return nil, err
+			}
 			for _, r := range rows {
 				g.batch.Set(r.key, r.value)
 			}
@@ -127,7 +132,7 @@ func (l *Log) flush() {
 func (l *Log) propose() {
 	l.mu.Lock()
 	g := l.waiting
-	if g.count == 0 {
+	if g.count == 0 && !g.cut {
 		l.mu.Unlock()
 		return
 	}
@@ -135,6 +140,9 @@ func (l *Log) propose() {
 	close(g.taken)
 	l.mu.Unlock()
 	grown, err := l.tree.Grow(&g.batch, g.leaves)
+	if err == nil && g.cut {
+		err = l.tree.renew(&g.batch)
+	}
 	if err != nil { // the platform key is gone: the process ends
 		g.err = err
 		close(g.durable)
