@@ -71,6 +71,10 @@ func printCheck(w io.Writer, output string, r *node.CheckReport) error {
 			text = fmt.Appendf(text, "; a crash or a deletion left %d rows and %d bodies, "+
 				"which a process deletes", s.Leftover, s.Orphans)
 		}
+		if s.Older > 0 {
+			text = fmt.Appendf(text, "; %d of them are under an older platform key, and a process "+
+				"seals them anew", s.Older)
+		}
 		text = append(text, '\n')
 	}
 	if !r.Sealed {

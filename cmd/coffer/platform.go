@@ -59,6 +59,9 @@ func platformText(s *node.PlatformStatus) string {
 	case s.Keys == 1:
 	case !s.Resealed:
 		text += "; what is under the older is being sealed anew"
+		if s.Shard != nil {
+			text += fmt.Sprintf(": %d values so far, now in shard %d", s.Sealed, *s.Shard)
+		}
 	default:
 		text += "; all is sealed under the newest, sessions may need the older until " +
 			s.Until.Format(time.RFC3339) + ", and the next start or rotation after that drops it"

@@ -58,6 +58,8 @@ type ShardReport struct {
 	// What a crash or a deletion left of queues, which is no damage: a process deletes it.
 	Leftover int64 `json:"leftover,omitempty"` // rows of queues that are gone
 	Orphans  int64 `json:"orphans,omitempty"`  // bodies that no message needs
+	// Rows under platform keys that were replaced: a process seals them anew.
+	Older int64 `json:"older,omitempty"`
 }
 
 // Check reads the whole data directory of a stopped process and changes nothing.
@@ -210,6 +212,8 @@ func (c *checking) shard(
 	}
 	if c.state == nil {
 		r.Rows, _, err = embedded.Walk(ctx, snap, nil)
+	} else {
+		r.Older = c.state.Noted()
 	}
 	if err != nil && ctx.Err() == nil {
 		damaged("", err)

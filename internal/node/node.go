@@ -59,6 +59,7 @@ type Node struct {
 	rabbit     *rabbitmq.Engine
 	gateway    *gateway.Gateway
 	backups    *backups
+	resealing  *resealing
 	iam        *iam.Service
 	keys       *kms.Service
 	mq         *mq.Service
@@ -100,8 +101,8 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	n.cfg.unseal = n.unseal
 	for _, step := range []func(context.Context) error{
 		n.openClientCA, n.openStore, n.openTraces, n.openState, n.openCertificates,
-		n.openBackups, n.openServices,
-		n.openExpiry, n.startBrokers, n.checkFiles, n.openDoors, n.openOperator, n.announce,
+		n.openBackups, n.openServices, n.openExpiry, n.startBrokers, n.openResealing,
+		n.checkFiles, n.openDoors, n.openOperator, n.announce,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.Stop(context.WithoutCancel(ctx)))

@@ -9,6 +9,7 @@ import (
 	"coffer/internal/audit"
 	"coffer/internal/control"
 	"coffer/internal/fault"
+	"coffer/internal/store"
 )
 
 // PlatformStatus tells of the platform keys, under which everything is sealed that must
@@ -18,6 +19,10 @@ type PlatformStatus struct {
 	Since *time.Time `json:"since,omitempty"` // of the newest; absent: it was the first
 	// Resealed: nothing that is stored is under an older key.
 	Resealed bool `json:"resealed"`
+	// Sealed counts the values that this process has sealed anew since the last rotation;
+	// Shard is the one that it is at.
+	Sealed int            `json:"sealed,omitempty"`
+	Shard  *store.ShardID `json:"shard,omitempty"`
 	// Until is when no session can be under an older key any more; absent: there is none.
 	Until *time.Time `json:"until,omitempty"`
 }
@@ -57,6 +62,7 @@ func (n *Node) rotatePlatform(ctx context.Context, in presentKey) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	n.resealing.notify()
 	n.log.Warn("the platform key was replaced; what is stored is sealed anew",
 		"keys", n.db.PlatformState().Keys)
 	return n.rootStatus(), nil
@@ -65,6 +71,7 @@ func (n *Node) rotatePlatform(ctx context.Context, in presentKey) (any, error) {
 func (n *Node) platformStatus() *PlatformStatus {
 	s := n.db.PlatformState()
 	status := &PlatformStatus{Keys: s.Keys, Resealed: s.Resealed || s.Keys == 1}
+	status.Sealed, status.Shard = n.resealing.progress()
 	if !s.Since.IsZero() {
 		status.Since = &s.Since
 	}
