@@ -107,8 +107,8 @@ func TestRotatePlatform(t *testing.T) {
 	// Restarts on the way keep both keys.
 	now = now.Add(2 * outside)
 	db = clocked(t, s, &now)
-	if got := db.PlatformState(); got.Keys != 2 || got.Resealed {
-		t.Errorf("%+v", got)
+	if got := db.PlatformState(); got.Keys != 2 || got.Resealed || db.StartNumber() != 3 {
+		t.Errorf("start %d, %+v", db.StartNumber(), got)
 	}
 	if n := reseal(t, db); n != 3*resealRows+1 {
 		t.Errorf("%d values were sealed anew", n)
