@@ -108,7 +108,8 @@ func (f *fleet) open(b *instance, domain *keyring.Domain) error {
 	}
 	server, err := amqp091.New(amqp091.Config{
 		Engine: amqpEngine{rabbit}, Space: f.n.engine, Logger: f.n.log, Events: f.n.clients,
-		Cluster: "b-" + b.run.ID.String(), MaxMessage: f.n.cfg.maxMessageBytes,
+		Tracer: f.n.tracer, Cluster: "b-" + b.run.ID.String(),
+		MaxMessage:      f.n.cfg.maxMessageBytes,
 		ConsumerTimeout: cmp.Or(b.settings.ConsumerTimeout, f.n.cfg.ConsumerTimeout),
 		Heartbeat:       b.settings.Heartbeat,
 	})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+	amqp "github.com/rabbitmq/amqp091-go"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
@@ -76,6 +77,39 @@ func attribute(s *tracepb.Span, name string) string {
 	return ""
 }
 
+// What a message has that nobody may be told.
+const (
+	messageText = "words in a message"
+	queueName   = "name-of-a-queue"
+)
+
+// exchange publishes a message that belongs to a trace, and consumes it.
+func exchange(t *testing.T, s *kit.Server, traceParent string) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ch, err := s.Dial(s.Main()).Channel()
+	must(err)
+	must(ch.Confirm(false))
+	_, err = ch.QueueDeclare(queueName, true, false, false, false, nil)
+	must(err)
+	d, err := ch.PublishWithDeferredConfirm("", queueName, false, false, amqp.Publishing{
+		Body: []byte(messageText), Headers: amqp.Table{"traceparent": traceParent},
+	})
+	must(err)
+	if ok, err := d.WaitContext(t.Context()); !ok || err != nil {
+		t.Fatal("the message was not taken", err)
+	}
+	list, err := ch.Consume(queueName, "", false, false, false, false, nil)
+	must(err)
+	got := kit.Receive(t, "the message", list)
+	must(got.Ack(false))
+}
+
 // TestTraces: what the built binary does for a request is told to a collector, part by
 // part, and no secret is.
 func TestTraces(t *testing.T) {
@@ -107,9 +141,20 @@ func TestTraces(t *testing.T) {
 		})
 	}
 	const parent = "4bf92f3577b34da6a3ce929d0e0e4736"
-	_, err = aws.KMS.ListKeys(t.Context(), &kms.ListKeysInput{}, kms.WithAPIOptions(
-		smithyhttp.SetHeaderValue("Traceparent", "00-"+parent+"-00f067aa0ba902b7-01")))
-	if err != nil {
+	const began = "00-" + parent + "-00f067aa0ba902b7-01"
+	exchange(t, s, began)
+	for _, name := range []string{"publish", "deliver"} {
+		kit.Wait(t, name, func() bool { return c.find(name, "") != nil })
+		if got := c.find(name, ""); hex.EncodeToString(got.TraceId) != parent ||
+			hex.EncodeToString(got.ParentSpanId) != "00f067aa0ba902b7" {
+			t.Errorf("%s is told as %v", name, got)
+		}
+	}
+	if o := attribute(c.find("deliver", ""), "messaging.rabbitmq.outcome"); o != "accepted" {
+		t.Errorf("the delivery was %q", o)
+	}
+	header := kms.WithAPIOptions(smithyhttp.SetHeaderValue("Traceparent", began))
+	if _, err = aws.KMS.ListKeys(t.Context(), &kms.ListKeysInput{}, header); err != nil {
 		t.Fatal(err)
 	}
 	kit.Wait(t, "what a client began", func() bool { return c.find("kms.ListKeys", "") != nil })
@@ -130,7 +175,7 @@ func TestTraces(t *testing.T) {
 	defer c.mu.Unlock()
 	for _, secret := range []string{
 		s.Env["AWS_SECRET_ACCESS_KEY"], s.Env["AWS_ACCESS_KEY_ID"],
-		strings.TrimSpace(string(admin)), "traced", "Signature",
+		strings.TrimSpace(string(admin)), "traced", "Signature", messageText, queueName,
 	} {
 		if secret == "" || bytes.Contains(c.raw, []byte(secret)) {
 			t.Errorf("%q is told", secret)

@@ -39,7 +39,8 @@ func shown(t *testing.T) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := kit.Start(t, kit.Config{Binary: binary})
+	s := kit.Start(t, kit.Config{Binary: binary,
+		Args: []string{"--traces", "http://127.0.0.1:1", "--traces-ratio", "1"}})
 	kit.CreateKey(t, s.AWS())
 	conn := s.Dial(s.Main())
 	ch, err := conn.Channel()

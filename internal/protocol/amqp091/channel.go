@@ -31,6 +31,7 @@ type channel struct {
 	confirms  confirms
 	consumers map[string]*consumer // by tag
 	reply     *replyConsumer       // nil: none; set by the reader
+	traces    traces
 
 	shown shownChannel
 }

@@ -193,6 +193,7 @@ func (c *conn) encode(p *parcel) {
 			c.touched = append(c.touched, ch)
 		}
 		ch.confirms.settle(seq, p.event.Err == nil)
+		ch.traces.confirmed(seq, p.event.Err)
 	case p.event.Kind == broker.Committed:
 		c.committedEvent(p.event)
 	case p.event.Kind == broker.Cancelled:
@@ -208,6 +209,7 @@ func (c *conn) deliver(p *parcel) {
 	ch.lastTag++
 	if !cons.noAck {
 		ch.unacked.push(ch.lastTag, d, c.taken)
+		c.traceDelivery(ch, &p.content)
 	}
 	ch.countDelivery(cons.noAck, d.Redelivered, c.taken)
 	c.fillScratch(d, &p.content)

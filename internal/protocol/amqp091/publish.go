@@ -250,6 +250,7 @@ func (c *conn) route(ch *channel, header, body []byte, targets []*broker.Queue) 
 	if ch.confirm {
 		p.Confirm, p.Tag = true, joinTag(ch.id, ch.published+1)
 		c.mark(ch, undecided)
+		c.tracePublish(ch, len(body))
 	}
 	c.pubs = append(c.pubs, p)
 	c.bytes += int(m.Weight())

@@ -11,6 +11,8 @@ import (
 	"coffer/internal/broker"
 	"coffer/internal/protocol/amqp091/wire"
 	"coffer/internal/protocol/buffer"
+
+	"coffer/internal/telemetry/trace"
 )
 
 // ContentFormat is [broker.Content]'s Format for messages of AMQP 0-9-1: Header
@@ -82,6 +84,9 @@ type Config struct {
 	Space  Space        // nil: there always is room
 	Logger *slog.Logger // for what is our fault; default slog.Default
 	Events Events       // default: nobody is told
+	// Tracer traces messages from publish to confirm, and from delivery to settlement, as
+	// far as either is asked for; nil: none.
+	Tracer *trace.Tracer
 
 	// Product is the server property "product"; default RabbitMQ, since clients read
 	// from it what methods mean: to kombu basic.qos of any other product is that of the

@@ -25,6 +25,7 @@ func (c *conn) settleNow(ch *channel, tag uint64, multiple bool, o broker.Outcom
 	c.out.Lock()
 	before := ch.unacked.count
 	settles, ok := ch.unacked.take(c.settles, tag, multiple, o)
+	ch.traces.settled(tag, multiple, o)
 	if o == broker.Accept {
 		ch.shown.out.Ack += uint64(before - ch.unacked.count)
 	}

@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -56,6 +57,7 @@ type Tracer struct {
 	provider *sdk.TracerProvider
 	tracer   trace.Tracer
 	queue    *queue
+	ratio    float64
 	client   *http.Client
 }
 
@@ -72,13 +74,13 @@ func New(cfg Config) (*Tracer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Tracer{client: c.http}
+	t := &Tracer{client: c.http, ratio: cfg.Ratio}
 	t.queue = newQueue(otlptrace.NewUnstarted(c), cfg)
 	limits := sdk.NewSpanLimits()
 	limits.AttributeCountLimit, limits.AttributeValueLengthLimit = maxAttributes, maxValue
 	t.provider = sdk.NewTracerProvider(
 		sdk.WithRawSpanLimits(limits),
-		sdk.WithSampler(sdk.ParentBased(sdk.TraceIDRatioBased(cfg.Ratio))),
+		sdk.WithSampler(sdk.AlwaysSample()), // of those that Start lets through
 		sdk.WithResource(resource.NewSchemaless(
 			attribute.String("service.name", "coffer"),
 			attribute.String("service.version", cfg.Version),
@@ -135,14 +137,16 @@ func (t *Tracer) Start(ctx context.Context, b Beginning) (context.Context, *Span
 		parent = propagation.TraceContext{}.Extract(parent,
 			propagation.MapCarrier{"traceparent": b.Parent})
 	}
+	// Here, as messages are many, and the SDK makes something also for who is not traced.
+	if from := trace.SpanContextFromContext(parent); from.IsValid() && !from.IsSampled() ||
+		!from.IsValid() && rand.Float64() >= t.ratio {
+		return ctx, nil
+	}
 	options := []trace.SpanStartOption{trace.WithSpanKind(b.Kind)}
 	if !b.Begin.IsZero() {
 		options = append(options, trace.WithTimestamp(b.Begin))
 	}
 	_, span := t.tracer.Start(parent, b.Name, options...)
-	if !span.IsRecording() {
-		return ctx, nil
-	}
 	return trace.ContextWithSpan(ctx, span), &Span{span}
 }
 
