@@ -2,8 +2,11 @@ package node
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"time"
 
+	"coffer/internal/fault"
 	"coffer/internal/telemetry"
 )
 
@@ -32,10 +35,19 @@ func tellHealth(h telemetry.Health) http.HandlerFunc {
 	})
 }
 
+// healthTimeout is how long a process may take to answer that it is well; its checks have
+// less.
+const healthTimeout = 10 * time.Second
+
 // Health asks the process on a data directory whether clients are served, or with live
-// only whether it can go on without being started anew.
+// only whether it can go on without being started anew. One that does not answer is not.
 func Health(ctx context.Context, data string, live bool) (*HealthReport, error) {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
 	r := &HealthReport{}
 	err := askOperator(ctx, data, "health", healthQuestion{live}, r)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fault.Wrap(fault.Unavailable, err, "the process on "+data+" does not answer")
+	}
 	return r, err
 }
