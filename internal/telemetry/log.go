@@ -29,7 +29,9 @@ type LogConfig struct {
 }
 
 // NewLogger makes a logger that writes to w, a line an event, with times in
-// UTC. It serializes its writes. The errors are Invalid and name the value.
+// UTC. It serializes its writes. Of one message at most 200 lines are written at once and
+// ten more a second, unless it is for debugging; the next line tells by the attribute
+// suppressed how many were not. The errors are Invalid and name the value.
 func NewLogger(w io.Writer, cfg LogConfig) (*slog.Logger, error) {
 	level, err := parseLevel(cfg.Level)
 	if err != nil {
@@ -43,9 +45,9 @@ func NewLogger(w io.Writer, cfg LogConfig) (*slog.Logger, error) {
 	}
 	switch cfg.Format {
 	case "", "text":
-		return slog.New(slog.NewTextHandler(w, options)), nil
+		return slog.New(newFlood(slog.NewTextHandler(w, options))), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, options)), nil
+		return slog.New(newFlood(slog.NewJSONHandler(w, options))), nil
 	}
 	return nil, fault.New(fault.Invalid, "log format %q: neither text nor json", cfg.Format)
 }

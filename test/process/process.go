@@ -23,8 +23,11 @@ import (
 	"time"
 )
 
-// ready is what the log says when every listener is open.
-const ready = "msg=serving"
+// ready and readyJSON are what the log says when every listener is open.
+const (
+	ready     = "msg=serving"
+	readyJSON = `"msg":"serving"`
+)
 
 // keepLog bounds the log that a Process keeps, in lines.
 const keepLog = 200
@@ -138,7 +141,7 @@ func (p *Process) read(log io.Reader, serving chan struct{}) {
 			p.log = p.log[1:]
 		}
 		p.mu.Unlock()
-		if serving != nil && strings.Contains(line, ready) {
+		if serving != nil && (strings.Contains(line, ready) || strings.Contains(line, readyJSON)) {
 			close(serving)
 			serving = nil
 		}
