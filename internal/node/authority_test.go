@@ -258,9 +258,14 @@ func TestClientAuthorityReload(t *testing.T) {
 	former, next := newSigner(t), newSigner(t)
 	file := former.file()
 	w := newWorld(t, func(c *Config) { c.ClientCA = []string{file} })
+	// What was begun before is no way in.
+	sessions := map[*signer]tls.ClientSessionCache{
+		former: tls.NewLRUClientSessionCache(8), next: tls.NewLRUClientSessionCache(8),
+	}
 	enters := func(s *signer) bool {
 		conn, err := tls.Dial("tcp", "localhost:"+strconv.Itoa(w.endpoints().AMQP), &tls.Config{
 			RootCAs: w.roots(), Certificates: []tls.Certificate{s.client()},
+			ClientSessionCache: sessions[s],
 		})
 		if err != nil {
 			return false

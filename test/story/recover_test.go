@@ -113,6 +113,31 @@ func TestLostDevice(t *testing.T) {
 	}
 }
 
+// TestLostRootKeyServing: as long as the process serves another root key can be made
+// without the old one.
+func TestLostRootKeyServing(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	ch := channel(t, s.Dial(s.Main()), true)
+	declare(t, ch, "q")
+	if !confirmed(t, publish(t, ch, "", "q", persistent("1"))) {
+		t.Fatal("a message is refused")
+	}
+	key := filepath.Join(s.Data(), "root.key")
+	if err := os.Remove(key); err != nil {
+		t.Fatal(err)
+	}
+	if r := kit.Run(t, binary, "root", "rotate", "--data", s.Data()); r.Code != 0 {
+		t.Fatalf("rotate: %d %s", r.Code, r.Err)
+	}
+	s.Kill()
+	s.Restart()
+	ch = channel(t, s.Dial(s.Main()), true)
+	if n := depth(t, ch, "q"); n != 1 {
+		t.Errorf("%d messages", n)
+	}
+}
+
 // TestLostRootKey: without the root key nothing opens, no command makes another, and all
 // of them say so and change nothing.
 func TestLostRootKey(t *testing.T) {
