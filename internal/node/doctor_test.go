@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -11,8 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"coffer/internal/audit"
 	kmsapi "coffer/internal/aws/api/kms"
 	"coffer/internal/aws/gateway"
+	"coffer/internal/control"
 	"coffer/internal/doctor"
 	"coffer/internal/service/iam"
 )
@@ -70,7 +74,10 @@ func tidied(t *testing.T, change func(*Config)) *world {
 }
 
 // beside is what is always found where root key and data are in a test's folder.
-var beside = []string{"key.beside warning", "credentials.file note"}
+var beside = []string{"key.beside warning", "backup.age note", "credentials.file note"}
+
+// with gives beside and, before it, findings that are worse.
+func with(worse ...string) []string { return append(worse, beside...) }
 
 // TestDoctorServing makes faults in a directory that is served.
 func TestDoctorServing(t *testing.T) {
@@ -78,11 +85,11 @@ func TestDoctorServing(t *testing.T) {
 	w := tidied(t, nil)
 	diagnosed(t, "fine", w.doctor(time.Now), beside...)
 	r := w.doctor(func() time.Time { return time.Now().Add(-2 * time.Hour) })
-	diagnosed(t, "clock", r, "certificate.dates error", "clock.back error", beside[0], beside[1])
+	diagnosed(t, "clock", r, with("certificate.dates error", "clock.back error")...)
 
 	unlock := w.lockMain()
 	r = w.doctor(time.Now)
-	diagnosed(t, "locked", r, "broker.state error", beside[0], beside[1])
+	diagnosed(t, "locked", r, with("broker.state error")...)
 	if text := seen(r, "broker.state"); !strings.Contains(text, "locked: ") {
 		t.Errorf("told %q", text)
 	}
@@ -91,7 +98,8 @@ func TestDoctorServing(t *testing.T) {
 	w.deleteKey(false)
 	key := w.deleteKey(true)
 	r = w.doctor(time.Now)
-	diagnosed(t, "deletion", r, beside[0], "key.deletion warning", beside[1], "key.deletion note")
+	diagnosed(t, "deletion", r, "key.beside warning", "key.deletion warning",
+		"backup.age note", "credentials.file note", "key.deletion note")
 	if text := seen(r, "key.deletion"); !strings.Contains(text, key) {
 		t.Errorf("told %q", text)
 	}
@@ -150,7 +158,8 @@ func TestDoctorSettings(t *testing.T) {
 		c.InsecureLoopback, c.Revocation, c.Lint = true, Delayed, "off"
 	})
 	diagnosed(t, "all", w.doctor(time.Now), "credentials.file warning", "key.beside warning",
-		"setting.plain warning", "setting.revocation warning", "credentials.file note",
+		"setting.plain warning", "setting.revocation warning", "backup.age note",
+		"credentials.file note",
 		"setting.heads note", "setting.lint note")
 }
 
@@ -185,7 +194,8 @@ func TestDoctorStopped(t *testing.T) {
 		return r
 	}
 	r := look(nil)
-	diagnosed(t, "fine", r, "key.beside warning", "key.deletion warning", "credentials.file note")
+	diagnosed(t, "fine", r, "key.beside warning", "key.deletion warning", "backup.age note",
+		"credentials.file note")
 	if text := seen(r, "key.deletion"); !strings.Contains(text, key) {
 		t.Errorf("told %q", text)
 	}
@@ -234,7 +244,35 @@ func TestDoctorClock(t *testing.T) {
 	}}
 	e.stopped(context.Background())
 	e.r.Sort()
-	diagnosed(t, "a minute", e.r, "clock.back warning", beside[0], beside[1])
+	diagnosed(t, "a minute", e.r, with("clock.back warning")...)
+}
+
+// TestDoctorAges tells of a backup, and of a head of the trail, that are old.
+func TestDoctorAges(t *testing.T) {
+	t.Parallel()
+	e := &examination{r: &doctor.Report{}, now: time.Now}
+	for days, want := range map[int]string{7: "", 9: "the newest backup is 9 days old"} {
+		e.r = &doctor.Report{}
+		row, err := json.Marshal(copiedBackup{Created: time.Now().AddDate(0, 0, -days)})
+		must(t, err)
+		must(t, e.backup(func(control.Table, []byte) ([]byte, bool, error) {
+			return row, true, nil
+		}))
+		if got := seen(e.r, "backup.age"); got != want {
+			t.Errorf("%d days: %q", days, got)
+		}
+	}
+	for s, want := range map[*audit.Stats]string{
+		{Age: time.Second}:            "",
+		{Age: 2 * time.Minute}:        "no head of the audit trail was signed for 2m0s",
+		{Err: errors.New("no space")}: "heads of the audit trail are not written: no space",
+	} {
+		e.r = &doctor.Report{}
+		trailHeads(e.r, *s)
+		if got := seen(e.r, "trail.heads"); got != want {
+			t.Errorf("%+v: %q", s, got)
+		}
+	}
 }
 
 // TestDoctorNew looks at what a first start would find.

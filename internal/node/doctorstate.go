@@ -2,12 +2,14 @@ package node
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
+	"coffer/internal/audit"
 	"coffer/internal/control"
 	"coffer/internal/doctor"
 	"coffer/internal/rootkey"
@@ -17,8 +19,13 @@ import (
 	"coffer/internal/store/embedded"
 )
 
-// maxSaid bounds how many brokers or keys findings name, each.
-const maxSaid = 50
+const (
+	// maxSaid bounds how many brokers or keys findings name, each.
+	maxSaid = 50
+	// oldBackup and oldHead are what somebody should look at.
+	oldBackup = 8 * day
+	oldHead   = time.Minute
+)
 
 // examine is what the process that serves tells of itself.
 func (n *Node) examine(ctx context.Context, _ struct{}) (any, error) {
@@ -42,18 +49,13 @@ func (n *Node) examineAt(ctx context.Context, now func() time.Time) (*doctor.Rep
 	}
 	n.examineStore(ctx, e.r)
 	n.fleet.examine(e.r)
-	if err := n.trailHealth(ctx); err != nil {
-		e.r.Find("trail.heads", doctor.Error, "make room or give access where --audit-heads is",
-			"heads of the audit trail are not written: %v", err)
-	} else {
-		e.r.Look("trail.heads")
-	}
+	trailHeads(e.r, n.trail.Stats())
 	clock := doctor.Clock{Unsynced: doctor.Unsynced()}
 	err := n.db.View(ctx, func(ctx context.Context, tx *control.Tx) error {
 		clock.Newest = tx.Time() // of the clock, unless that went back
 		list, err := n.keys.Deletions(ctx)
 		deletions(e.r, list)
-		return err
+		return errors.Join(err, e.backup(tx.Get))
 	})
 	clock.Now = now()
 	clock.Check(e.r)
@@ -202,7 +204,45 @@ func (e *examination) rows(snap store.Snapshot, key []byte, clock *doctor.Clock)
 		}
 	})
 	deletions(e.r, list)
-	return err
+	return errors.Join(err, e.backup(state.Get))
+}
+
+// backup tells how old the newest backup is that was carried away whole.
+func (e *examination) backup(
+	get func(t control.Table, id []byte) ([]byte, bool, error),
+) error {
+	const id, do = "backup.age", "make one with coffer backup, and keep it elsewhere"
+	e.r.Look(id)
+	v, ok, err := get(control.TableNode, []byte(rowCopied))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		e.r.Find(id, doctor.Note, do, "no backup was ever carried away")
+		return nil
+	}
+	var last copiedBackup
+	if err := json.Unmarshal(v, &last); err != nil {
+		return err
+	}
+	if age := e.now().Sub(last.Created); age > oldBackup {
+		e.r.Find(id, doctor.Warning, do, "the newest backup is %d days old", int(age/day))
+	}
+	return nil
+}
+
+// trailHeads tells whether the trail is signed as it should be.
+func trailHeads(r *doctor.Report, s audit.Stats) {
+	const id = "trail.heads"
+	r.Look(id)
+	if s.Err != nil {
+		r.Find(id, doctor.Error, "make room or give access where --audit-heads is",
+			"heads of the audit trail are not written: %v", s.Err)
+	}
+	if s.Age > oldHead {
+		r.Find(id, doctor.Error, "the log says why", "no head of the audit trail was signed for %v",
+			s.Age.Round(time.Second))
+	}
 }
 
 // free looks whether the ports can be had that a start would take.
