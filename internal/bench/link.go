@@ -2,7 +2,9 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 
@@ -49,6 +51,9 @@ func (r *run) link(ctx context.Context, name string, methods ...wire.Method) (*l
 func (l *link) explain(err error) error {
 	if err == nil {
 		return nil
+	}
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("the broker cut the connection: %w", err)
 	}
 	return fmt.Errorf("%s: %w", l.name, err)
 }

@@ -3,8 +3,10 @@ package bench
 import (
 	"context"
 	"errors"
+	"maps"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -91,6 +93,27 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// TestStall: what is due while the broker stalls is late, though the window keeps it from
+// being sent.
+func TestStall(t *testing.T) {
+	t.Parallel()
+	const stall = 400 * time.Millisecond
+	var stalled atomic.Bool
+	r, err := against(t, faults{method: func(_ uint16, m wire.Method) (wire.Method, bool) {
+		if m.ID() == wire.IDBasicAck && stalled.CompareAndSwap(false, true) {
+			<-time.After(stall)
+		}
+		return nil, false
+	}}, Config{Rate: 1000, Window: 1, Duration: 2 * stall})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A tenth of what is due in the time waits for more than three quarters of the stall.
+	if late := float64((stall / 2).Microseconds()); r.Confirm.P90 < late {
+		t.Errorf("a tenth is later than %.0f µs, want %.0f", r.Confirm.P90, late)
+	}
+}
+
 // TestFaultsAreCounted: a broker that loses, repeats or turns messages is found out.
 func TestFaultsAreCounted(t *testing.T) {
 	t.Parallel()
@@ -126,22 +149,31 @@ func TestFaultsAreCounted(t *testing.T) {
 	}
 }
 
-// TestRefusedPublishes: what the broker nacks is no loss.
+// TestRefusedPublishes: what the broker nacks is no loss, though nobody gets it.
 func TestRefusedPublishes(t *testing.T) {
 	t.Parallel()
-	var nacked atomic.Int64
-	r, err := against(t, faults{method: func(_ uint16, m wire.Method) (wire.Method, bool) {
-		ack, is := m.(*wire.BasicAck) // what it is about to confirm
-		if !is || ack.DeliveryTag < 100 || nacked.Add(1) > 1 {
-			return nil, false
-		}
-		return &wire.BasicNack{DeliveryTag: ack.DeliveryTag}, true
-	}}, Config{Preload: 1000, Window: 7, Consumers: 1})
+	var nacked atomic.Uint64
+	r, err := against(t, faults{
+		method: func(_ uint16, m wire.Method) (wire.Method, bool) {
+			ack, is := m.(*wire.BasicAck) // what it is about to confirm
+			if !is || ack.DeliveryTag < 100 || !nacked.CompareAndSwap(0, ack.DeliveryTag) {
+				return nil, false
+			}
+			return &wire.BasicNack{DeliveryTag: ack.DeliveryTag}, true
+		},
+		deliver: func(n int) (times int, later bool) {
+			if uint64(n+1) == nacked.Load() {
+				return 0, false
+			}
+			return 1, false
+		},
+	}, Config{Preload: 1000, Window: 7, Consumers: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := r.Messages; a.Refused != 1 || a.Lost != 0 || a.Sent != 1000 {
-		t.Errorf("got %+v", a)
+	want := Account{Sent: 1000, Refused: 1, Received: 999}
+	if r.Messages != want || !r.Messages.Whole() {
+		t.Errorf("got %+v, want %+v", r.Messages, want)
 	}
 }
 
@@ -209,6 +241,46 @@ func TestBlocked(t *testing.T) {
 	})
 	if err == nil || !strings.Contains(err.Error(), `blocks publishers: "low on disk"`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestInterrupted: a run that somebody ends says so, and leaves no queue and no exchange.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	why := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	var mu sync.Mutex
+	declared, deleted := map[string]bool{}, map[string]bool{}
+	s, err := newSink(nil, faults{method: func(_ uint16, m wire.Method) (wire.Method, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch m := m.(type) {
+		case *wire.QueueDeclare:
+			declared[m.Queue] = true
+		case *wire.ExchangeDeclare:
+			declared[m.Exchange] = true
+		case *wire.QueueDelete:
+			deleted[m.Queue] = true
+		case *wire.ExchangeDelete:
+			deleted[m.Exchange] = true
+		case *wire.BasicAck: // the load runs
+			cancel(why)
+		}
+		return nil, false
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	_, err = Run(ctx, Config{
+		Target:     amqpclient.Config{URL: "amqp://u:p@" + s.address()},
+		Publishers: 2, Consumers: 2, Queues: 150, Fanout: true, Duration: time.Hour,
+	})
+	if !errors.Is(err, why) {
+		t.Errorf("got %v, want %v", err, why)
+	}
+	if len(declared) != 151 || !maps.Equal(declared, deleted) {
+		t.Errorf("%d were declared, %d deleted", len(declared), len(deleted))
 	}
 }
 
