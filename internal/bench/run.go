@@ -303,7 +303,10 @@ func (r *run) drain(ctx context.Context) error {
 	if r.cfg.Fanout {
 		copies = int64(r.cfg.Queues)
 	}
-	err := r.await(ctx, func(c counts) bool { return c.delivered >= c.confirmed*copies })
+	// What was refused may come all the same; then only silence tells that all is there.
+	err := r.await(ctx, func(c counts) bool {
+		return c.refused == 0 && c.delivered >= c.confirmed*copies
+	})
 	if errors.Is(err, errSilent) {
 		return nil // the account tells
 	}

@@ -167,7 +167,7 @@ func TestRefusedPublishes(t *testing.T) {
 			}
 			return 1, false
 		},
-	}, Config{Preload: 1000, Window: 7, Consumers: 1})
+	}, Config{Preload: 1000, Window: 7, Consumers: 1, Patience: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
