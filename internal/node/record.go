@@ -91,11 +91,12 @@ func (r recorder) Record(
 			events = append(events, event(at, where, d))
 		}
 	}
-	if durable, err = r.n.trail.Put(shard, b, events); err != nil {
+	put, err := r.n.trail.Put(shard, b, events)
+	if err != nil {
 		return nil, err
 	}
 	return func() {
-		durable()
+		put()
 		r.n.counts.deeds.Add(len(events))
 	}, nil
 }
