@@ -25,7 +25,8 @@ type sending struct {
 	sent  int
 	told  atomic.Int64
 	room  chan struct{} // something was told
-	ended chan error
+	ended chan struct{} // closed when nothing is told any more, as why says
+	why   error
 }
 
 // session publishes until the connection ends, it is time to leave, or publishers are
@@ -36,18 +37,21 @@ func (s *sending) session(ctx context.Context, p *place) (done bool, err error) 
 		return false, err
 	}
 	s.me, s.at = s.ledger.Publisher(), make([]atomic.Int64, 2*f.window)
-	s.room, s.ended = make(chan struct{}, 1), make(chan error, 1)
+	s.room, s.ended = make(chan struct{}, 1), make(chan struct{})
 	s.sent = 0
 	s.told.Store(0)
-	go func() { s.ended <- s.listen() }()
+	go func() {
+		defer close(s.ended)
+		s.why = s.listen()
+	}()
 	done, err = s.send(f.quota(s.rng))
 	if err == nil {
 		err = s.rest(ctx)
 	}
 	closeErr := s.out.close(err == nil)
+	<-s.ended
 	if err == nil {
-		<-s.ended // the end that was asked for
-		return done, closeErr
+		err = closeErr
 	}
 	return done, err
 }
@@ -94,8 +98,8 @@ func (s *sending) send(quota int) (done bool, err error) {
 		select {
 		case <-tick.C:
 		case <-woken:
-		case err := <-s.ended:
-			return false, err
+		case <-s.ended:
+			return false, s.why
 		case <-s.stopping:
 			return true, nil
 		}
@@ -152,8 +156,8 @@ func (s *sending) rest(ctx context.Context) error {
 	for int(s.told.Load()) < s.sent {
 		select {
 		case <-s.room:
-		case err := <-s.ended:
-			return err
+		case <-s.ended:
+			return s.why
 		case <-late.C:
 			s.addf("publish %s: %d messages were not told of in %v", s.flow.queue,
 				s.sent-int(s.told.Load()), patience)

@@ -18,7 +18,7 @@ const (
 var excuses = map[effect]*regexp.Regexp{
 	down: regexp.MustCompile(`EOF|connection reset by peer|connection refused|broken pipe` +
 		`|use of closed network connection|CONNECTION_FORCED|channel/connection is not open` +
-		`|endpoints.json: no such file|amqp:connection:forced` +
+		`|endpoints.json: no such file|nothing runs on|amqp:connection:forced` +
 		`|amqp: connection closed|server closed`),
 	locked: regexp.MustCompile(`RESOURCE_ERROR.*(disabled|suspended|policy)` +
 		`|the message is refused|(?s)broker\.state.* 1 errors,`),
