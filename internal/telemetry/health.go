@@ -28,28 +28,57 @@ type Health struct {
 	Shown map[string]Check
 }
 
-// Report runs the checks in the order of their names, and gives a line each. It is
-// well when none of checks fails; shown ones may.
-func Report(ctx context.Context, checks, shown map[string]Check) (text string, well bool) {
+// finding is what a check said.
+type finding struct {
+	Check  string `json:"check"`
+	State  string `json:"state"` // ok, failed, warning
+	Reason string `json:"reason,omitempty"`
+}
+
+// examine runs the checks in the order of their names, then the shown ones, of which it
+// gives those that say something. It is well when none of checks fails.
+func examine(ctx context.Context, checks, shown map[string]Check) (list []finding, well bool) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	var b strings.Builder
 	well = true
 	for _, name := range slices.Sorted(maps.Keys(checks)) {
 		if err := checks[name](ctx); err != nil {
 			well = false
-			fmt.Fprintf(&b, "%s: %v\n", name, err)
+			list = append(list, finding{name, "failed", err.Error()})
 			continue
 		}
-		fmt.Fprintf(&b, "%s: ok\n", name)
+		list = append(list, finding{name, "ok", ""})
 	}
 	for _, name := range slices.Sorted(maps.Keys(shown)) {
 		if err := shown[name](ctx); err != nil {
-			fmt.Fprintf(&b, "%s: warning: %v\n", name, err)
+			list = append(list, finding{name, "warning", err.Error()})
+		}
+	}
+	return list, well
+}
+
+// Report runs the checks in the order of their names, and gives a line each. It is
+// well when none of checks fails; shown ones may.
+func Report(ctx context.Context, checks, shown map[string]Check) (text string, well bool) {
+	list, well := examine(ctx, checks, shown)
+	return lines(list, well), well
+}
+
+// lines are findings for people.
+func lines(list []finding, well bool) string {
+	var b strings.Builder
+	for _, f := range list {
+		switch f.State {
+		case "ok":
+			fmt.Fprintf(&b, "%s: ok\n", f.Check)
+		case "failed":
+			fmt.Fprintf(&b, "%s: %s\n", f.Check, f.Reason)
+		default:
+			fmt.Fprintf(&b, "%s: %s: %s\n", f.Check, f.State, f.Reason)
 		}
 	}
 	if well {
 		b.WriteString("ok\n")
 	}
-	return b.String(), well
+	return b.String()
 }

@@ -1,7 +1,7 @@
 package telemetry
 
 import (
-	"io"
+	"encoding/json"
 	"net"
 	"net/http"
 	"net/netip"
@@ -14,7 +14,8 @@ import (
 const maxScrapes = 4
 
 // Handler answers GET /metrics in Prometheus's text format, and /healthz and
-// /readyz with 200 or 503, a line for each check, and one for each warning.
+// /readyz with 200 or 503, a line for each check, and one for each warning, or the same
+// as JSON for who accepts that.
 // Requests from another machine, or for a host name that is not this machine's
 // own, get 403: the latter come from web pages that let their name resolve to
 // 127.0.0.1. More are handlers of other paths, by patterns of [http.ServeMux]; nil: none.
@@ -40,13 +41,21 @@ func Handler(r *Registry, h Health, more map[string]http.Handler) http.Handler {
 
 func checks(of, shown map[string]Check) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		text, well := Report(r.Context(), of, shown)
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		list, well := examine(r.Context(), of, shown)
+		kind, text := "text/plain; charset=utf-8", []byte(lines(list, well))
+		if strings.Contains(r.Header.Get("Accept"), "application/json") {
+			kind = "application/json"
+			text, _ = json.Marshal(struct { // of strings: there is no error
+				Well   bool      `json:"well"`
+				Checks []finding `json:"checks"`
+			}{well, list})
+		}
+		w.Header().Set("Content-Type", kind)
 		w.Header().Set("Cache-Control", "no-store")
 		if !well {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-		io.WriteString(w, text)
+		w.Write(text)
 	}
 }
 

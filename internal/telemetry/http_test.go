@@ -153,6 +153,39 @@ func TestShown(t *testing.T) {
 	}
 }
 
+// TestHealthJSON: programs get the same as JSON.
+func TestHealthJSON(t *testing.T) {
+	t.Parallel()
+	h := Handler(NewRegistry(), Health{
+		Ready: map[string]Check{
+			"brokers": func(context.Context) error { return errors.New("starting") },
+			"store":   func(context.Context) error { return nil },
+		},
+		Shown: map[string]Check{"disk": func(context.Context) error { return errors.New("full") }},
+	}, nil)
+	for path, want := range map[string]struct {
+		code int
+		text string
+	}{
+		"/readyz": {503, `{"well":false,"checks":[` +
+			`{"check":"brokers","state":"failed","reason":"starting"},` +
+			`{"check":"store","state":"ok"},` +
+			`{"check":"disk","state":"warning","reason":"full"}]}`},
+		"/healthz": {200, `{"well":true,"checks":[` +
+			`{"check":"disk","state":"warning","reason":"full"}]}`},
+	} {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r.RemoteAddr, r.Host = "127.0.0.1:1", "localhost"
+		r.Header.Set("Accept", "application/json")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != want.code || w.Body.String() != want.text ||
+			w.Header().Get("Content-Type") != "application/json" {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+}
+
 // TestLocal answers this machine only.
 func TestLocal(t *testing.T) {
 	t.Parallel()

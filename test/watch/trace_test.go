@@ -18,7 +18,6 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
-	"coffer/test/process"
 	"coffer/test/story/kit"
 )
 
@@ -114,10 +113,6 @@ func exchange(t *testing.T, s *kit.Server, traceParent string) {
 // part, and no secret is.
 func TestTraces(t *testing.T) {
 	t.Parallel()
-	binary, err := process.Build(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
 	c := &collector{t: t}
 	server := httptest.NewServer(c)
 	defer server.Close()
@@ -154,7 +149,7 @@ func TestTraces(t *testing.T) {
 		t.Errorf("the delivery was %q", o)
 	}
 	header := kms.WithAPIOptions(smithyhttp.SetHeaderValue("Traceparent", began))
-	if _, err = aws.KMS.ListKeys(t.Context(), &kms.ListKeysInput{}, header); err != nil {
+	if _, err := aws.KMS.ListKeys(t.Context(), &kms.ListKeysInput{}, header); err != nil {
 		t.Fatal(err)
 	}
 	kit.Wait(t, "what a client began", func() bool { return c.find("kms.ListKeys", "") != nil })

@@ -5,6 +5,7 @@ package watch
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -35,10 +36,6 @@ var named = regexp.MustCompile(`\b(?:coffer|process|go)_[a-z_]+`)
 // shown plays so much that every metric is there, and gives the names of all series.
 func shown(t *testing.T) map[string]bool {
 	t.Helper()
-	binary, err := process.Build(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := kit.Start(t, kit.Config{Binary: binary,
 		Args: []string{"--traces", "http://127.0.0.1:1", "--traces-ratio", "1"}})
 	kit.CreateKey(t, s.AWS())
@@ -83,6 +80,24 @@ func scrape(t *testing.T, port int, names map[string]bool) {
 			names[name] = true
 		}
 	}
+}
+
+// binary is what all tests run.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "coffer-watch-*")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		binary, err = process.Build(context.Background(), dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
 }
 
 // rule is an alert.
