@@ -18,9 +18,6 @@ import (
 	"coffer/test/process"
 )
 
-// messages of one measurement, over all pairs. Larger benchtimes repeat it.
-const messages = 80_000
-
 // program is the built coffer.
 var program string
 
@@ -112,15 +109,6 @@ func measureLibrary(t testing.TB, to *target, body []byte, n int) float64 {
 		t.Fatal(err)
 	}
 	return float64(n/pairs*pairs) / time.Since(begin).Seconds()
-}
-
-// cpuUsed begins to count; the result gives microseconds of processor time per
-// message.
-func cpuUsed() func(n float64) float64 {
-	begin := bench.CPU()
-	return func(n float64) float64 {
-		return float64((bench.CPU() - begin).Nanoseconds()) / 1000 / n
-	}
 }
 
 // median of figures, which it sorts.

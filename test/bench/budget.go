@@ -15,6 +15,9 @@ import (
 	"coffer/internal/tlsx"
 )
 
+// messages of one measurement, over all pairs. Larger benchtimes repeat it.
+const messages = 80_000
+
 // A part is what a message cannot do without, in microseconds of processor time.
 type part struct {
 	name   string
@@ -197,4 +200,13 @@ func receive(conn net.Conn, n int) error {
 		}
 	}
 	return nil
+}
+
+// cpuUsed begins to count; the result gives microseconds of processor time per
+// message.
+func cpuUsed() func(n float64) float64 {
+	begin := bench.CPU()
+	return func(n float64) float64 {
+		return float64((bench.CPU() - begin).Nanoseconds()) / 1000 / n
+	}
 }
