@@ -305,12 +305,17 @@ func (c *checking) restored(root seal.Secret) (files map[string][]byte, yes bool
 }
 
 // unserved reports whether a file is not there yet because no process has served the
-// directory; `coffer accounts create` may have made it.
+// directory; `coffer accounts create` and `coffer root init` may have made it.
 func (c *checking) unserved(name string) bool {
-	row, ok := map[string]string{fileMainAdmin: "main", fileCA: "ca"}[name]
-	if !ok || c.state == nil {
+	if c.state == nil {
 		return false
 	}
+	if name == fileCredentials { // written with the first account
+		found := false
+		err := c.state.Scan(control.TableAccount, func(_, _ []byte) { found = true })
+		return err == nil && !found
+	}
+	row := map[string]string{fileMainAdmin: "main", fileCA: "ca"}[name]
 	_, found, err := c.state.Get(control.TableNode, []byte(row))
 	return err == nil && !found
 }
