@@ -25,8 +25,8 @@ const svgHead = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" ` +
 	`font-family="sans-serif" font-size="13">` +
 	`<rect width="100%%" height="100%%" fill="#fff"/>` + "\n"
 
-// bars draws one bar for each row that counts messages: Coffer's beside RabbitMQ's on a
-// logarithmic scale, on which 1 is no bar at all.
+// bars draws one bar for each row that counts messages: Coffer's, in multiples of
+// RabbitMQ's, which are a line through all of them.
 func bars(rows []row) string {
 	rows = slices.DeleteFunc(slices.Clone(rows), func(r row) bool { return r.unit != "/s" })
 	top := 2.0
@@ -34,13 +34,13 @@ func bars(rows []row) string {
 		top = max(top, r.ratio(), r.want.least)
 	}
 	at := func(ratio float64) float64 {
-		return labelWidth + (chartWidth-labelWidth-margin)*math.Log(max(ratio, 1))/math.Log(top)
+		return labelWidth + (chartWidth-labelWidth-margin)*ratio/top
 	}
 	height := barHeight*(len(rows)+1) + margin
 	var b strings.Builder
 	fmt.Fprintf(&b, svgHead, chartWidth, height)
-	fmt.Fprintf(&b, `<text x="10" y="24">messages a second, times RabbitMQ's; `+
-		`a line where a figure is wanted</text>`+"\n")
+	fmt.Fprintf(&b, `<text x="10" y="24">messages a second, times RabbitMQ's (grey line); `+
+		`red where a figure is wanted</text>`+"\n")
 	for i, r := range rows {
 		y := margin/2 + 10 + i*barHeight
 		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%s, %s</text>`+"\n", labelWidth-8,
@@ -54,6 +54,8 @@ func bars(rows []row) string {
 				barHeight)
 		}
 	}
+	fmt.Fprintf(&b, `<path d="M%.1f %dv%d" stroke="#888"/>`+"\n", at(1), margin/2+10,
+		barHeight*len(rows))
 	return b.String() + "</svg>\n"
 }
 
