@@ -50,13 +50,13 @@ const (
 // knows that the root key is the right one, and seals nothing before the start number is
 // durable.
 func (db *DB) boot(ctx context.Context, rootKey, header []byte) error {
-	root, start, err := db.bootRows()
+	root, start, found, err := db.bootRows()
 	if err != nil {
 		return fmt.Errorf("control: read platform key: %w", err)
 	}
 	var r *ring
 	var older []seal.Key // go with this start
-	if root != nil {
+	if found {
 		if r, err = openRing(rootKey, root); err == nil {
 			err = db.follow(r, start)
 		}
@@ -72,7 +72,7 @@ func (db *DB) boot(ctx context.Context, rootKey, header []byte) error {
 	}
 	db.begun, db.ring, db.macs.secret = db.start, r, r.mac
 	var b store.Batch
-	if root == nil || len(older) > 0 {
+	if !found || len(older) > 0 {
 		if root, err = r.seal(rootKey); err != nil {
 			return err
 		}
@@ -98,24 +98,24 @@ func (db *DB) startRow(r *ring, number uint32) ([]byte, error) {
 	return seal.Wrap(r.newest(), startPurpose, keyStart, n)
 }
 
-// bootRows reads the rows of the platform key and the start number; a nil root
-// means an empty shard.
-func (db *DB) bootRows() (root, start []byte, err error) {
+// bootRows reads the rows of the platform key and the start number, which are found in
+// every shard but an empty one; a row that is empty is there, too.
+func (db *DB) bootRows() (root, start []byte, found bool, err error) {
 	snap := db.shard.Snapshot()
 	defer func() {
 		if cerr := snap.Close(); err == nil {
 			err = cerr
 		}
 	}()
-	root, found, err := snap.Get(keyRoot)
+	root, found, err = snap.Get(keyRoot)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
 	if !found {
-		return nil, nil, mustBeEmpty(snap)
+		return nil, nil, false, mustBeEmpty(snap)
 	}
 	start, _, err = snap.Get(keyStart)
-	return root, start, err
+	return root, start, true, err
 }
 
 func mustBeEmpty(snap store.Snapshot) error {

@@ -123,6 +123,9 @@ func TestEveryStoredByte(t *testing.T) {
 			if err := readBack(t, e); !errors.Is(err, store.ErrDamaged) {
 				t.Fatalf("row %q cut to %d bytes: %v", key, n, err)
 			}
+			if got := contents(t, openShard(t, e))[key]; got != value[:n] {
+				t.Fatalf("row %q cut to %d bytes: something was written over it", key, n)
+			}
 		}
 		overwrite(t, openShard(t, e), key, []byte(value))
 	}
