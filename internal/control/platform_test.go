@@ -81,6 +81,7 @@ func TestRotatePlatform(t *testing.T) {
 	for i := range 3 * resealRows {
 		put(t, db, fmt.Sprintf("id %04d", i), "value")
 	}
+	put(t, db, "empty", "")
 	mac := db.MAC("label", "name")
 	token, err := db.Platform().SealBox(nil, nil, []byte("token"))
 	if err != nil {
@@ -110,7 +111,7 @@ func TestRotatePlatform(t *testing.T) {
 	if got := db.PlatformState(); got.Keys != 2 || got.Resealed || db.StartNumber() != 3 {
 		t.Errorf("start %d, %+v", db.StartNumber(), got)
 	}
-	if n := reseal(t, db); n != 3*resealRows+1 {
+	if n := reseal(t, db); n != 3*resealRows+2 {
 		t.Errorf("%d values were sealed anew", n)
 	}
 	if n := stale(t, s, epoch); n != 0 {
@@ -126,10 +127,13 @@ func TestRotatePlatform(t *testing.T) {
 	if _, err := db.Platform().OpenBox(nil, nil, token); !errors.Is(err, seal.ErrOpen) {
 		t.Errorf("what is outside, long after: %v", err)
 	}
+	if v, ok := get(t, db, "empty"); v != "" || !ok {
+		t.Errorf("%q, %v is left of an empty value", v, ok)
+	}
 	if v, _ := get(t, db, "id 0007"); v != "value" || !bytes.Equal(db.MAC("label", "name"), mac) {
 		t.Errorf("%q is left, or digests are others", v)
 	}
-	if rows := checked(t, s, int64(3*resealRows+2+4)); len(rows) > 0 {
+	if rows := checked(t, s, int64(3*resealRows+3+4)); len(rows) > 0 {
 		t.Errorf("damaged: %q", rows)
 	}
 }
