@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"coffer/internal/control"
-	"coffer/internal/seal"
 	"coffer/internal/store"
 	"coffer/internal/store/memory"
 )
@@ -18,18 +17,7 @@ import (
 func openDataLog(t *testing.T) (*Log, store.Shard) {
 	t.Helper()
 	e := memory.New(memory.Config{Shards: 3})
-	var shards [3]store.Shard
-	for i := range shards {
-		var err error
-		if shards[i], err = e.Open(t.Context(), store.ShardID(i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	root := bytes.Repeat([]byte{1}, seal.KeySize)
-	db, err := control.Open(t.Context(), shards[0], root, control.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	db, shards := openState(t, e, 3)
 	l, err := Open(t.Context(), db, shards[2], 2, Config{Data: []DataShard{{shards[1], 1}}})
 	if err != nil {
 		t.Fatal(err)

@@ -19,10 +19,10 @@ const (
 	testEpoch   = 1_700_000_000
 )
 
-// openLog opens a trail over the first and last of the engine's two shards.
-func openLog(t testing.TB, e store.Engine) *Log {
+// openState opens the first n shards of an engine, and what is in the first of them.
+func openState(t testing.TB, e store.Engine, n int) (*control.DB, []store.Shard) {
 	t.Helper()
-	var shards [2]store.Shard
+	shards := make([]store.Shard, n)
 	for i := range shards {
 		var err error
 		if shards[i], err = e.Open(t.Context(), store.ShardID(i)); err != nil {
@@ -34,6 +34,13 @@ func openLog(t testing.TB, e store.Engine) *Log {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return db, shards
+}
+
+// openLog opens a trail over the first and last of the engine's two shards.
+func openLog(t testing.TB, e store.Engine) *Log {
+	t.Helper()
+	db, shards := openState(t, e, 2)
 	l, err := Open(t.Context(), db, shards[1], 1, Config{})
 	if err != nil {
 		t.Fatal(err)

@@ -65,21 +65,10 @@ func (s closing) Close() error {
 
 // spread opens a trail over three shards, of which the second is a queue shard; fn is called
 // when a snapshot of one but shard 0 is closed.
-func spread(t *testing.T, fn *func()) (*Log, [3]store.Shard) {
+func spread(t *testing.T, fn *func()) (*Log, []store.Shard) {
 	t.Helper()
 	e := memory.New(memory.Config{Shards: 3})
-	var shards [3]store.Shard
-	for i := range shards {
-		var err error
-		if shards[i], err = e.Open(t.Context(), store.ShardID(i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	root := bytes.Repeat([]byte{1}, seal.KeySize)
-	db, err := control.Open(t.Context(), shards[0], root, control.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	db, shards := openState(t, e, 3)
 	l, err := Open(t.Context(), db, onClose{shards[2], fn}, 2,
 		Config{Data: []DataShard{{onClose{shards[1], fn}, 1}}})
 	if err != nil {
