@@ -141,6 +141,12 @@ func parseShare(text []byte) (*share, error) {
 			binary.BigEndian.Uint32(b[end:]) {
 		return nil, ErrShare
 	}
+	// The last letter has bits that stand for nothing; the decoder passes over them.
+	again := make(seal.Secret, len(letters))
+	defer again.Wipe()
+	if letters32().Encode(again, b[:n]); !hmac.Equal(again, letters) {
+		return nil, ErrShare
+	}
 	s := &share{
 		set: [shareSet]byte(b[1:]), needed: b[1+shareSet], x: b[2+shareSet],
 		y: append(seal.Secret{}, b[shareFixed:end]...),
