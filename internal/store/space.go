@@ -1,5 +1,15 @@
 package store
 
+import (
+	"errors"
+	"syscall"
+)
+
+// Full tells a write that may succeed when space is freed.
+func Full(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
 // Spacer is an ability of engines that know how much their medium can still
 // take. Without room everything goes on working; who can do without storing
 // something new, such as a message that may be refused, should not store it.

@@ -44,6 +44,8 @@ var (
 	ErrDamaged = errors.New("store: damaged")
 	// ErrLimit: a key or value exceeds MaxKey, MaxValue or MaxBatch.
 	ErrLimit = errors.New("store: over a limit")
+	// ErrExists: a key that was inserted has a value. Only the engine in memory looks.
+	ErrExists = errors.New("store: the inserted key has a value")
 )
 
 // Bounds that every engine accepts and enforces in Propose.
@@ -115,7 +117,7 @@ type Iterator interface {
 type Op struct {
 	Kind       OpKind
 	Key, Value []byte // DeleteRange: Key <= k < Value
-	Tail       []byte // Set: the value goes on with it
+	Tail       []byte // Set, Insert: the value goes on with it
 }
 
 // OpKind is the kind of an effect.
@@ -126,6 +128,7 @@ const (
 	OpSet OpKind = iota + 1
 	OpDelete
 	OpDeleteRange
+	OpInsert // a Set of a key without a value
 )
 
 // Batch collects effects; a later effect on a key wins. The zero value is
@@ -142,6 +145,11 @@ func (b *Batch) Set(key, value []byte) { b.add(OpSet, key, value, nil) }
 // SetJoined stores head and, behind it, tail at key. The batch only refers to tail,
 // which must not change before Reset.
 func (b *Batch) SetJoined(key, head, tail []byte) { b.add(OpSet, key, head, tail) }
+
+// InsertJoined is SetJoined of a key that has no value, which the caller knows; for one
+// that has, what is there later is not defined. An engine can forget such a key without
+// a trace when it is deleted soon.
+func (b *Batch) InsertJoined(key, head, tail []byte) { b.add(OpInsert, key, head, tail) }
 
 // Delete removes key; a missing key is no error.
 func (b *Batch) Delete(key []byte) { b.add(OpDelete, key, nil, nil) }

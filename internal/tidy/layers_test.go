@@ -34,7 +34,8 @@ var layers = map[string]string{
 	"internal/lint":      "internal/fault",
 	"internal/doctor":    "",
 
-	"internal/store": leaves,
+	"internal/store":          leaves,
+	"internal/store/embedded": leaves + " internal/store internal/store/seglog",
 
 	"internal/control": leaves + " internal/store",
 	"internal/audit":   leaves + " internal/store internal/control",
@@ -71,7 +72,7 @@ var layers = map[string]string{
 		" internal/protocol/amqp091/wire internal/protocol/amqp10/wire",
 	// A client knows a broker by its frames alone.
 	"internal/amqpclient": "internal/protocol/amqp091/wire",
-	"internal/bench": "internal/fault internal/tlsx internal/amqpclient" +
+	"internal/bench": "internal/fault internal/tlsx internal/amqpclient internal/aws/sigv4" +
 		" internal/protocol/amqp091/wire internal/protocol/buffer",
 	"internal/listen":  leaves,
 	"internal/console": leaves,
@@ -89,6 +90,7 @@ var layers = map[string]string{
 // stands for every test of the module.
 var owners = map[string]string{
 	"github.com/cockroachdb/pebble":       "internal/store",
+	"github.com/tidwall/btree":            "internal/store",
 	"github.com/prometheus":               "internal/telemetry",
 	"go.opentelemetry.io":                 "internal/telemetry/trace test",
 	"google.golang.org/protobuf":          "internal/telemetry/trace test",

@@ -125,7 +125,10 @@ func (w *world) fill(dir string, n int, during func()) {
 		t.Fatal(err)
 	}
 	var last *amqp.DeferredConfirmation
-	for range n {
+	for i := range n {
+		if i == n/2 {
+			flush(t, dir)
+		}
 		last, err = ch.PublishWithDeferredConfirm("", queueName, false, false, amqp.Publishing{
 			DeliveryMode: amqp.Persistent, Body: []byte(body(w.published)),
 		})
@@ -142,6 +145,18 @@ func (w *world) fill(dir string, n int, during func()) {
 		during()
 	}
 	if err := p.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// flush brings what a process has in its log into tables, by the way of a backup, which
+// needs it there. Without that a store as small as these has none.
+func flush(t testing.TB, dir string) {
+	t.Helper()
+	_, err := node.Backup(context.Background(), node.BackupConfig{
+		Data: dir, To: filepath.Join(t.TempDir(), "backup"),
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,12 +1,15 @@
 package damage
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"coffer/internal/store/embedded"
 )
 
 // TestOlder lets the program of another commit, COFFER_OLDER, meet the directory of
@@ -43,7 +46,8 @@ func TestOlder(t *testing.T) {
 	w.fill(dir, 10, nil)
 	before := tree(t, dir)
 	out := serve(dir)
-	if !strings.Contains(out, "format 2") || strings.Contains(out, "msg=serving") {
+	want := fmt.Sprint("format ", embedded.Format)
+	if !strings.Contains(out, want) || strings.Contains(out, "msg=serving") {
 		t.Errorf("the older program says %s", out)
 	}
 	after := tree(t, dir)

@@ -106,8 +106,9 @@ const (
 // trail is one message in one queue.
 type trail struct {
 	state    state
-	life     int // in which the state was noted
-	received int // times
+	life     int  // in which the state was noted
+	received int  // times
+	unmarked bool // one of them came without the mark
 	drained  bool
 }
 
@@ -205,7 +206,7 @@ func (l *Ledger) Left(name string, prefetch int) {
 
 // Stopping notes that the process is about to be stopped in order. It ends connections
 // one after another: what one held may come to another one, with the mark, before the
-// first has read that it ended.
+// first has read that it ended, or has read the delivery itself.
 func (l *Ledger) Stopping() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

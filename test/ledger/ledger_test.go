@@ -154,6 +154,24 @@ var stories = map[string]struct {
 		s.Stopping()
 		s.Received(&Reader{Queue: shared}, id, false)
 	}},
+	"read late while stopping": {"", func(s *story) {
+		id := s.send(true, true, shared)
+		s.Consuming(shared, 2)
+		s.Stopping()
+		s.Received(&Reader{Queue: shared}, id, true)
+		s.Acked(shared, id)
+		s.Received(&Reader{Queue: shared}, id, false)
+		s.Released(shared, id)
+		s.Killed()
+	}},
+	"without the mark after that": {"is not marked redelivered", func(s *story) {
+		id := s.send(true, true, shared)
+		s.Consuming(shared, 2)
+		s.Received(&Reader{Queue: shared}, id, false)
+		s.Stopping()
+		s.Received(&Reader{Queue: shared}, id, true)
+		s.Received(&Reader{Queue: shared}, id, false)
+	}},
 	"twice after a stop": {"twice in one life", func(s *story) {
 		id := s.send(true, true, shared)
 		s.Stopping()

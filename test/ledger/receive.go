@@ -33,6 +33,11 @@ func (l *Ledger) Received(r *Reader, id ID, redelivered bool) {
 		t = &trail{}
 		q.trails[id] = t
 	}
+	if l.stopping && !redelivered && t.received > 0 && !t.unmarked {
+		// It was sent first and read last: what became of it is what the others say.
+		t.received, t.unmarked = t.received+1, true
+		return
+	}
 	l.admissible(q, m, t, id)
 	l.marked(q, t, id, redelivered)
 	// What a reader that left was not sent yet may go to another without the mark.
@@ -46,6 +51,7 @@ func (l *Ledger) Received(r *Reader, id ID, redelivered bool) {
 		r.last[id.Publisher] = id.Seq
 	}
 	t.received++
+	t.unmarked = t.unmarked || !redelivered
 	t.state, t.life, t.drained = held, l.life, r.Drains
 	if r.Auto {
 		t.state = taken
@@ -90,15 +96,19 @@ func (l *Ledger) admissible(q *queue, m *message, t *trail, id ID) {
 
 // marked checks the redelivered mark.
 func (l *Ledger) marked(q *queue, t *trail, id ID, redelivered bool) {
+	exposed := q.exposed
+	if l.stopping {
+		exposed += q.reading // of readers that do not know yet that they ended
+	}
 	switch {
 	case !redelivered && t.received > 0:
 		l.find("%s: %v was delivered before, but is not marked redelivered", q.name, id)
-	case redelivered && t.received == 0 && q.exposed == 0:
+	case redelivered && t.received == 0 && exposed == 0:
 		l.find("%s: %v is marked redelivered, but nobody could have had it", q.name, id)
 	case redelivered && t.received == 0:
-		if q.unseen++; q.unseen == q.exposed+1 {
+		if q.unseen++; q.unseen == exposed+1 {
 			l.find("%s: more than the %d deliveries that can have been on their way "+
-				"are marked redelivered", q.name, q.exposed)
+				"are marked redelivered", q.name, exposed)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 // Package scale measures what Coffer does when there is much of everything: one
 // queue of millions of messages, ten thousand queues, ten thousand idle
-// connections, a million messages that expire at once beside a load.
+// connections, a million messages that expire at once beside a load; and the first two
+// of SQS.
 //
 //	make scale                    # up to a million messages
 //	make scale LENGTH=10000000    # up to ten million; needs 10 GB of disk

@@ -52,7 +52,7 @@ func onEmbedded(t testing.TB) Subject {
 
 func openEmbedded(t testing.TB, disk *storetest.Disk) *embedded.Engine {
 	e, err := embedded.Open(embedded.Config{
-		Dir: "data", FS: disk, Shards: 3, CacheBytes: 1 << 20, MemTableBytes: 1 << 20,
+		Dir: "data", FS: disk, Shards: 3, CacheBytes: 1 << 20, FlushBytes: 1 << 20,
 		Fatal: func(err error) { t.Errorf("store failed: %v", err) },
 	})
 	if err != nil {

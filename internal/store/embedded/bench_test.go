@@ -45,7 +45,7 @@ func bench(b *testing.B, messages int) {
 		batch.Reset()
 		for range messages {
 			buf = key(buf, next)
-			batch.Set(buf, body)
+			batch.InsertJoined(buf, body[:200], body[200:])
 			if next >= 10_000 {
 				buf = key(buf, next-10_000)
 				batch.Delete(buf)
@@ -98,4 +98,27 @@ func BenchmarkOpen(b *testing.B) {
 			start(b, dir)
 		}
 	})
+}
+
+// BenchmarkSnapshot looks at a shard that does not change meanwhile.
+func BenchmarkSnapshot(b *testing.B) {
+	e, err := embedded.Open(embedded.Config{
+		Dir: b.TempDir(), Fatal: func(err error) { b.Fatal(err) },
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := e.Open(context.Background(), 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.Snapshot().Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := e.Close(); err != nil {
+		b.Fatal(err)
+	}
 }

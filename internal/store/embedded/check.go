@@ -63,7 +63,7 @@ func (i *Inspection) tables() (paths []string, err error) {
 	if e.db != nil {
 		return e.tables(e.db, e.path(dataName))
 	}
-	names, err := i.files()
+	names, err := i.files(dataName)
 	for _, name := range names {
 		if strings.HasSuffix(name, ".sst") {
 			paths = append(paths, e.path(dataName, name))
@@ -72,12 +72,12 @@ func (i *Inspection) tables() (paths []string, err error) {
 	return paths, err
 }
 
-// files lists what is in Pebble's folder. That it is missing is told by Inspect.
-func (i *Inspection) files() ([]string, error) {
-	data := i.engine.path(dataName)
-	names, err := i.engine.cfg.FS.List(data)
+// files lists what is in a folder. That it is missing is told by Inspect.
+func (i *Inspection) files(folder string) ([]string, error) {
+	dir := i.engine.path(folder)
+	names, err := i.engine.cfg.FS.List(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("list %s: %w", data, err)
+		return nil, fmt.Errorf("list %s: %w", dir, err)
 	}
 	return names, nil
 }
@@ -112,20 +112,22 @@ func (i *Inspection) checkTable(
 // compared, by Inspect.
 func (i *Inspection) CheckLogs() (sum Checked, err error) {
 	e := i.engine
-	names, err := i.files()
-	if err != nil {
-		return sum, err
-	}
-	for _, name := range names {
-		if path.Ext(name) != ".log" {
-			continue
-		}
-		info, err := e.cfg.FS.Stat(e.path(dataName, name))
+	for _, folder := range []string{dataName, logName} {
+		names, err := i.files(folder)
 		if err != nil {
-			return sum, fmt.Errorf("list logs: %w", err)
+			return sum, err
 		}
-		sum.Files++
-		sum.Bytes += info.Size()
+		for _, name := range names {
+			if path.Ext(name) != ".log" {
+				continue
+			}
+			info, err := e.cfg.FS.Stat(e.path(folder, name))
+			if err != nil {
+				return sum, fmt.Errorf("list logs: %w", err)
+			}
+			sum.Files++
+			sum.Bytes += info.Size()
+		}
 	}
 	return sum, nil
 }

@@ -104,6 +104,10 @@ func (e *Engine) cut(dir string, cfg CheckpointConfig) (*Backup, error) {
 		return nil, err
 	}
 	acknowledged := e.durable()
+	if err := e.flusher.flush(); err != nil {
+		e.fail(fmt.Errorf("flush: %w", err))
+		return nil, e.dead()
+	}
 	data := fsys.PathJoin(dir, dataName)
 	e.spoiled.Store(nil)
 	err := e.db.Checkpoint(data)
@@ -113,17 +117,14 @@ func (e *Engine) cut(dir string, cfg CheckpointConfig) (*Backup, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := trim(fsys, data); err != nil {
-		return nil, err
-	}
-	at, last, err := e.replay(data)
+	at, _, err := e.onDisk(data)
 	if err != nil {
-		return nil, err
+		return nil, unreadable(err, data)
 	}
 	for i, pos := range at {
 		if pos.Less(acknowledged[i]) {
 			return nil, fmt.Errorf("%s: shard %d ends at %v, but %v was acknowledged before",
-				last, i, pos, acknowledged[i])
+				data, i, pos, acknowledged[i])
 		}
 	}
 	// Left by the reading above; who opens the copy makes its own.
@@ -254,5 +255,5 @@ func (e *Engine) Usage() (stored, free uint64) {
 	if usage, err := e.cfg.FS.GetDiskUsage(e.cfg.Dir); err == nil {
 		free = usage.AvailBytes
 	}
-	return e.db.Metrics().DiskSpaceUsage(), free
+	return e.db.Metrics().DiskSpaceUsage() + uint64(e.log.Stats().Bytes), free
 }

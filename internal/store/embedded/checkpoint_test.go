@@ -25,7 +25,7 @@ import (
 func small(t testing.TB, dir string, fs vfs.FS) *embedded.Engine {
 	t.Helper()
 	e, err := embedded.Open(embedded.Config{
-		Dir: dir, FS: fs, Shards: 4, CacheBytes: 1 << 20, MemTableBytes: 64 << 10,
+		Dir: dir, FS: fs, Shards: 4, CacheBytes: 1 << 20, FlushBytes: 64 << 10,
 		Fatal: func(err error) { t.Errorf("fatal: %v", err) },
 	})
 	if err != nil {

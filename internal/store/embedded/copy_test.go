@@ -222,22 +222,21 @@ func restoreInto(t testing.TB, from string) error {
 	return err
 }
 
-// TestCutBackup: a backup whose log lost its end, under a manifest that was made to
-// fit, is refused when it is opened: the floor in it says where it ended.
+// TestCutBackup: a backup whose list of tables lost its end, under a manifest that was
+// made to fit, is refused when it is opened: the floor in it says where it ended.
 func TestCutBackup(t *testing.T) {
 	t.Parallel()
 	dir, b, _ := checkpoint(t)
 	from := embedded.CheckpointDir(dir, b.ID)
-	logs, err := filepath.Glob(filepath.Join(from, "data", "*.log"))
-	if err != nil || len(logs) == 0 {
-		t.Fatal(logs, err)
+	lists, err := filepath.Glob(filepath.Join(from, "data", "MANIFEST-*"))
+	if err != nil || len(lists) != 1 {
+		t.Fatal(lists, err)
 	}
-	last := logs[len(logs)-1]
-	info, err := os.Stat(last)
+	info, err := os.Stat(lists[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Truncate(last, info.Size()-40); err != nil {
+	if err := os.Truncate(lists[0], info.Size()-40); err != nil {
 		t.Fatal(err)
 	}
 	to := filepath.Join(t.TempDir(), "backup")
@@ -250,10 +249,10 @@ func TestCutBackup(t *testing.T) {
 	}
 	e, err := embedded.Open(embedded.Config{Dir: restored})
 	if err == nil {
-		err = errors.Join(fmt.Errorf("a cut log is opened"), e.Close())
+		err = errors.Join(fmt.Errorf("a cut list is opened"), e.Close())
 		t.Fatal(err)
 	}
-	if !strings.Contains(err.Error(), filepath.Base(last)) {
+	if !strings.Contains(err.Error(), filepath.Join(restored, "data")) {
 		t.Errorf("not named: %v", err)
 	}
 }

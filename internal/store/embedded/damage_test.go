@@ -1,11 +1,13 @@
 package embedded_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"path"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -20,10 +22,10 @@ const damageBatches = 60
 
 // filled gives a disk with a closed store in which every shard has damageBatches
 // batches, in logs and, when those in memory are small, in tables.
-func filled(t *testing.T, memTableBytes uint64) *storetest.Disk {
+func filled(t *testing.T, flushBytes int64) *storetest.Disk {
 	disk := storetest.NewDisk()
 	e, err := embedded.Open(embedded.Config{
-		Dir: "/store", FS: disk, Shards: 4, MemTableBytes: memTableBytes,
+		Dir: "/store", FS: disk, Shards: 4, FlushBytes: flushBytes,
 		Fatal: func(err error) { t.Errorf("fatal: %v", err) },
 	})
 	if err != nil {
@@ -39,6 +41,12 @@ func filled(t *testing.T, memTableBytes uint64) *storetest.Disk {
 			b.Set(fmt.Appendf(nil, "key%03d", n), []byte(strings.Repeat(fmt.Sprint(n, " "), 400)))
 			s.Propose(b, nil)
 		}
+	}
+	for e.Work().MemTableBytes >= uint64(flushBytes) {
+		runtime.Gosched() // until what is full is flushed
+	}
+	if _, err := e.Open(context.Background(), 3); err != nil { // so that the log has something
+		t.Fatal(err)
 	}
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
@@ -111,18 +119,30 @@ func writeFile(t *testing.T, fs vfs.FS, name string, text []byte) {
 func everyFile(t *testing.T, fs vfs.FS) []string {
 	t.Helper()
 	var all []string
-	for _, dir := range []string{"/store", "/store/data"} {
+	for _, dir := range []string{"/store", "/store/data", "/store/log"} {
 		names, err := fs.List(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range names {
-			if name != "LOCK" && name != "data" {
-				all = append(all, path.Join(dir, name))
+			path := path.Join(dir, name)
+			if info, err := fs.Stat(path); err != nil {
+				t.Fatal(err)
+			} else if name != "LOCK" && !info.IsDir() {
+				all = append(all, path)
 			}
 		}
 	}
 	return all
+}
+
+// middle is an offset in the midst of what a file holds. A log is made longer ahead of
+// what it holds.
+func middle(name string, text []byte) int {
+	if strings.HasSuffix(name, ".log") {
+		text = bytes.TrimRight(text, "\x00")
+	}
+	return len(text) / 2
 }
 
 // TestDamageIsFound damages each file in turn, in several ways. The store must
@@ -130,24 +150,24 @@ func everyFile(t *testing.T, fs vfs.FS) []string {
 func TestDamageIsFound(t *testing.T) {
 	t.Parallel()
 	whole := filled(t, 64<<10)
-	damages := map[string]func(text []byte) []byte{
-		"removed":          func([]byte) []byte { return nil },
-		"emptied":          func([]byte) []byte { return []byte{} },
-		"cut in half":      func(b []byte) []byte { return b[:len(b)/2] },
-		"cut at the end":   func(b []byte) []byte { return b[:len(b)-min(len(b), 30)] },
-		"flipped at first": func(b []byte) []byte { b[0] ^= 1; return b },
-		"flipped midway":   func(b []byte) []byte { b[len(b)/2] ^= 1; return b },
-		"flipped at last":  func(b []byte) []byte { b[len(b)-1] ^= 1; return b },
-		"zeroed behind":    func(b []byte) []byte { clear(b[len(b)*3/4:]); return b },
+	damages := map[string]func(text []byte, middle int) []byte{
+		"removed":          func([]byte, int) []byte { return nil },
+		"emptied":          func([]byte, int) []byte { return []byte{} },
+		"cut in half":      func(b []byte, middle int) []byte { return b[:middle] },
+		"cut at the end":   func(b []byte, _ int) []byte { return b[:len(b)-min(len(b), 30)] },
+		"flipped at first": func(b []byte, _ int) []byte { b[0] ^= 1; return b },
+		"flipped midway":   func(b []byte, middle int) []byte { b[middle] ^= 1; return b },
+		"flipped at last":  func(b []byte, _ int) []byte { b[len(b)-1] ^= 1; return b },
+		"zeroed behind":    func(b []byte, middle int) []byte { clear(b[middle*3/2:]); return b },
 	}
 	for _, name := range everyFile(t, whole) {
 		for how, damage := range damages {
 			disk := whole.Image(100, 0)
 			text := readFile(t, disk, name)
-			if len(text) == 0 {
+			if middle(name, text) == 0 {
 				continue
 			}
-			if text = damage(text); text == nil {
+			if text = damage(text, middle(name, text)); text == nil {
 				if err := disk.Remove(name); err != nil {
 					t.Fatal(err)
 				}
@@ -169,14 +189,9 @@ func TestDamageIsFound(t *testing.T) {
 func TestRefusalChangesNothing(t *testing.T) {
 	t.Parallel()
 	disk := filled(t, 4<<20) // everything is in one log
-	var log string
-	for _, name := range everyFile(t, disk) {
-		if strings.HasSuffix(name, ".log") && name > log {
-			log = name
-		}
-	}
+	log := logsOf(t, disk)[0]
 	text := readFile(t, disk, log)
-	writeFile(t, disk, log, text[:len(text)/2])
+	writeFile(t, disk, log, text[:middle(log, text)])
 	before := map[string]string{}
 	for _, name := range everyFile(t, disk) {
 		before[name] = string(readFile(t, disk, name))

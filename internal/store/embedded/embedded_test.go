@@ -15,7 +15,7 @@ import (
 func open(fs vfs.FS, fatal func(error)) (store.Engine, error) {
 	e, err := embedded.Open(embedded.Config{
 		Dir: "/store", FS: fs, Shards: 4,
-		CacheBytes: 1 << 20, MemTableBytes: 32 << 10, Fatal: fatal,
+		CacheBytes: 1 << 20, FlushBytes: 32 << 10, Fatal: fatal,
 	})
 	if err != nil {
 		return nil, err

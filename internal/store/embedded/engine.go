@@ -1,5 +1,7 @@
-// Package embedded is the engine of a single machine: every shard in one
-// Pebble store, in a directory that belongs to one process at a time.
+// Package embedded is the engine of a single machine, in a directory that belongs to one
+// process at a time. Batches of all shards go to one log (seglog), and what is live of
+// them to tables in memory that refer to it; from time to time those are flushed to
+// sorted tables in one Pebble store. What is set and deleted between is written once.
 //
 // It guarantees what storetest asks, at a crash at any write. An error of a
 // write or a sync ends the process: nothing is written, retried or
@@ -26,6 +28,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"coffer/internal/store"
+	"coffer/internal/store/seglog"
 )
 
 // Bounds of a configuration.
@@ -46,13 +49,12 @@ type Config struct {
 	Shards int
 	// InFlight bounds the batches of a shard whose done has not returned; 0 means 4.
 	InFlight int
-	// CacheBytes bounds the cache of read blocks together with the tables in memory,
-	// so that in a store that is written to it is mostly empty; 0 means 8 MiB. What
-	// is read is read once: the system's page cache is enough for the rest.
+	// CacheBytes bounds the cache of read blocks; 0 means 8 MiB. What is read is read
+	// once: the system's page cache is enough for the rest.
 	CacheBytes int64
-	// MemTableBytes is the size of a table in memory and roughly of a log file;
-	// at most four exist. 0 means 32 MiB.
-	MemTableBytes uint64
+	// FlushBytes is how much the log grows until what is live in it is written to sorted
+	// tables; it is kept twice at most. 0 means 128 MiB.
+	FlushBytes int64
 	// Writer is the version of the program, one line; a directory that a newer
 	// program wrote names that one. "" means unknown.
 	Writer string
@@ -78,8 +80,6 @@ type Config struct {
 	// the process. nil logs the error and exits with status 70. When it returns,
 	// as in tests, the engine is dead: nothing is written or acknowledged.
 	Fatal func(error)
-
-	format int // of the program; for tests, 0 means Format
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -91,9 +91,6 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.InFlight < 0 || c.InFlight > maxInFlight {
 		return c, fmt.Errorf("open store: %d in flight, at most %d", c.InFlight, maxInFlight)
-	}
-	if c.format == 0 {
-		c.format = Format
 	}
 	if c.Writer == "" || strings.ContainsFunc(c.Writer, func(r rune) bool { return r < ' ' }) {
 		c.Writer = "unknown"
@@ -111,8 +108,8 @@ func (c Config) withDefaults() (Config, error) {
 	if c.CacheBytes == 0 {
 		c.CacheBytes = 8 << 20
 	}
-	if c.MemTableBytes == 0 {
-		c.MemTableBytes = 32 << 20
+	if c.FlushBytes == 0 {
+		c.FlushBytes = 128 << 20
 	}
 	if c.PollSpace == 0 {
 		c.PollSpace = time.Second
@@ -142,15 +139,16 @@ type Engine struct {
 	lock     *dirLock
 	guard    *guard
 	db       *pebble.DB
-	closer   *closer // of the snapshots of db
+	log      *seglog.Log
+	flusher  *flusher
 	floor    *floor
 	places   []*place
 	space    *space
 	syncs    *syncs
 
 	quarantine *quarantine
-	stalls     atomic.Int64 // of writes, by Pebble
-	stalled    atomic.Bool  // they wait now
+	stalls     atomic.Int64 // of writes, by a flush
+	waiting    atomic.Int64 // of them, that wait now
 
 	settled atomic.Bool           // the directory was checked and is being used
 	running atomic.Bool           // Open succeeded
@@ -193,6 +191,7 @@ func Open(cfg Config) (*Engine, error) {
 func newEngine(cfg Config) *Engine {
 	e := &Engine{cfg: cfg}
 	e.guard = &guard{FS: cfg.FS, engine: e, limbo: vfs.NewMem()}
+	e.flusher = newFlusher(e)
 	e.quarantine = &quarantine{engine: e, files: map[string]bool{}}
 	e.space = newSpace(e)
 	e.syncs = &syncs{slow: cfg.SlowSync, synced: cfg.Synced, log: cfg.Logger}
@@ -268,11 +267,12 @@ func (e *Engine) release() error {
 	if e.floor != nil {
 		errs = append(errs, e.floor.close())
 	}
-	if e.closer != nil {
-		e.closer.end()
-	}
+	e.flusher.close()
 	if e.db != nil {
 		errs = append(errs, e.db.Close())
+	}
+	if e.log != nil {
+		errs = append(errs, e.log.Close())
 	}
 	if e.lock != nil {
 		errs = append(errs, e.lock.close())

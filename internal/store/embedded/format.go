@@ -14,7 +14,7 @@ import (
 // everything that is stored: the store itself, and what all others keep in its
 // shards. A directory of a lower number is upgraded at its start, one of a
 // higher number is refused.
-const Format = 2
+const Format = 3
 
 // ErrNewer: the directory has a newer format than this program knows.
 var ErrNewer = errors.New("store: the data directory has a newer format")
@@ -53,7 +53,7 @@ func readLabel(fsys vfs.FS, path string, newest int) (l label, found bool, err e
 // gate reads the identity, before anything else is read and while nothing was
 // changed.
 func (e *Engine) gate() (err error) {
-	e.label, e.stored, err = readLabel(e.cfg.FS, e.path(identityName), e.cfg.format)
+	e.label, e.stored, err = readLabel(e.cfg.FS, e.path(identityName), Format)
 	if err == nil {
 		e.identity = e.label.Identity
 	}
@@ -68,6 +68,8 @@ func (e *Engine) upgrades() map[int]func(at []store.Position) error {
 	return map[int]func(at []store.Position) error{
 		// The floor gets rules that tell an old copy of it; data/ is as it was.
 		1: func(at []store.Position) error { return e.floor.begin(floorVersion(2), at) },
+		// The log is the store's own; what was in Pebble's went to tables when it opened.
+		2: func([]store.Position) error { return nil },
 	}
 }
 
@@ -77,12 +79,12 @@ func floorVersion(format int) byte { return byte(min(format, 2)) }
 // beginUpgrade marks an older directory, so that no older program opens it from
 // now on, and a crash is followed by the same steps.
 func (e *Engine) beginUpgrade() error {
-	if e.label.format == e.cfg.format {
+	if e.label.format == Format {
 		e.tellUpgrade()
 		return nil
 	}
 	next := e.label
-	next.format, next.writer = e.cfg.format, e.cfg.Writer
+	next.format, next.writer = Format, e.cfg.Writer
 	if next.upgrading == 0 {
 		next.upgrading = e.label.format
 	}

@@ -7,22 +7,97 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"coffer/internal/store"
 	"coffer/internal/store/storetest"
 )
 
-// aged opens a store as a program of some format.
-func aged(disk vfs.FS, format int, log io.Writer) (*Engine, error) {
+// aged opens a store.
+func aged(disk vfs.FS, log io.Writer) (*Engine, error) {
 	return Open(Config{
-		Dir: "/store", FS: disk, Shards: 3, CacheBytes: 1 << 20, MemTableBytes: 32 << 10,
-		Writer: fmt.Sprint("v", format), format: format,
-		Logger: slog.New(slog.NewTextHandler(log, nil)), Fatal: func(error) {},
+		Dir: "/store", FS: disk, Shards: 3, CacheBytes: 1 << 20, FlushBytes: 32 << 10,
+		Writer: "v3", Logger: slog.New(slog.NewTextHandler(log, nil)), Fatal: func(error) {},
 	})
+}
+
+// older opens a store of format 1 or 2 as a program of that format, as far as that goes,
+// and gives the keys of shard 1.
+func older(disk vfs.FS, format int) (keys int, err error) {
+	if _, _, err := readLabel(disk, "/store/IDENTITY", format); err != nil {
+		return 0, err
+	}
+	db, err := pebble.Open("/store/data", olderOptions(disk))
+	if err != nil {
+		return 0, err
+	}
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: dataKey(1, nil), UpperBound: dataEnd(1)})
+	if err != nil {
+		return 0, errors.Join(err, db.Close())
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		keys++
+	}
+	return keys, errors.Join(it.Close(), db.Close())
+}
+
+func olderOptions(disk vfs.FS) *pebble.Options {
+	return &pebble.Options{
+		FS: disk, FormatMajorVersion: pebble.FormatWALSyncChunks, MemTableSize: 32 << 10,
+		Logger: logger{newEngine(Config{FS: disk, Logger: slog.New(slog.DiscardHandler)})},
+	}
+}
+
+// writtenBy gives a disk with a closed store of format 1 or 2 and 60 keys in shard 1,
+// in tables and in Pebble's log, as programs of these formats wrote it, but for the
+// batches that are to be missing.
+func writtenBy(t *testing.T, format int, missing ...uint64) *storetest.Disk {
+	t.Helper()
+	disk := storetest.NewDisk()
+	l := label{Identity: Identity{Shards: 3}, format: format, writer: "v2"}
+	if err := makeDir(disk, "/store"); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFile(disk, "/store/IDENTITY", l.encode()); err != nil {
+		t.Fatal(err)
+	}
+	db, err := pebble.Open("/store/data", olderOptions(disk))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pos := store.Position{Epoch: 1}
+	for ; pos.Index <= 60; pos.Index++ {
+		if slices.Contains(missing, pos.Index) {
+			continue
+		}
+		b := db.NewBatch()
+		err := b.Set(positionKey(1), appendPosition(nil, pos), nil)
+		if i := int(pos.Index) - 1; i >= 0 {
+			key := dataKey(1, fmt.Appendf(nil, "key%03d", i))
+			err = errors.Join(err, b.Set(key, bytes.Repeat([]byte{byte(i)}, 1000), nil))
+		}
+		if err := errors.Join(err, b.Commit(pebble.Sync)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := slot{version: byte(format), seq: 1, flags: flagBorn, at: make([]store.Position, 3)}
+	if s.at[1] = (store.Position{Epoch: 1, Index: 60}); format > 1 {
+		s.flags |= flagClean
+	}
+	text := make([]byte, 2*floorSlot)
+	copy(text, s.encode())
+	if err := writeFile(disk, "/store/FLOOR", text); err != nil {
+		t.Fatal(err)
+	}
+	return disk
 }
 
 // grow writes n keys to shard 1.
@@ -57,59 +132,87 @@ func count(t *testing.T, e *Engine) (n int) {
 	return n
 }
 
-// written gives a disk with a closed store of a format and 60 keys.
-func writtenBy(t *testing.T, format int) *storetest.Disk {
-	t.Helper()
-	disk := storetest.NewDisk()
-	e, err := aged(disk, format, io.Discard)
+// TestUpgrade (a directory of an older format): it says so, and is not pending any more
+// when everybody has done their part, but is until then.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	for format := 1; format < Format; format++ {
+		disk := writtenBy(t, format)
+		for round := range 3 {
+			upgradeRound(t, disk, format, round)
+		}
+	}
+}
+
+func upgradeRound(t *testing.T, disk *storetest.Disk, format, round int) {
+	var log bytes.Buffer
+	e, err := aged(disk, &log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	grow(t, e, 60)
-	if err := e.Close(); err != nil {
-		t.Fatal(err)
+	from, to, pending := e.Upgrade()
+	if pending != (round < 2) || pending && (from != format || to != Format) {
+		t.Errorf("round %d: from %d to %d, pending %v", round, from, to, pending)
 	}
-	return disk
-}
-
-// TestUpgrade (a directory of the last format): it says so, and is not pending
-// any more when everybody has done their part, but is until then.
-func TestUpgrade(t *testing.T) {
-	t.Parallel()
-	disk := writtenBy(t, 1)
-	for round := range 3 {
-		var log bytes.Buffer
-		e, err := aged(disk, 2, &log)
-		if err != nil {
-			t.Fatal(err)
-		}
-		from, to, pending := e.Upgrade()
-		if pending != (round < 2) || pending && (from != 1 || to != 2) {
-			t.Errorf("round %d: from %d to %d, pending %v", round, from, to, pending)
-		}
-		told := strings.Contains(log.String(), "being upgraded") &&
-			strings.Contains(log.String(), "from=1 to=2")
-		if told != pending {
-			t.Errorf("round %d: logged %s", round, log.String())
-		}
-		if n := count(t, e); n != 60 {
-			t.Errorf("round %d: %d keys", round, n)
-		}
-		if round == 1 { // the process of round 0 ended before it was done
-			if err := e.Upgraded(); err != nil {
-				t.Error(err)
-			}
-			if !strings.Contains(log.String(), "was upgraded") {
-				t.Errorf("logged %s", log.String())
-			}
-		}
-		if err := e.Close(); err != nil {
+	told := strings.Contains(log.String(), "being upgraded") &&
+		strings.Contains(log.String(), fmt.Sprintf("from=%d to=%d", format, Format))
+	if told != pending {
+		t.Errorf("round %d: logged %s", round, log.String())
+	}
+	if n := count(t, e); n != 60 {
+		t.Errorf("round %d: %d keys", round, n)
+	}
+	grow(t, e, 60)  // to the log, and over what was there
+	if round == 1 { // the process of round 0 ended before it was done
+		if err := e.Upgraded(); err != nil {
 			t.Error(err)
 		}
-		if _, err := aged(disk, 1, io.Discard); !errors.Is(err, ErrNewer) ||
-			!strings.Contains(err.Error(), "format 2, this coffer reads up to 1; use coffer v2") {
-			t.Errorf("round %d: an older program says %v", round, err)
+		if !strings.Contains(log.String(), "was upgraded") {
+			t.Errorf("logged %s", log.String())
 		}
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	want := fmt.Sprintf("format %d, this coffer reads up to %d; use coffer v3", Format, format)
+	if _, err := older(disk, format); !errors.Is(err, ErrNewer) ||
+		!strings.Contains(err.Error(), want) {
+		t.Errorf("round %d: an older program says %v", round, err)
+	}
+}
+
+// TestOlderLog: a log of Pebble that holds batches has no business in a directory of
+// this format.
+func TestOlderLog(t *testing.T) {
+	t.Parallel()
+	disk := writtenBy(t, 2)
+	var name string
+	var text []byte
+	names, err := disk.List("/store/data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range names {
+		if strings.HasSuffix(n, ".log") {
+			name = "/store/data/" + n
+		}
+	}
+	if text, err = readFile(disk, name, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	e, err := aged(disk, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(e.Upgraded(), e.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFile(disk, name, text); err != nil {
+		t.Fatal(err)
+	}
+	_, err = aged(disk, io.Discard)
+	if !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), name) {
+		t.Errorf("an old log: %v", err)
 	}
 }
 
@@ -125,7 +228,7 @@ func TestNewerIsUntouched(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		text := fmt.Appendf(nil, "coffer-store 3\nsomething\nwriter v3.1\n")
+		text := fmt.Appendf(nil, "coffer-store 4\nsomething\nwriter v4.1\n")
 		text = fmt.Appendf(text, "crc32c %08x\n", checksum(text))
 		if err := writeFile(disk, "/store/IDENTITY", text); err != nil {
 			t.Fatal(err)
@@ -135,10 +238,10 @@ func TestNewerIsUntouched(t *testing.T) {
 			changes = append(changes, c.Op+" "+c.Name)
 			return nil
 		})
-		_, err := aged(disk, 2, io.Discard)
+		_, err := aged(disk, io.Discard)
 		disk.OnChange(nil)
 		if !errors.Is(err, ErrNewer) || errors.Is(err, store.ErrDamaged) || !strings.Contains(
-			err.Error(), "has format 3, this coffer reads up to 2; use coffer v3.1") {
+			err.Error(), "has format 4, this coffer reads up to 3; use coffer v4.1") {
 			t.Errorf("a newer directory: %v", err)
 		}
 		if len(changes) > 0 {
@@ -152,35 +255,36 @@ func TestNewerIsUntouched(t *testing.T) {
 // own or refuses it.
 func TestUpgradeCrash(t *testing.T) {
 	t.Parallel()
-	disk := writtenBy(t, 1)
+	for format := 1; format < Format; format++ {
+		upgradeCrash(t, format)
+	}
+}
+
+func upgradeCrash(t *testing.T, format int) {
+	disk := writtenBy(t, format)
 	var images []*storetest.Disk
 	disk.OnChange(func(c storetest.Change) error {
 		images = append(images, disk.Lose(c.N%3*50, uint64(c.N)))
 		return nil
 	})
-	e, err := aged(disk, 2, io.Discard)
+	e, err := aged(disk, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
+	grow(t, e, 10)
 	if err := errors.Join(e.Upgraded(), e.Close()); err != nil {
 		t.Fatal(err)
 	}
 	disk.OnChange(nil)
 	marked, done := 0, 0
 	for n, image := range images {
-		old, err := aged(image.Image(100, 0), 1, io.Discard)
-		if err == nil {
-			if got := count(t, old); got != 60 {
-				t.Errorf("crash %d: the older program sees %d keys", n, got)
-			}
-			err = old.Close()
-		} else if errors.Is(err, ErrNewer) {
-			marked, err = marked+1, nil
+		got, err := older(image.Image(100, 0), format)
+		if errors.Is(err, ErrNewer) {
+			marked++
+		} else if err != nil || got != 60 {
+			t.Errorf("crash %d: the older program sees %d keys, %v", n, got, err)
 		}
-		if err != nil {
-			t.Errorf("crash %d: the older program: %v", n, err)
-		}
-		e, err := aged(image, 2, io.Discard)
+		e, err := aged(image, io.Discard)
 		if err != nil {
 			t.Errorf("crash %d: %v", n, err)
 			continue
@@ -212,7 +316,7 @@ func TestOldCopies(t *testing.T) {
 		return text
 	}
 	run := func(crash bool) {
-		e, err := aged(disk, 2, io.Discard)
+		e, err := aged(disk, io.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -250,7 +354,7 @@ func TestOldCopies(t *testing.T) {
 				}
 				return nil
 			})
-			_, err := aged(image, 2, io.Discard)
+			_, err := aged(image, io.Discard)
 			if !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), "old copy") ||
 				!strings.Contains(err.Error(), "/store/"+name) {
 				t.Errorf("%s %s: %v", name, age, err)
@@ -259,5 +363,15 @@ func TestOldCopies(t *testing.T) {
 				t.Errorf("%s %s: %d changes", name, age, changed)
 			}
 		}
+	}
+}
+
+// TestOlderHole: a batch that is missing between others in Pebble's log is damage.
+func TestOlderHole(t *testing.T) {
+	t.Parallel()
+	disk := writtenBy(t, 2, 58)
+	_, err := aged(disk, io.Discard)
+	if !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), ".log") {
+		t.Errorf("a hole: %v", err)
 	}
 }

@@ -35,7 +35,7 @@ func TestFullDisk(t *testing.T) {
 			})
 			var log bytes.Buffer
 			e, err := embedded.Open(embedded.Config{
-				Dir: "/store", FS: disk, Shards: 4, MemTableBytes: 64 << 10,
+				Dir: "/store", FS: disk, Shards: 4, FlushBytes: 64 << 10,
 				Logger: slog.New(slog.NewTextHandler(&log, nil)), Fatal: func(error) {},
 			})
 			if err == nil {

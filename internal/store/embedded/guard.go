@@ -8,6 +8,9 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"coffer/internal/store"
+	"coffer/internal/store/seglog"
 )
 
 // A guard stands between Pebble and the file system. The first error of a
@@ -26,13 +29,17 @@ type guardFile struct {
 	vfs.File
 	g    *guard
 	name string
-	log  bool // a log of Pebble
+	log  bool // a segment of the log
 	idle bool // what is written to it can wait, see space.insist
 }
+
+// aheadFile is one that the log makes longer than it must be.
+type aheadFile struct{ *guardFile }
 
 var (
 	_ vfs.FS   = (*guard)(nil)
 	_ vfs.File = (*guardFile)(nil)
+	_ vfs.File = aheadFile{}
 )
 
 // do runs a change that may not fail, unless the disk is frozen or the file is of
@@ -47,7 +54,7 @@ func (g *guard) do(op, name string, change func() error) error {
 
 // again goes on with a change that was made once, with this result.
 func (g *guard) again(op, name string, idle bool, err error, change func() error) error {
-	if full(err) && !g.engine.beside(name) {
+	if store.Full(err) && !g.engine.beside(name) {
 		err = g.engine.space.insist(op, name, idle, change)
 	}
 	return g.judge(op, name, err)
@@ -79,7 +86,7 @@ func (g *guard) judge(op, name string, err error) error {
 		g.engine.spoiled.CompareAndSwap(nil, &err)
 		return nil // Pebble panics on some; Checkpoint tells
 	}
-	waited := full(err) && op != "sync" && g.engine.space.ended()
+	waited := store.Full(err) && op != "sync" && g.engine.space.ended()
 	if err = fmt.Errorf("%s %s: %w", op, name, err); waited {
 		g.engine.freeze(err)
 	} else {
@@ -124,9 +131,21 @@ func (g *guard) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 // compaction is Pebble's name for what it writes to save space and reads.
 const compaction = vfs.DiskWriteCategory("pebble-compaction")
 
+// OpenReadWrite opens a file, or makes it. What the log makes ahead is worth neither the
+// reserve nor a wait for room: there it gets the error of a full disk.
 func (g *guard) OpenReadWrite(
 	name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption,
 ) (vfs.File, error) {
+	if c == seglog.Ahead && !g.frozen(name) {
+		f, err := g.FS.OpenReadWrite(name, c, opts...)
+		if err == nil {
+			return aheadFile{&guardFile{File: f, g: g, name: name}}, nil
+		}
+		if store.Full(err) {
+			return nil, err
+		}
+		_ = g.judge("open", name, err) // freezes the disk
+	}
 	return g.file("open", name, func() (vfs.File, error) {
 		return g.FS.OpenReadWrite(name, c, opts...)
 	})
@@ -201,6 +220,17 @@ func (f *guardFile) WriteAt(p []byte, off int64) (int, error) {
 		return err
 	})
 	return len(p), err
+}
+
+func (f aheadFile) WriteAt(p []byte, off int64) (int, error) {
+	if f.g.frozen(f.name) {
+		return len(p), nil
+	}
+	n, err := f.File.WriteAt(p, off)
+	if err == nil || store.Full(err) {
+		return n, err
+	}
+	return len(p), f.g.judge("write", f.name, err)
 }
 
 func (f *guardFile) Sync() error     { return f.g.sync(f.name, f.log, f.File.Sync) }

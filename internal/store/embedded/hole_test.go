@@ -1,16 +1,18 @@
 package embedded_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/cockroachdb/pebble/v2/wal"
 
 	"coffer/internal/store"
 	"coffer/internal/store/embedded"
@@ -83,7 +85,7 @@ func twoLogs(t *testing.T) (images []*storetest.Disk) {
 	gate := make(chan struct{})
 	pass := sync.OnceFunc(func() { close(gate) })
 	e, err := embedded.Open(embedded.Config{
-		Dir: "/store", FS: lateTables{disk, gate}, Shards: 4, MemTableBytes: 64 << 10,
+		Dir: "/store", FS: lateTables{disk, gate}, Shards: 4, FlushBytes: 64 << 10,
 		Fatal: func(err error) { t.Errorf("fatal: %v", err) },
 	})
 	if err != nil {
@@ -133,23 +135,20 @@ func (l lateTables) Create(name string, c vfs.DiskWriteCategory) (vfs.File, erro
 	return l.FS.Create(name, c)
 }
 
-// logsOf lists the logs that hold a whole batch. The log begun last may have none
-// on the disk yet; nothing then follows the one before it, and only the floor,
-// synced once a second, tells what that held.
+// logsOf lists the files of the log that were written to, the first segment first. The
+// one begun last may hold nothing on the disk yet; nothing then follows the one before
+// it, and only the floor, synced once a second, tells what that held.
 func logsOf(t *testing.T, disk *storetest.Disk) (paths []string) {
 	t.Helper()
-	logs, err := wal.Scan(wal.Dir{FS: disk, Dirname: "/store/data"})
+	names, err := disk.List("/store/log")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("list logs: %v", err)
+		t.Errorf("list log: %v", err)
 	}
-	for _, log := range logs {
-		r := log.OpenForRead()
-		if _, _, err := r.NextRecord(); err == nil {
-			_, path := log.SegmentLocation(0)
+	slices.Sort(names)
+	for _, name := range names {
+		path := path.Join("/store/log", name)
+		if text := readFile(t, disk, path); len(bytes.Trim(text, "\x00")) > 0 {
 			paths = append(paths, path)
-		}
-		if err := r.Close(); err != nil {
-			t.Errorf("close log: %v", err)
 		}
 	}
 	return paths

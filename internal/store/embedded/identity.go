@@ -58,7 +58,7 @@ func (e *Engine) beget(path string) error {
 	for _, part := range [][]byte{id.Cluster[:], id.Node[:], id.Incarnation[:]} {
 		rand.Read(part) // never fails
 	}
-	e.label = label{Identity: id, format: e.cfg.format, writer: e.cfg.Writer}
+	e.label = label{Identity: id, format: Format, writer: e.cfg.Writer}
 	if err := writeFile(e.cfg.FS, path, e.label.encode()); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
@@ -142,7 +142,13 @@ func value(lines []string, name string) string {
 	return ""
 }
 
-func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+// checksum is the CRC-32C of all parts together.
+func checksum(parts ...[]byte) (sum uint32) {
+	for _, part := range parts {
+		sum = crc32.Update(sum, crc32.MakeTable(crc32.Castagnoli), part)
+	}
+	return sum
+}
 
 // readFile reads a whole file of at most limit bytes.
 func readFile(fsys vfs.FS, path string, limit int64) ([]byte, error) {

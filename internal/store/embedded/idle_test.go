@@ -19,7 +19,7 @@ func TestCompactionWaits(t *testing.T) {
 		disk := storetest.NewDisk()
 		disk.Bound(16 << 20)
 		e, err := Open(Config{
-			Dir: "/store", FS: disk, Shards: 4, MemTableBytes: 64 << 10, LowWaterBytes: 1 << 20,
+			Dir: "/store", FS: disk, Shards: 4, FlushBytes: 64 << 10, LowWaterBytes: 1 << 20,
 			Fatal: func(err error) { t.Errorf("fatal: %v", err) },
 		})
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"coffer/internal/store"
+	"coffer/internal/store/seglog"
 )
 
 // An Inspection is the directory of a stopped store that is only read: nothing on
@@ -102,38 +103,46 @@ func (i *Inspection) open() error {
 		}
 		return nil
 	}
-	at, err := e.verify(data)
+	found, err := e.verify(data)
 	if err == nil && known {
-		if err = e.fits(at); err == nil && e.floor.garbled {
+		if err = e.fits(found.at()); err == nil && e.floor.garbled {
 			i.note(e.floor.path, fmt.Errorf("%w: one of two slots is garbled, "+
 				"as a crash in its write leaves it; a start goes on", store.ErrDamaged))
 		}
 	}
 	i.note(data, err)
-	i.read(data)
+	i.read(data, found)
 	return nil
 }
 
-// read opens the shards, without the logs where those cannot be used.
-func (i *Inspection) read(data string) {
+// read opens the shards, without the log where that cannot be used.
+func (i *Inspection) read(data string, found *recovered) {
 	e := i.engine
 	opts := i.options()
+	if i.logs = found != nil; !i.logs || !e.inPebblesLog() {
+		opts.FS = withoutLogs{e.cfg.FS}
+	}
 	db, err := pebble.Open(data, opts)
-	i.logs = err == nil
 	if err != nil {
 		i.note(data, damage(err, data))
-		opts = i.options()
-		opts.FS = withoutLogs{e.cfg.FS}
-		if db, err = pebble.Open(data, opts); err != nil {
-			return // told by verify
-		}
+		return
 	}
 	e.db = db
 	if e.checkFooters(db, data) != nil {
 		return // told by verify; Pebble would read such a table out of its memory
 	}
-	for n := range e.identity.Shards {
-		e.places = append(e.places, newPlace(e, store.ShardID(n), store.Position{}))
+	if found == nil {
+		found = &recovered{tables: make([]*table, e.identity.Shards)}
+		for n := range found.tables {
+			found.tables[n] = newTable(store.Position{})
+		}
+	} else if e.log, err = seglog.Inspect(e.logConfig(e.cfg.FS), found.end); err != nil {
+		i.note(e.path(logName), err)
+		return
+	}
+	present := e.flusher.add(found.from)
+	for n, t := range found.tables {
+		e.places = append(e.places, newPlace(e, store.ShardID(n), t, present))
 	}
 	i.shards = true
 }
@@ -180,6 +189,10 @@ func (i *Inspection) Snapshot(id store.ShardID) store.Snapshot {
 func (i *Inspection) Close() error {
 	e := i.engine
 	var errs []error
+	e.flusher.close()
+	if e.log != nil {
+		errs = append(errs, e.log.Close())
+	}
 	if e.db != nil {
 		errs = append(errs, e.db.Close())
 	}

@@ -63,10 +63,14 @@ func TestInspect(t *testing.T) {
 	for _, name := range everyFile(t, whole) {
 		disk := whole.Image(100, 0)
 		text := readFile(t, disk, name)
-		if len(text) == 0 || strings.Contains(name, "OPTIONS") {
+		at := len(text) / 2
+		if strings.HasSuffix(name, ".log") {
+			at = 20 // in its first record, what it held before is behind
+		}
+		if at >= len(text) || strings.Contains(name, "OPTIONS") {
 			continue
 		}
-		text[len(text)/2] ^= 1
+		text[at] ^= 1
 		writeFile(t, disk, name, text)
 		damaged, rows, _ := inspect(t, disk)
 		if found(t, disk) == nil {

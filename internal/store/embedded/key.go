@@ -11,6 +11,7 @@ const (
 	kindPosition = 0
 	kindData     = 1
 	prefixLen    = 3
+	logShard     = 0xffff // in the place of a shard, for what is of all of them
 )
 
 // putPrefix writes the first bytes of a key into dst.
@@ -39,6 +40,10 @@ func positionKey(id store.ShardID) []byte {
 	putPrefix(b, id, kindPosition)
 	return b
 }
+
+// logKey is where the number of the first segment of the log stands that is not in
+// the tables.
+func logKey() []byte { return positionKey(logShard) }
 
 // parsePositionKey gives the shard of a position key.
 func parsePositionKey(key []byte) (store.ShardID, bool) {

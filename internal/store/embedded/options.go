@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -26,27 +25,22 @@ func (e *Engine) options() *pebble.Options {
 		FS:            e.guard,
 		Logger:        logger{e},
 		EventListener: e.listener(),
-		CacheSize:     e.cfg.CacheBytes, // of which tables in memory take their size
+		CacheSize:     e.cfg.CacheBytes,
 		MaxOpenFiles:  1000,
 
 		// The first version whose log records say up to where it was synced, so
 		// that damage before that point is not taken for the end.
 		FormatMajorVersion: pebble.FormatWALSyncChunks,
 
-		// Log files are as large as these tables and are written again when
-		// theirs is flushed, which halves the cost of a sync.
-		MemTableSize:                e.cfg.MemTableBytes,
-		MemTableStopWritesThreshold: 4,
+		// Tables come by Ingest, what is in memory before is in the log of the store.
+		DisableWAL:   true,
+		MemTableSize: 64 << 10,
 
 		// A burst is taken in and compacted later: two compactions at most, so
 		// that the owner goroutines keep a core.
 		L0CompactionThreshold:      4,
-		L0StopWritesThreshold:      400,
 		LBaseMaxBytes:              64 << 20,
 		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 2 },
-
-		// Emptied ranges give their space back even when nothing else is written.
-		FlushDelayDeleteRange: 10 * time.Second,
 	}
 	// A queue is read from one end to the other, so larger blocks than Pebble's 4 KiB
 	// mean fewer reads and writes and smaller indexes; but a damaged one loses all of
@@ -84,20 +78,11 @@ func (e *Engine) listener() *pebble.EventListener {
 				return
 			}
 			if e.settled.Load() {
-				e.quarantine.keep(info.Path, info.Details)
+				e.quarantine.keep(info.Path, info.Details, linkOrCopy)
 				return
 			}
 			e.cfg.Logger.Error("stored file is damaged", "file", info.Path,
 				"error", firstLine(info.Details.Error()))
-		},
-		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
-			e.stalls.Add(1)
-			e.stalled.Store(true)
-			e.cfg.Logger.Warn("writes wait for compaction", "reason", info.Reason)
-		},
-		WriteStallEnd: func() {
-			e.stalled.Store(false)
-			e.cfg.Logger.Info("writes go on")
 		},
 	}
 }

@@ -23,8 +23,8 @@ const (
 	pauseMost  = 5 * time.Minute
 )
 
-// A quarantine keeps a second name of each damaged file, so that it outlives the
-// store's use of it: what was readable in it may be wanted after it was compacted
+// A quarantine keeps a second name, or a copy, of each damaged file, so that it outlives
+// the store's use of it: what was readable in it may be wanted after it was compacted
 // away, deleted with its queue, or replaced. Nothing in it is ever removed by the
 // program.
 type quarantine struct {
@@ -32,7 +32,7 @@ type quarantine struct {
 
 	mu     sync.Mutex
 	files  map[string]bool // by name in the folder
-	failed int             // compactions that met damage, in a row
+	failed int             // compactions that met damage
 	until  time.Time       // no compaction begins before
 }
 
@@ -78,7 +78,9 @@ func listQuarantine(e *Engine) ([]string, error) {
 
 // keep sets a damaged file aside, once. An error leaves it where it is: that the
 // store serves what is whole matters more.
-func (q *quarantine) keep(path string, cause error) {
+func (q *quarantine) keep(
+	path string, cause error, save func(fs vfs.FS, path, name string) error,
+) {
 	e := q.engine
 	name := e.cfg.FS.PathBase(path)
 	q.mu.Lock()
@@ -90,7 +92,7 @@ func (q *quarantine) keep(path string, cause error) {
 	kept := e.path(quarantineName, name)
 	err := makeDir(e.cfg.FS, e.path(quarantineName))
 	if err == nil {
-		err = linkOrCopy(e.cfg.FS, path, kept)
+		err = save(e.cfg.FS, path, kept)
 	}
 	if err == nil {
 		err = syncDir(e.cfg.FS, e.path(quarantineName))
@@ -101,7 +103,7 @@ func (q *quarantine) keep(path string, cause error) {
 		return
 	}
 	log.Error("stored file is damaged; what it holds is not served, "+
-		"a second name keeps it", "kept", kept)
+		"a second file keeps it", "kept", kept)
 }
 
 func linkOrCopy(fsys vfs.FS, old, name string) error {
@@ -124,6 +126,14 @@ func (q *quarantine) backOff() (pause time.Duration) {
 	q.failed++
 	q.until = time.Now().Add(pause)
 	return pause
+}
+
+// stuck reports whether a compaction met damage: until an operator has seen to it, it
+// and what it holds up will not end.
+func (q *quarantine) stuck() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.failed > 0
 }
 
 func (q *quarantine) paused() bool {

@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"coffer/internal/store"
 )
 
 // reserveName is the file that keeps space for the last resort.
@@ -41,7 +43,7 @@ func (r *reserve) make(size uint64, quick bool) error {
 	}
 	later, err := allocate(f, size, quick)
 	err = errors.Join(err, f.Close())
-	if full(err) {
+	if store.Full(err) {
 		return errors.Join(err, r.fs.Remove(r.path))
 	}
 	if err != nil || later {
@@ -56,7 +58,7 @@ func (r *reserve) make(size uint64, quick bool) error {
 // most of its file systems.
 func allocate(f vfs.File, size uint64, quick bool) (later bool, err error) {
 	err = f.Preallocate(0, int64(size))
-	if err == nil && runtime.GOOS == "linux" || full(err) {
+	if err == nil && runtime.GOOS == "linux" || store.Full(err) {
 		return false, err
 	}
 	if err != nil && !errors.Is(err, syscall.EOPNOTSUPP) && !errors.Is(err, syscall.ENOSYS) {

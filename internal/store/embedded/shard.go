@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -9,9 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"coffer/internal/store"
+	"coffer/internal/store/seglog"
 )
 
 // place is a shard over its owners.
@@ -21,16 +19,37 @@ type place struct {
 	current atomic.Pointer[owner]          // changed under mu
 	durable atomic.Pointer[store.Position] // of the last durable batch
 
-	mu        sync.Mutex // held while a batch is handed to Pebble
+	mu        sync.Mutex // held while a batch is handed to the log
 	closed    bool
-	pos       store.Position // of the last batch handed to Pebble
+	pos       store.Position // of the last batch handed to the log
+	last      seglog.Ref     // where its record is
 	unsettled []*store.Line  // of owners so far, where batches may be in flight
+
+	seeing sync.Mutex // held for moments, never while anybody waits for the disk
+	now    view       // with all that was handed to the log; changed under both
+	seen   *table     // a view of now.active that still shows it; nil: there is none
 }
 
-func newPlace(e *Engine, id store.ShardID, pos store.Position) *place {
+func newPlace(e *Engine, id store.ShardID, found *table, on *base) *place {
+	pos := found.pos
 	p := &place{engine: e, id: id, pos: pos}
+	p.now = view{active: found, base: on.take()}
 	p.durable.Store(&pos)
 	return p
+}
+
+// look gives the shard as it is now; its base is to be let go. Those who look before the
+// next batch share a view.
+func (p *place) look() view {
+	p.seeing.Lock()
+	defer p.seeing.Unlock()
+	if p.seen == nil {
+		p.seen = p.now.active.view()
+	}
+	v := p.now
+	v.active = p.seen
+	v.base.take()
+	return v
 }
 
 // owner is one ownership of a shard.
@@ -96,14 +115,13 @@ func (p *place) ascend(o *owner) error {
 		return err
 	}
 	pos := store.Position{Epoch: p.pos.Epoch + 1, Index: p.pos.Index}
-	err := p.engine.db.Set(positionKey(p.id), appendPosition(nil, pos), pebble.Sync)
-	if err != nil {
-		p.engine.fail(fmt.Errorf("write epoch of shard %d: %w", p.id, err))
-	}
-	if err := p.engine.dead(); err != nil {
+	if err := p.append(pos, new(store.Batch)); err != nil {
 		return err
 	}
-	p.pos, p.unsettled = pos, []*store.Line{o.line}
+	if err := p.settle(p.last); err != nil {
+		return err
+	}
+	p.unsettled = []*store.Line{o.line}
 	o.epoch = pos.Epoch
 	o.advance(pos)
 	return p.engine.floor.keep()
@@ -140,8 +158,8 @@ func (o *owner) Propose(b *store.Batch, done func(store.Position, error)) {
 	o.line.Do(func() store.Settle { return o.launch(b) }, done)
 }
 
-// launch hands b to Pebble, which puts it behind all earlier ones in its log
-// and shows it to readers, and says how to wait for the log.
+// launch hands b to the log, behind all earlier ones, shows it to readers, and says
+// how to wait for the disk.
 func (o *owner) launch(b *store.Batch) store.Settle {
 	p := o.place
 	p.mu.Lock()
@@ -149,22 +167,58 @@ func (o *owner) launch(b *store.Batch) store.Settle {
 	if err := o.refuse(b); err != nil {
 		return func() (store.Position, error) { return store.Position{}, err }
 	}
+	began, size := time.Now(), recordSize(b)
 	pos := store.Position{Epoch: o.epoch, Index: p.pos.Index + 1}
-	began := time.Now()
-	pb := p.encode(b, pos)
-	if err := p.engine.db.ApplyNoSyncWait(pb, pebble.Sync); err != nil {
-		p.engine.fail(fmt.Errorf("apply batch %v of shard %d: %w", pos, p.id, err))
+	if err := p.append(pos, b); err != nil {
 		return func() (store.Position, error) { return store.Position{}, store.ErrUnknown }
 	}
-	p.pos = pos
+	ref := p.last
 	return func() (store.Position, error) {
-		bytes := pb.Len()
-		pos, err := o.settle(pb, pos)
-		if fn := p.engine.cfg.Committed; fn != nil && err == nil {
-			fn(p.id, bytes, time.Since(began))
+		// After a failure nothing is acknowledged, not even what reached the disk
+		// before: the next start will show.
+		err := p.settle(ref)
+		if err == nil {
+			err = p.engine.flusher.pass()
 		}
-		return pos, err
+		if err != nil {
+			return store.Position{}, store.ErrUnknown
+		}
+		o.advance(pos)
+		if fn := p.engine.cfg.Committed; fn != nil {
+			fn(p.id, size, time.Since(began))
+		}
+		return pos, nil
 	}
+}
+
+// append hands a batch to the log and shows it; mu is held.
+func (p *place) append(pos store.Position, b *store.Batch) error {
+	e, size := p.engine, recordSize(b)
+	ref, err := e.log.Append(size, func(dst []byte) { putRecord(dst, p.id, pos, b) })
+	if err != nil {
+		e.fail(fmt.Errorf("append batch %v of shard %d: %w", pos, p.id, err))
+		return e.dead()
+	}
+	p.pos, p.last = pos, ref
+	p.seeing.Lock()
+	t := p.now.active
+	p.seen = nil
+	had := t.count()
+	t.apply(b, ref)
+	t.pos = pos
+	grown := t.count() - had
+	p.seeing.Unlock()
+	e.flusher.note(size, grown, ref.Segment)
+	return nil
+}
+
+// settle waits until the record at ref is durable.
+func (p *place) settle(ref seglog.Ref) error {
+	e := p.engine
+	if err := e.log.Wait(ref); err != nil {
+		e.fail(fmt.Errorf("sync the log: %w", err))
+	}
+	return e.dead()
 }
 
 // refuse gives the reason why b is not handed over. Once a batch was refused,
@@ -182,72 +236,4 @@ func (o *owner) refuse(b *store.Batch) error {
 		return err
 	}
 	return nil
-}
-
-// settle waits for the log. After a failure nothing is acknowledged, not even
-// what reached the disk before: the next start will show.
-func (o *owner) settle(pb *pebble.Batch, pos store.Position) (store.Position, error) {
-	e := o.place.engine
-	if err := pb.SyncWait(); err != nil {
-		e.fail(fmt.Errorf("sync batch %v of shard %d: %w", pos, o.place.id, err))
-	}
-	if e.dead() != nil {
-		return store.Position{}, store.ErrUnknown
-	}
-	if err := pb.Close(); err != nil {
-		return store.Position{}, store.ErrUnknown
-	}
-	o.advance(pos)
-	return pos, nil
-}
-
-// Pebble keeps buffers of batches for later ones, by default up to 1 MiB, which the
-// broker's exceed just under load. Rounded sizes make them fit each other.
-const (
-	keepBatch  = 4 << 20
-	roundBatch = 1 << 18
-)
-
-// encode gives a batch of Pebble: first the position, by which the log can be
-// checked, then the effects.
-func (p *place) encode(b *store.Batch, pos store.Position) *pebble.Batch {
-	const perOp = 1 + prefixLen + 2*5 // kind, prefix, lengths
-	size := 64 + b.Size() + perOp*b.Len()
-	if size > roundBatch {
-		size += -size & (roundBatch - 1)
-	}
-	pb := p.engine.db.NewBatchWithSize(size, pebble.WithMaxRetainedSizeBytes(keepBatch))
-	op := pb.SetDeferred(prefixLen, 16)
-	putPrefix(op.Key, p.id, kindPosition)
-	appendPosition(op.Value[:0], pos)
-	p.finish(op)
-	for _, effect := range b.Ops() {
-		switch effect.Kind {
-		case store.OpSet:
-			n := len(effect.Value)
-			op = pb.SetDeferred(prefixLen+len(effect.Key), n+len(effect.Tail))
-			copy(op.Value, effect.Value)
-			copy(op.Value[n:], effect.Tail)
-		case store.OpDelete:
-			op = pb.DeleteDeferred(prefixLen + len(effect.Key))
-		case store.OpDeleteRange:
-			if bytes.Compare(effect.Key, effect.Value) >= 0 {
-				continue
-			}
-			op = pb.DeleteRangeDeferred(prefixLen+len(effect.Key), prefixLen+len(effect.Value))
-			putPrefix(op.Value, p.id, kindData)
-			copy(op.Value[prefixLen:], effect.Value)
-		}
-		putPrefix(op.Key, p.id, kindData)
-		copy(op.Key[prefixLen:], effect.Key)
-		p.finish(op)
-	}
-	return pb
-}
-
-// finish ends one effect; it can fail only in a batch that has an index.
-func (p *place) finish(op *pebble.DeferredBatchOp) {
-	if err := op.Finish(); err != nil {
-		panic(fmt.Sprintf("batch without index: %v", err))
-	}
 }

@@ -6,7 +6,6 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -17,15 +16,14 @@ import (
 
 // Bounds of the low-water mark.
 const (
-	markPercent   = 5         // of the file system, by default
-	markLeast     = 512 << 20 // of the default
-	markMost      = 8 << 30   // of the default
-	markShare     = 4         // no mark is above this part of the file system
-	markHigh      = 10        // room is back this part of the mark above it
-	reserveShare  = 16        // the reserve is no larger than this part of the file system
-	reserveTables = 4         // tables in memory that the reserve has room for
-	stallFirst    = 5 * time.Millisecond
-	stallRemind   = 30 * time.Second
+	markPercent  = 5         // of the file system, by default
+	markLeast    = 512 << 20 // of the default
+	markMost     = 8 << 30   // of the default
+	markShare    = 4         // no mark is above this part of the file system
+	markHigh     = 10        // room is back this part of the mark above it
+	reserveShare = 16        // the reserve is no larger than this part of the file system
+	stallFirst   = 5 * time.Millisecond
+	stallRemind  = 30 * time.Second
 )
 
 var _ store.Spacer = (*Engine)(nil)
@@ -88,7 +86,7 @@ func newSpace(e *Engine) *space {
 	}
 	s.end = sync.OnceFunc(func() { close(s.closing) })
 	s.reserve = &reserve{
-		fs: e.cfg.FS, path: e.path(reserveName), size: reserveTables * e.cfg.MemTableBytes,
+		fs: e.cfg.FS, path: e.path(reserveName), size: uint64(e.cfg.FlushBytes),
 	}
 	return s
 }
@@ -158,7 +156,7 @@ func (s *space) look(quick bool) {
 	make := s.stalled == s.idle && (s.blind || usage.AvailBytes >= high+size)
 	s.mu.Unlock()
 	if make {
-		if err := s.reserve.make(size, quick); err != nil && !full(err) {
+		if err := s.reserve.make(size, quick); err != nil && !store.Full(err) {
 			e.fail(fmt.Errorf("make %s: %w", s.reserve.path, err))
 		}
 	}
@@ -240,9 +238,4 @@ func percent(of uint64, n int) uint64 {
 	high, low := bits.Mul64(of, uint64(n))
 	share, _ := bits.Div64(high, low, 100)
 	return share
-}
-
-// full tells a write that may succeed when space is freed.
-func full(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }

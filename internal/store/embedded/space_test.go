@@ -28,7 +28,7 @@ func TestFull(t *testing.T) {
 	t.Parallel()
 	storetest.RunFull(t, stride, func(fs vfs.FS, fatal func(error)) (store.Engine, error) {
 		e, err := embedded.Open(embedded.Config{
-			Dir: "/store", FS: fs, Shards: 4, CacheBytes: 1 << 20, MemTableBytes: 32 << 10,
+			Dir: "/store", FS: fs, Shards: 4, CacheBytes: 1 << 20, FlushBytes: 32 << 10,
 			Fatal: fatal, PollSpace: 10 * time.Millisecond,
 		})
 		if err != nil {
@@ -68,12 +68,12 @@ func (l *logged) count(s string) int {
 const (
 	diskSize = 16 << 20
 	lowWater = 1 << 20
-	reserved = 4 * 32 << 10
+	reserved = 32 << 10
 )
 
 func (b *bounded) config() embedded.Config {
 	return embedded.Config{
-		Dir: "/store", FS: b.disk, Shards: 4, CacheBytes: 1 << 20, MemTableBytes: 32 << 10,
+		Dir: "/store", FS: b.disk, Shards: 4, CacheBytes: 1 << 20, FlushBytes: 32 << 10,
 		LowWaterBytes: lowWater, Logger: slog.New(slog.NewTextHandler(b.log, nil)),
 		Fatal: func(err error) { b.t.Errorf("fatal: %v", err) },
 	}
@@ -190,7 +190,7 @@ func TestReserve(t *testing.T) {
 				t.Errorf("round %d: %v", round, err)
 			}
 		}
-		if n := b.log.count("writes wait until"); n < 6 || n > 3*3 {
+		if n := b.log.count("writes wait until there is room"); n < 6 || n > 3*3 {
 			t.Errorf("told %d times: %s", n, &b.log.b)
 		}
 	})
@@ -246,6 +246,36 @@ func (b *bounded) holds(n int, when string) {
 	if err := errors.Join(snap.Close(), e.Close()); err != nil {
 		b.t.Errorf("%s: %v", when, err)
 	}
+}
+
+// TestAhead: what the log only makes ahead is not worth the reserve, and uses what room
+// there is.
+func TestAhead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &bounded{t: t, disk: storetest.NewDisk(), log: &logged{}}
+		b.disk.Bound(diskSize)
+		cfg := b.config()
+		cfg.FlushBytes = 1 << 20 // so the log's files grow by 256 KiB, up to 512
+		e, err := embedded.Open(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		b.Engine = e
+		s := b.own(1)
+		b.disk.Fill(64 << 10)
+		for n, reserved := range []bool{true, true, false} {
+			if err := <-put(s, fmt.Sprint(n), 150<<10); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			_, err := b.disk.Stat("/store/RESERVE")
+			if (err == nil) != reserved {
+				t.Errorf("after %d values: reserve: %v", n+1, err)
+			}
+		}
+	})
 }
 
 // TestFullAtRandom fills the disk to random degrees at random moments under

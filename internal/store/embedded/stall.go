@@ -1,6 +1,10 @@
 package embedded
 
-import "time"
+import (
+	"time"
+
+	"coffer/internal/store"
+)
 
 // insist makes a change again that met a full disk: at once when the reserve was
 // given up for it, then until there is room. It gives up, with the error of the
@@ -22,12 +26,12 @@ func (s *space) insist(op, name string, idle bool, change func() error) error {
 	}
 	s.update()
 	err := change()
-	if !full(err) {
+	if !store.Full(err) {
 		return err
 	}
 	s.enter(op, name, idle, err)
 	defer s.leave(idle)
-	for wait := stallFirst; full(err); wait = min(2*wait, e.cfg.PollSpace) {
+	for wait := stallFirst; store.Full(err); wait = min(2*wait, e.cfg.PollSpace) {
 		select {
 		case <-time.After(wait):
 		case <-s.closing:

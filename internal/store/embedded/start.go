@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"coffer/internal/store"
+	"coffer/internal/store/seglog"
 )
 
 // Names in the data directory.
@@ -19,6 +21,7 @@ const (
 	identityName = "IDENTITY"
 	floorName    = "FLOOR"
 	dataName     = "data" // the folder that is Pebble's
+	logName      = "log"  // the folder of the log
 )
 
 // start brings the engine up, in an order in which a crash at any step of the
@@ -42,7 +45,7 @@ func (e *Engine) start() error {
 	if err := e.identify(known); err != nil {
 		return err
 	}
-	floor, err := openFloor(e.guard, e.path(floorName), floorVersion(e.cfg.format),
+	floor, err := openFloor(e.guard, e.path(floorName), floorVersion(Format),
 		e.identity.Shards, exists)
 	if err != nil {
 		return err
@@ -52,51 +55,83 @@ func (e *Engine) start() error {
 		return fmt.Errorf("%w: %s is missing or empty; restore it or start with another directory",
 			store.ErrDamaged, data)
 	}
-	found := make([]store.Position, e.identity.Shards)
+	found := &recovered{disk: make([]store.Position, e.identity.Shards), from: 1, last: data}
 	if exists {
-		if found, err = e.verify(data); err != nil {
-			return err
-		}
+		found, err = e.verify(data)
+	} else {
+		err = e.replay(found)
 	}
-	if err := e.fits(found); err != nil {
+	if err != nil {
+		return err
+	}
+	if err := e.fits(found.at()); err != nil {
 		return err
 	}
 	if err := e.beginUpgrade(); err != nil {
 		return err
 	}
 	e.settled.Store(true)
+	if exists && e.inPebblesLog() {
+		if err := e.takePebblesLog(data); err != nil {
+			return err
+		}
+	}
 	if e.db, err = pebble.Open(data, e.options()); err != nil {
 		return damage(err, data)
 	}
-	e.closer = newCloser()
 	return e.settleIn(found)
 }
 
-// settleIn compares what Pebble found with what the check found, and begins to
-// keep the floor.
-func (e *Engine) settleIn(found []store.Position) error {
-	opened, err := positions(e.db, e.identity.Shards)
+// settleIn compares what Pebble found with what the check found, goes on with the log,
+// and begins to keep the floor.
+func (e *Engine) settleIn(found *recovered) error {
+	disk, from, err := standing(e.db, e.identity.Shards)
 	if err != nil {
 		return damage(err, e.path(dataName))
 	}
-	for i, pos := range opened {
-		if pos != found[i] {
-			return fmt.Errorf("%w: %s: shard %d opened at %v, its log ends at %v",
-				store.ErrDamaged, e.path(dataName), i, pos, found[i])
-		}
-		e.places = append(e.places, newPlace(e, store.ShardID(i), pos))
+	if !slices.Equal(disk, found.disk) || from != found.from {
+		return fmt.Errorf("%w: %s: the tables opened at %v, log %d, they were at %v, log %d",
+			store.ErrDamaged, e.path(dataName), disk, from, found.disk, found.from)
 	}
-	if err := e.upgrade(opened); err != nil {
+	if err := e.goOn(found); err != nil {
 		return err
 	}
-	if err := e.floor.begin(floorVersion(e.cfg.format), opened); err != nil {
+	if err := e.upgrade(found.at()); err != nil {
+		return err
+	}
+	if err := e.floor.begin(floorVersion(Format), found.at()); err != nil {
 		return err
 	}
 	if err := e.quarantine.recall(); err != nil {
 		return err
 	}
 	e.floor.run(e.durable, e.fail)
+	e.flusher.run()
 	return e.sweep()
+}
+
+// goOn opens the log behind what was found in it, and the shards as they were found.
+func (e *Engine) goOn(found *recovered) (err error) {
+	incoming := e.path(incomingName)
+	if err := e.guard.RemoveAll(incoming); err != nil {
+		return fmt.Errorf("remove %s: %w", incoming, err)
+	}
+	if err := makeDir(e.guard, incoming); err != nil {
+		return fmt.Errorf("make %s: %w", incoming, err)
+	}
+	if e.log, err = seglog.Open(e.logConfig(e.guard), found.end); err != nil {
+		return err
+	}
+	present := e.flusher.add(found.from)
+	e.flusher.from.Store(found.from)
+	e.flusher.long.Store(found.end.Segment() >= found.from+segments)
+	for i, t := range found.tables {
+		e.places = append(e.places, newPlace(e, store.ShardID(i), t, present))
+		e.flusher.rows.Add(int64(t.count()))
+	}
+	e.flusher.logged.Add(found.logged)
+	e.flusher.poke()
+	return nil
 }
 
 // durable gives the last durable position of every shard.

@@ -17,7 +17,7 @@ func TestWork(t *testing.T) {
 	t.Parallel()
 	var batches, size atomic.Int64
 	e, err := embedded.Open(embedded.Config{
-		Dir: "data", FS: vfs.NewMem(), MemTableBytes: 256 << 10,
+		Dir: "data", FS: vfs.NewMem(), FlushBytes: 256 << 10,
 		Fatal: func(err error) { t.Error(err) },
 		Committed: func(id store.ShardID, n int, took time.Duration) {
 			if id != 1 || took <= 0 {
@@ -57,6 +57,12 @@ func TestWork(t *testing.T) {
 	if n := size.Load(); n < written*int64(len(value)) {
 		t.Errorf("told of %d bytes in %d batches", n, written)
 	}
+	last := make(chan error, 1)
+	s.Propose(&store.Batch{}, func(_ store.Position, err error) { last <- err })
+	if err := <-last; err != nil {
+		t.Fatal(err)
+	}
+	written++
 	snap := s.Snapshot()
 	w := e.Work()
 	if w.Snapshots != 1 || w.LogBytes == 0 || w.StoredBytes == 0 || w.MemTableBytes == 0 ||

@@ -75,6 +75,31 @@ func TestFailBatch(t *testing.T) {
 	}
 }
 
+// TestInsertTwice inserts a key that has a value: the shard fails, and nothing of the
+// batch is there. One whose value goes in the same batch may be inserted.
+func TestInsertTwice(t *testing.T) {
+	t.Parallel()
+	e := memory.New(memory.Config{})
+	s := take(t, e)
+	for n, want := range []error{nil, nil, store.ErrExists} {
+		b := new(store.Batch)
+		b.Set([]byte("n"), []byte{byte(n)})
+		if n == 1 {
+			b.Delete([]byte("key"))
+		}
+		b.InsertJoined([]byte("key"), nil, []byte("value"))
+		done := make(chan error, 1)
+		s.Propose(b, func(_ store.Position, err error) { done <- err })
+		if err := <-done; !errors.Is(err, want) {
+			t.Errorf("batch %d: %v", n, err)
+		}
+	}
+	<-s.Lost()
+	if v, _, err := take(t, e).Snapshot().Get([]byte("n")); len(v) != 1 || v[0] != 1 || err != nil {
+		t.Errorf("%v is left, %v", v, err)
+	}
+}
+
 func take(t testing.TB, e store.Engine) store.Shard {
 	t.Helper()
 	s, err := e.Open(context.Background(), 1)

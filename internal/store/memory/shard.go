@@ -114,7 +114,13 @@ func (o *owner) launch(b *store.Batch) store.Settle {
 	if err := o.refuse(b); err != nil {
 		return func() (store.Position, error) { return store.Position{}, err }
 	}
-	next := state{root: apply(p.head.root, b), pos: p.head.pos}
+	root, err := apply(p.head.root, b)
+	if err != nil {
+		o.broken = true
+		o.lose()
+		return func() (store.Position, error) { return store.Position{}, err }
+	}
+	next := state{root: root, pos: p.head.pos}
 	next.pos.Index++
 	p.head = next
 	o.count++
@@ -158,9 +164,14 @@ func (o *owner) settle(st state, failure error) (store.Position, error) {
 }
 
 // apply gives the tree after the effects of b, of which it keeps copies.
-func apply(root *node, b *store.Batch) *node {
+func apply(root *node, b *store.Batch) (*node, error) {
 	for _, op := range b.Ops() {
 		switch op.Kind {
+		case store.OpInsert:
+			if _, ok := root.get(op.Key); ok {
+				return nil, fmt.Errorf("%w: %x", store.ErrExists, op.Key)
+			}
+			fallthrough
 		case store.OpSet:
 			root = root.set(bytes.Clone(op.Key), slices.Concat(op.Value, op.Tail))
 		case store.OpDelete:
@@ -169,5 +180,5 @@ func apply(root *node, b *store.Batch) *node {
 			root = root.drop(op.Key, op.Value)
 		}
 	}
-	return root
+	return root, nil
 }

@@ -19,8 +19,10 @@ type lyingFile struct{ vfs.File }
 func (f lyingFile) Sync() error     { return nil }
 func (f lyingFile) SyncData() error { return nil }
 
-func (l lying) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	f, err := l.FS.Create(name, c)
+func (l lying) OpenReadWrite(
+	name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption,
+) (vfs.File, error) {
+	f, err := l.FS.OpenReadWrite(name, c, opts...)
 	if err != nil || !strings.HasSuffix(name, ".log") {
 		return f, err
 	}
@@ -35,8 +37,10 @@ type deafFile struct{ vfs.File }
 func (f deafFile) Sync() error     { _ = f.File.Sync(); return nil }
 func (f deafFile) SyncData() error { return f.Sync() }
 
-func (d deaf) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	f, err := d.FS.Create(name, c)
+func (d deaf) OpenReadWrite(
+	name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption,
+) (vfs.File, error) {
+	f, err := d.FS.OpenReadWrite(name, c, opts...)
 	if err != nil || !strings.HasSuffix(name, ".log") {
 		return f, err
 	}
@@ -46,7 +50,7 @@ func (d deaf) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 func openOn(fs vfs.FS, fatal func(error)) (store.Engine, error) {
 	return embedded.Open(embedded.Config{
 		Dir: "/store", FS: fs, Shards: 3,
-		CacheBytes: 1 << 20, MemTableBytes: 32 << 10, Fatal: fatal,
+		CacheBytes: 1 << 20, FlushBytes: 32 << 10, Fatal: fatal,
 	})
 }
 

@@ -68,10 +68,10 @@ func laterEffectWins(t testing.TB, open Opener) {
 // plainest way.
 type sortedMap map[string]string
 
-func (m sortedMap) apply(b *store.Batch) {
-	for _, op := range b.Ops() {
+func (m sortedMap) apply(ops []store.Op) {
+	for _, op := range ops {
 		switch op.Kind {
-		case store.OpSet:
+		case store.OpSet, store.OpInsert:
 			m[string(op.Key)] = string(op.Value) + string(op.Tail)
 		case store.OpDelete:
 			delete(m, string(op.Key))
@@ -108,17 +108,26 @@ func randomKey(r *rand.Rand) []byte {
 	return key
 }
 
-func randomBatch(r *rand.Rand) *store.Batch {
+// randomBatch gives a batch for a shard whose content is that of the model, to which it
+// applies it.
+func randomBatch(r *rand.Rand, model sortedMap) *store.Batch {
 	b := new(store.Batch)
 	for range r.IntN(8) {
+		at := b.Len()
 		switch r.IntN(4) {
 		case 0, 1:
-			b.Set(randomKey(r), fmt.Append(nil, r.IntN(1000)))
+			key, value := randomKey(r), fmt.Append(nil, r.IntN(1000))
+			if _, ok := model[string(key)]; ok {
+				b.Set(key, value)
+			} else {
+				b.InsertJoined(key, value[:1], value[1:])
+			}
 		case 2:
 			b.Delete(randomKey(r))
 		case 3:
 			b.DeleteRange(randomKey(r), randomKey(r))
 		}
+		model.apply(b.Ops()[at:])
 	}
 	return b
 }
@@ -128,9 +137,7 @@ func likeSortedMap(t testing.TB, open Opener) {
 	r := rand.New(rand.NewPCG(1, 2))
 	model := sortedMap{}
 	for round := range 300 {
-		b := randomBatch(r)
-		model.apply(b)
-		commit(t, s, b)
+		commit(t, s, randomBatch(r, model))
 		lower, upper := randomKey(r), randomKey(r)
 		if round%3 == 0 {
 			lower, upper = nil, nil

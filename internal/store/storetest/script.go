@@ -41,6 +41,8 @@ type history struct {
 	tracks [scriptShards]track
 	failed error // the first error that a done or a call gave
 	random *rand.Rand
+
+	inserted int // keys so far
 }
 
 func newHistory() *history {
@@ -88,6 +90,11 @@ func (h *history) batch(shard int) *store.Batch {
 		b.Set(key(), value)
 	}
 	b.Delete(key())
+	// What is new, and goes again some batches of the shard later.
+	inserted := func(n int) []byte { return fmt.Appendf(nil, "i%d", n) }
+	h.inserted++
+	b.InsertJoined(inserted(h.inserted), make([]byte, 20), make([]byte, h.random.IntN(300)))
+	b.Delete(inserted(h.inserted - 4*scriptShards))
 	from := h.random.IntN(40)
 	b.DeleteRange(fmt.Appendf(nil, "%02d", from), fmt.Appendf(nil, "%02d", from+4))
 
@@ -95,7 +102,7 @@ func (h *history) batch(shard int) *store.Batch {
 	defer h.mu.Unlock()
 	t := &h.tracks[shard]
 	model := maps.Clone(t.models[len(t.models)-1])
-	model.apply(b)
+	model.apply(b.Ops())
 	t.models = append(t.models, model)
 	t.proposed++
 	return b

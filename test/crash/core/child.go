@@ -81,7 +81,7 @@ func runChild(role string) error {
 	ctx := context.Background()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	err = c.open(ctx, embedded.Config{
-		Dir: os.Getenv(envData), CacheBytes: 8 << 20, MemTableBytes: 1 << 20, Logger: log,
+		Dir: os.Getenv(envData), CacheBytes: 8 << 20, FlushBytes: 1 << 20, Logger: log,
 	})
 	if err != nil {
 		return fmt.Errorf("open: %w", err)

@@ -53,7 +53,7 @@ func (p *past) known() []Record {
 // onDisk says where a child works in this process. Its death is not an error.
 func onDisk(disk *storetest.Disk, fatal func(error)) embedded.Config {
 	return embedded.Config{
-		Dir: "data", FS: disk, CacheBytes: 1 << 20, MemTableBytes: 256 << 10, Fatal: fatal,
+		Dir: "data", FS: disk, CacheBytes: 1 << 20, FlushBytes: 256 << 10, Fatal: fatal,
 		Logger: slog.New(slog.DiscardHandler),
 	}
 }
