@@ -5,6 +5,9 @@ import "strings"
 // TypeQueue is the type of the resource that data events of brokers are about.
 const TypeQueue = "AWS::AmazonMQ::Queue"
 
+// TypeSQS is the type of the resource that data events of SQS are about.
+const TypeSQS = "AWS::SQS::Queue"
+
 // names lists what LookupEvents finds a resource by: its ARN and the shorter
 // names that people know it by. AWS's attribute takes the name that its own list
 // of resources shows, which is an ARN for keys and a bare name for users; here

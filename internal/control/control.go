@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"coffer/internal/seal"
@@ -51,6 +52,9 @@ type DB struct {
 	begun    uint32     // the start number of the newest platform key or start
 
 	turn chan struct{} // holds a token while a writer is between first read and Propose
+	// state numbers the states of the shard: odd while a batch is on its way into it, else
+	// even and 2 more after each.
+	state atomic.Uint64
 
 	mu      sync.Mutex
 	last    time.Time // newest time given out
@@ -87,6 +91,7 @@ func Open(ctx context.Context, shard store.Shard, rootKey []byte, cfg Config) (*
 		shard: shard, now: cfg.Now, incarnation: cfg.Incarnation,
 		tail: done, turn: make(chan struct{}, 1),
 	}
+	db.state.Store(2) // 0 is none
 	if err := db.boot(ctx, rootKey, cfg.RootHeader); err != nil {
 		return nil, err
 	}
@@ -238,10 +243,16 @@ func (tx *Tx) read(ctx context.Context, fn func(context.Context, *Tx) error) err
 }
 
 func (db *DB) begin(writable bool) *Tx {
-	return &Tx{
-		db: db, snap: db.shard.Snapshot(), writable: writable, time: db.tick(),
-		overlay: map[string]effect{},
+	before := db.state.Load()
+	tx := &Tx{db: db, snap: db.shard.Snapshot(), writable: writable, time: db.tick()}
+	if writable {
+		tx.overlay = map[string]effect{}
 	}
+	// Which side of a batch on its way the snapshot is on nobody knows.
+	if before%2 == 0 && db.state.Load() == before {
+		tx.state = before
+	}
+	return tx
 }
 
 // tick gives the time, which never goes back. UTC takes the monotonic reading
@@ -269,6 +280,8 @@ func (db *DB) propose(b *store.Batch) (c, prev *commit) {
 	}
 	db.mu.Unlock()
 	if b.Len() > 0 {
+		db.state.Add(1)
+		defer db.state.Add(1)
 		db.shard.Propose(b, func(_ store.Position, err error) {
 			c.err = err
 			close(c.durable)

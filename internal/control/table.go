@@ -31,6 +31,8 @@ const (
 	TableMQIndex    Table = 0x21 // service/mq: brokers by name, by creator request
 	TableMQConfig   Table = 0x22 // service/mq: configurations
 	TableMQRevision Table = 0x23 // service/mq: revisions of configurations
+	TableSQS        Table = 0x24 // service/sqs: queues
+	TableSQSKey     Table = 0x25 // service/sqs: data keys of queues
 	TableRabbit     Table = 0x28 // rabbitmq: vhosts, users, permissions, policies
 	TableQueue      Table = 0x30 // broker: queues
 	TableAddress    Table = 0x31 // broker: addresses

@@ -38,9 +38,10 @@ type Tx struct {
 	phase    atomic.Int32
 	db       *DB
 	snap     store.Snapshot
+	state    uint64 // that snap shows, as DB.state numbers it; 0: unknown
 	writable bool
 	time     time.Time
-	overlay  map[string]effect // by store key
+	overlay  map[string]effect // by store key; nil in a unit that reads
 	journal  []undo
 	after    []func()
 	failed   []func()

@@ -15,7 +15,23 @@ import (
 // aws:username, aws:userid, aws:ResourceAccount, aws:CurrentTime,
 // aws:EpochTime, kms:CallerAccount, kms:EncryptionContext:… and
 // kms:EncryptionContextKeys.
-type Context struct{ values map[string][]string }
+type Context struct {
+	values map[string][]string
+	fill   func(*Context) // nil: there is nothing to come
+}
+
+// Later gives a context that fill fills when a key is first asked for: most policies have
+// no conditions. fill may be called once for each copy of the context.
+func Later(fill func(*Context)) Context { return Context{fill: fill} }
+
+// all gives the values, by folded key.
+func (c *Context) all() map[string][]string {
+	if fill := c.fill; fill != nil {
+		c.fill = nil
+		fill(c)
+	}
+	return c.values
+}
 
 // Add appends values to a key. Dates are RFC 3339, booleans "true" or "false";
 // values compared by BinaryEquals are the raw bytes. Without values it does
@@ -24,7 +40,7 @@ func (c *Context) Add(key string, values ...string) {
 	if len(values) == 0 {
 		return
 	}
-	if c.values == nil {
+	if c.all() == nil {
 		c.values = make(map[string][]string)
 	}
 	key = fold(key)
@@ -32,7 +48,7 @@ func (c *Context) Add(key string, values ...string) {
 }
 
 // Get gives a key's values; the slice belongs to the Context.
-func (c *Context) Get(key string) []string { return c.values[fold(key)] }
+func (c *Context) Get(key string) []string { return c.all()[fold(key)] }
 
 // valueList is the values of a context key. One value needs no slice, so that
 // derived keys cost nothing.
@@ -69,7 +85,7 @@ const (
 // lookup gives the values of a folded key. What follows from the request goes
 // before what its Context says, so that no header can pose as a principal.
 func (e *evaluation) lookup(key string) valueList {
-	given := valueList{many: e.request.Context.values[key]}
+	given := valueList{many: e.request.Context.all()[key]}
 	if k := e.request.Keys; k == GivenOnly || k == GivenFirst && given.len() > 0 {
 		return given
 	}

@@ -135,7 +135,7 @@ func (t *Tracer) Start(ctx context.Context, b Beginning) (context.Context, *Span
 	parent := context.Background()
 	if b.Parent != "" {
 		parent = propagation.TraceContext{}.Extract(parent,
-			propagation.MapCarrier{"traceparent": b.Parent})
+			propagation.MapCarrier{TraceParent: b.Parent})
 	}
 	// Here, as messages are many, and the SDK makes something also for who is not traced.
 	if from := trace.SpanContextFromContext(parent); from.IsValid() && !from.IsSampled() ||
@@ -148,6 +148,30 @@ func (t *Tracer) Start(ctx context.Context, b Beginning) (context.Context, *Span
 	}
 	_, span := t.tracer.Start(parent, b.Name, options...)
 	return trace.ContextWithSpan(ctx, span), &Span{span}
+}
+
+// TraceParent is the header, or the property of a message, in which a client says what
+// trace it belongs to.
+//
+// Source: W3C Trace Context, and its AMQP protocol.
+const TraceParent = "traceparent"
+
+// MaxTraceParent is how many octets of it are looked at; the form in use has 55.
+const MaxTraceParent = 64
+
+// Message begins the span of a message of a broker, whose body has that many octets.
+func (t *Tracer) Message(b Beginning, broker string, size int) *Span {
+	_, s := t.Start(context.Background(), b)
+	s.Set("messaging.system", "rabbitmq")
+	s.Set("coffer.broker", broker)
+	s.Count("messaging.message.body.size", size)
+	return s
+}
+
+// Outcome ends the span of a delivery.
+func (s *Span) Outcome(name string) {
+	s.Set("messaging.rabbitmq.outcome", name)
+	s.End("")
 }
 
 // Child begins a part of the span in ctx, if there is one.
