@@ -2,7 +2,9 @@ package listen
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -15,7 +17,17 @@ const (
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = time.Minute
 	idleTimeout       = 2 * time.Minute
+
+	// An HTTP client without TLS has so long for its answer, and to send so much.
+	plainTimeout = 2 * time.Second
+	maxPlain     = 2 << 20
 )
+
+// plainAnswer is for HTTP clients that speak no TLS. AWS's SDKs take its body for an
+// error, with SQS's code for a request that was not made over HTTPS; people can read it.
+const plainAnswer = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n" +
+	"Content-Type: application/json\r\n\r\n" +
+	`{"__type":"InvalidSecurity","message":"This port speaks TLS: use https://, not http://."}`
 
 // ServeHTTP serves HTTP/1.1 and, where the handshake agreed on "h2", HTTP/2,
 // until [Listener.Close] and returns when it is done. It is called once. Close
@@ -65,6 +77,24 @@ func bound(server *http.Server) {
 		if *t.of == 0 {
 			*t.of = t.value
 		}
+	}
+}
+
+// answerPlain tells a client whose handshake failed for being plain HTTP. Its request is
+// read before the connection is closed: what is unread would make the kernel reset it,
+// and the answer could be lost.
+func (l *Listener) answerPlain(c *tracked, failure error) {
+	e, ok := errors.AsType[tls.RecordHeaderError](failure)
+	if !ok || e.Conn == nil || e.RecordHeader[0] < 'A' || e.RecordHeader[0] > 'Z' {
+		return
+	}
+	defer context.AfterFunc(l.ctx, func() { c.Close() })()
+	c.SetDeadline(time.Now().Add(plainTimeout))
+	if _, err := io.WriteString(c, plainAnswer); err != nil {
+		return
+	}
+	if tcp, ok := c.Conn.(*net.TCPConn); ok && tcp.CloseWrite() == nil {
+		io.CopyN(io.Discard, c, maxPlain)
 	}
 }
 

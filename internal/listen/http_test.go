@@ -1,11 +1,13 @@
 package listen
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -129,6 +131,45 @@ func TestHTTPUnserved(t *testing.T) {
 		t.Error(err)
 	}
 	if err := l.ServeHTTP(&http.Server{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestHTTPWithoutTLS tells a client that forgot the s of https, also one that is still
+// sending; other protocols' get nothing.
+func TestHTTPWithoutTLS(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	l, served := web(t, Config{TLS: k.server}, http.NotFoundHandler())
+	for sent, want := range map[string]bool{
+		"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n":                                        true,
+		"POST / HTTP/1.1\r\nContent-Length: 500000\r\n\r\n" + strings.Repeat("x", 500_000): true,
+		"\x01\x02\x03\x04\x05\x06\x07\x08":                                                 false,
+	} {
+		conn, err := dial(t, l, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, sent); err != nil {
+			t.Error(err)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if (err == nil) != want {
+			t.Errorf("%.9q got %v, %v", sent, resp, err)
+		}
+		if err == nil {
+			body, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if resp.StatusCode != 400 || !strings.Contains(string(body), "use https://") {
+				t.Errorf("got %s, %q, %v", resp.Status, body, err)
+			}
+		}
+		conn.Close()
+	}
+	if err := l.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := wait(t, served); err != nil {
 		t.Error(err)
 	}
 }

@@ -203,6 +203,9 @@ func (l *Listener) run(c *tracked, deliver func(net.Conn)) {
 	}()
 	conn, err := l.handshake(c)
 	if err != nil {
+		if l.drain != nil {
+			l.answerPlain(c, err)
+		}
 		c.Close()
 		if l.ctx.Err() == nil {
 			l.cfg.Events.handshakeFailed(c.info, err)

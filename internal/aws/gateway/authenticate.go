@@ -12,6 +12,7 @@ import (
 // that is verified yet; but only for an access key that exists is a body read.
 func (g *Gateway) claimed(q *request) (*Identity, error) {
 	claim, err := sigv4.Parse(q.http)
+	q.claim = claim
 	q.service = g.find(q.http, claim)
 	if err != nil {
 		return nil, g.unverified(q, err)
@@ -30,7 +31,7 @@ func (g *Gateway) claimed(q *request) (*Identity, error) {
 // authenticate verifies the signature.
 func (g *Gateway) authenticate(q *request, who *Identity) (*sigv4.Credential, error) {
 	secret := func(string) (sigv4.Secret, error) { return who.Secret, nil }
-	cred, err := g.verifier.Verify(q.http, q.body, secret)
+	cred, err := g.verifier.VerifyClaim(q.http, q.body, q.claim, secret)
 	if err != nil {
 		return nil, g.unverified(q, err)
 	}
@@ -59,7 +60,7 @@ func (g *Gateway) unverified(q *request, err error) error {
 
 // find picks the service: by target header, else by the credential scope, else
 // by what the request would be without a body.
-func (g *Gateway) find(r *http.Request, claim *sigv4.Credential) *service {
+func (g *Gateway) find(r *http.Request, claim *sigv4.Claim) *service {
 	if target := r.Header.Get("X-Amz-Target"); target != "" {
 		s := g.service(func(a *wire.API) bool {
 			_, ok := a.Target(target)
@@ -75,7 +76,7 @@ func (g *Gateway) find(r *http.Request, claim *sigv4.Credential) *service {
 	in := &wire.Request{Method: r.Method, Path: r.URL.EscapedPath(), RawQuery: r.URL.RawQuery,
 		Header: r.Header}
 	for _, s := range g.services {
-		if _, err := s.codec.Route(in); err == nil {
+		if _, err := s.codec.For(r.Header).Route(in); err == nil {
 			return s
 		}
 	}

@@ -71,13 +71,16 @@ func (g *Gateway) decide(c *Check, call *Call) error {
 	if s := call.identity.Session; s != nil {
 		r.Session = s.Policies
 	}
-	keys := conditions{}
-	for k, v := range c.Context {
-		keys.add(k, v...)
+	keys := func() conditions {
+		keys := conditions{}
+		for k, v := range c.Context {
+			keys.add(k, v...)
+		}
+		call.identity.conditions(keys, r.Time, c.MFA)
+		call.conditions(keys)
+		return keys
 	}
-	call.identity.conditions(keys, r.Time, c.MFA)
-	call.conditions(keys)
-	r.Context = keys.context()
+	r.Context = policy.Later(func(to *policy.Context) { keys().fill(to) })
 	d := policy.Evaluate(r)
 	if d.Allowed {
 		call.allowed(c, &d)
@@ -86,7 +89,7 @@ func (g *Gateway) decide(c *Check, call *Call) error {
 	}
 	call.AddEventData(authorization, clip(ownExplanation(&r, &d, call.Account), maxExplanation))
 	var err error
-	call.sealed, err = g.sealMessage(&r, &d, d.Explain(), keys)
+	call.sealed, err = g.sealMessage(&r, &d, d.Explain(), keys())
 	if err != nil {
 		return err
 	}
@@ -113,7 +116,7 @@ const authorization = "authorization"
 // have the fields that AWS publishes and no more. Which statement another account has in
 // the policy of its resource is not for the caller.
 func (c *Call) tellAllowed(d policy.Decision, owner string) {
-	if d.By.Kind == policy.FromRoot || c.published {
+	if d.By.Kind == policy.FromRoot || c.published || c.unrecorded {
 		return
 	}
 	if owner != c.Account {
@@ -158,8 +161,11 @@ func (c *Call) conditions(keys conditions) {
 //
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 func deniedText(d *policy.Decision, c *Check, call *Call) string {
-	who := call.Principal.String()
-	text := fmt.Sprintf("User: %s is not authorized to perform: %s", who, c.Action)
+	who, action := call.Principal.String(), c.Action
+	if strings.HasPrefix(action, "sqs:") {
+		action = strings.ToLower(action) // its clients see sqs:sendmessage
+	}
+	text := fmt.Sprintf("User: %s is not authorized to perform: %s", who, action)
 	if c.Resource != "*" {
 		text += " on resource: " + c.Resource
 	}
@@ -190,7 +196,7 @@ func deniedText(d *policy.Decision, c *Check, call *Call) string {
 	if trust && kind == policy.FromResource {
 		name = "role trust policy"
 	}
-	return text + " because no " + name + " allows the " + c.Action + " action"
+	return text + " because no " + name + " allows the " + action + " action"
 }
 
 func noun(k policy.SourceKind) string {

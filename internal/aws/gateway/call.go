@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 
 	"coffer/internal/audit"
 	"coffer/internal/aws/sigv4"
@@ -17,6 +18,7 @@ type Call struct {
 	Principal policy.Principal
 	SourceIP  string
 	UserAgent string
+	Host      string // that a request from outside names, with its port
 	// InvokedBy is the service that makes the call on the principal's behalf or
 	// as itself ("mq.amazonaws.com"); empty for a call from outside.
 	InvokedBy string
@@ -27,12 +29,13 @@ type Call struct {
 	credential  *sigv4.Credential // of a request from outside, else nil
 	event       *audit.Event
 	trail       *trail
-	tls         *audit.TLSDetails
+	tls         *tls.ConnectionState
 	sourceARN   string // aws:SourceArn of a service's call
 	eventSource string // instead of the called service's own
 	shared      bool   // the event has a sharedEventID
 	plain       bool   // the request came without TLS
 	unshown     []string
+	unrecorded  bool // nobody will see the event
 	found       []lint.Finding
 	published   bool              // the event is one of those that AWS publishes of services' calls
 	sealed      string            // why the call was denied, for DecodeAuthorizationMessage

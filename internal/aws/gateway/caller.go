@@ -43,16 +43,25 @@ type Caller struct {
 
 var _ wire.Caller = (*Caller)(nil)
 
+// CallError is the failure of a call from inside the process, under whose RequestID the
+// trail has it.
+type CallError struct {
+	RequestID string
+	Err       error
+}
+
+// Error gives the failure's own text.
+func (e *CallError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the failure.
+func (e *CallError) Unwrap() error { return e.Err }
+
 // Call checks in against the model, then runs the operation; out is filled on
 // success.
 func (c *Caller) Call(ctx context.Context, api *wire.API, name string, in, out any) error {
-	s := c.Gateway.service(func(a *wire.API) bool { return a.Name == api.Name })
-	if s == nil {
-		return fmt.Errorf("call %s: no service %s", name, api.Name)
-	}
-	op, ok := s.API.Op(name)
-	if !ok {
-		return fmt.Errorf("call %s: no such operation of %s", name, api.Name)
+	s, op, err := c.operation(api, name)
+	if err != nil {
+		return err
 	}
 	if !same(in, op.In()) || !same(out, op.Out()) || reflect.ValueOf(out).IsNil() {
 		return fmt.Errorf("call %s: %T and %T do not fit", name, in, out)
@@ -69,10 +78,38 @@ func (c *Caller) Call(ctx context.Context, api *wire.API, name string, in, out a
 	got, err := c.Gateway.run(ctx, s, op, in, call)
 	span.End(failure(err))
 	if err != nil {
-		return err
+		return &CallError{RequestID: call.RequestID, Err: err}
 	}
 	reflect.ValueOf(out).Elem().Set(reflect.ValueOf(got).Elem())
 	return nil
+}
+
+// Permitted decides a call as of now and leaves no trace of that. What it is about may
+// refuse it all the same.
+func (c *Caller) Permitted(ctx context.Context, api *wire.API, name string, in any) error {
+	s, op, err := c.operation(api, name)
+	if err != nil {
+		return err
+	}
+	call, err := c.call(ctx)
+	if err != nil {
+		return fmt.Errorf("call %s: %w", name, err)
+	}
+	call.Region = homeRegion(s, call.Region)
+	call.unrecorded = true
+	return c.Gateway.foresee(ctx, s, op, in, call)
+}
+
+func (c *Caller) operation(api *wire.API, name string) (*service, *wire.Op, error) {
+	s := c.Gateway.service(func(a *wire.API) bool { return a.Name == api.Name })
+	if s == nil {
+		return nil, nil, fmt.Errorf("call %s: no service %s", name, api.Name)
+	}
+	op, ok := s.API.Op(name)
+	if !ok {
+		return nil, nil, fmt.Errorf("call %s: no such operation of %s", name, api.Name)
+	}
+	return s, op, nil
 }
 
 func same(a, b any) bool { return reflect.TypeOf(a) == reflect.TypeOf(b) }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"strings"
 
@@ -31,7 +32,7 @@ func (g *Gateway) newEvent(s *service, op *wire.Op, in any, call *Call) *audit.E
 		ManagementEvent:    true,
 		RecipientAccountID: call.Account,
 		EventCategory:      "Management",
-		TLSDetails:         call.tls,
+		TLSDetails:         call.tlsDetails(),
 	}
 	if call.InvokedBy != "" {
 		e.UserIdentity.InvokedBy = call.InvokedBy
@@ -53,6 +54,18 @@ func (g *Gateway) newEvent(s *service, op *wire.Op, in any, call *Call) *audit.E
 		e.RequestParameters = fit("requestParameters", p)
 	}
 	return e
+}
+
+// tlsDetails tells how a request from outside came; nil without TLS.
+func (c *Call) tlsDetails() *audit.TLSDetails {
+	if c.tls == nil {
+		return nil
+	}
+	return &audit.TLSDetails{
+		TLSVersion:               strings.ReplaceAll(tls.VersionName(c.tls.Version), " ", "v"),
+		CipherSuite:              tls.CipherSuiteName(c.tls.CipherSuite),
+		ClientProvidedHostHeader: c.Host,
+	}
 }
 
 // Bounds of an event's fields in bytes. A field above its bound is cut short or

@@ -76,8 +76,7 @@ func codesOf(api *wire.API) codes {
 // text of an internal error stays in the log.
 func (g *Gateway) fault(s *service, err error) wire.Fault {
 	if u, ok := errors.AsType[wire.Unimplemented](err); ok {
-		row := codesOf(s.API)[fault.NotImplemented]
-		return &wire.Error{Code: row.code, Status: row.status, Message: u.Error()}
+		return coded(s.API, fault.NotImplemented, u.Error())
 	}
 	if f, ok := errors.AsType[wire.Fault](err); ok {
 		return f
@@ -87,11 +86,20 @@ func (g *Gateway) fault(s *service, err error) wire.Fault {
 	if errors.Is(err, context.Canceled) {
 		kind, text = fault.Unavailable, "The request was cancelled."
 	}
-	row := codesOf(s.API)[kind]
 	if e, ok := errors.AsType[*fault.Error](err); ok && kind != fault.Internal {
 		text = e.Text
 	}
-	return &wire.Error{Code: row.code, Status: row.status, Message: text}
+	return coded(s.API, kind, text)
+}
+
+// coded gives a kind the protocol's code.
+func coded(api *wire.API, kind fault.Kind, text string) *wire.Error {
+	row := codesOf(api)[kind]
+	e := &wire.Error{Code: row.code, Status: row.status, Message: text}
+	if api.QueryCompatible {
+		e.Query, e.Status = queryCodes[kind].code, queryCodes[kind].status
+	}
+	return e
 }
 
 // internal reports whether the error is ours and its text must be logged.
@@ -130,6 +138,8 @@ func signatureFault(api *wire.API, err error) error {
 	switch {
 	case api.Protocol == "query":
 		f.Code, f.Status = row.query, row.status
+	case api.QueryCompatible:
+		f.Query, f.Status = row.query, row.status
 	case e.Kind == sigv4.Unsupported:
 		f.Status = row.status
 	case api.Protocol != "json":

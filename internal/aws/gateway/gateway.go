@@ -13,10 +13,13 @@
 package gateway
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"coffer/internal/audit"
@@ -36,6 +39,8 @@ type Service struct {
 	// Access says what a request touches; nil means every operation is checked
 	// against the resource "*" of the caller's account.
 	Access Access
+	// MaxBody is the bytes of a request's body; default [Config.MaxBody].
+	MaxBody int64
 }
 
 // Access is implemented by a service whose operations touch resources.
@@ -77,6 +82,14 @@ type Preparer interface {
 	Prepare(ctx context.Context, op *wire.Op, in any) (context.Context, error)
 }
 
+// A Finisher is a service that has work to do when the effects of a call are durable
+// and before it is answered, outside of any unit of work. It must be able to make good
+// later what was left undone: its error is answered, but the effects and their event
+// stay. It is called for what comes from outside.
+type Finisher interface {
+	Finish(ctx context.Context, op *wire.Op, in any) error
+}
+
 // Config tunes a Gateway; the zero value is the default.
 type Config struct {
 	MaxBody int64            // bytes of a request's body; default 1 MiB
@@ -87,6 +100,10 @@ type Config struct {
 	// signature is right, once it was decided and done: a request that takes a key away
 	// must not wait for what this writes. Its error replaces the answer.
 	Used func(ctx context.Context, accessKeyID, service, region string) error
+	// Selected tells whether somebody wants the data event of an operation on data on the
+	// trail of RecipientAccountID. It is asked by the event's source, name, Region, access
+	// and resources. Nil: nobody wants any.
+	Selected func(e *audit.Event) bool
 	// Lint says what is done about names, tags and descriptions that look like personal
 	// data or secrets; default lint.Warn.
 	Lint lint.Mode
@@ -112,6 +129,7 @@ type Gateway struct {
 	ids      Identities
 	verifier *sigv4.Verifier
 	services []*service
+	bodies   sync.Pool // of *bytes.Buffer, for requests
 }
 
 type service struct {
@@ -133,6 +151,7 @@ func New(db *control.DB, log *audit.Log, ids Identities, services []Service, cfg
 		cfg.Logger = slog.Default()
 	}
 	g := &Gateway{cfg: cfg, db: db, log: log, ids: ids}
+	g.bodies.New = func() any { return new(bytes.Buffer) }
 	g.verifier = sigv4.New(sigv4.Config{Now: cfg.Now})
 	var errs []error
 	if len(services) == 0 {
@@ -144,6 +163,7 @@ func New(db *control.DB, log *audit.Log, ids Identities, services []Service, cfg
 			errs = append(errs, fmt.Errorf("service %s: %w", s.API.Name, err))
 			continue
 		}
+		s.MaxBody = cmp.Or(s.MaxBody, cfg.MaxBody)
 		g.services = append(g.services, &service{s, codec})
 	}
 	return g, errors.Join(errs...)

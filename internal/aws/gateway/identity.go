@@ -124,10 +124,9 @@ type conditions map[string][]string
 
 func (c conditions) add(key string, values ...string) { c[key] = append(c[key], values...) }
 
-// context gives the keys in the form of a request.
-func (c conditions) context() (out policy.Context) {
+// fill puts the keys into the form of a request.
+func (c conditions) fill(to *policy.Context) {
 	for _, k := range slices.Sorted(maps.Keys(c)) {
-		out.Add(k, c[k]...)
+		to.Add(k, c[k]...)
 	}
-	return out
 }

@@ -44,6 +44,7 @@ type world struct {
 	mu       sync.Mutex
 	recorded []*audit.Event // as Events.Recorded told
 	codes    []string       // as Events.Answered told
+	finished []string       // as the service was told
 }
 
 func newWorld(t testing.TB) *world {

@@ -37,6 +37,9 @@ func (t *trail) drop(e *audit.Event) {
 func (g *Gateway) run(ctx context.Context, s *service, op *wire.Op, in any, call *Call) (
 	out any, err error,
 ) {
+	if op.Data {
+		return g.runData(ctx, s, op, in, call)
+	}
 	root := call.trail == nil
 	if root {
 		call.trail = newTrail()
@@ -79,6 +82,37 @@ func (g *Gateway) run(ctx context.Context, s *service, op *wire.Op, in any, call
 	if err != nil {
 		return nil, g.refuse(ctx, s, call, root, err)
 	}
+	if f, ok := s.Impl.(Finisher); ok && root && !op.ReadOnly {
+		if err := f.Finish(ctx, op, in); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// runData serves an operation on data: it is decided in a unit of work that reads, and
+// runs outside of any. Its event, if somebody wants it, is a data event.
+func (g *Gateway) runData(
+	ctx context.Context, s *service, op *wire.Op, in any, call *Call,
+) (any, error) {
+	call.trail, call.unrecorded = newTrail(), true
+	call.event = &audit.Event{}
+	ctx = context.WithValue(ctx, callKey{}, call)
+	err := g.db.Peek(ctx, func(ctx context.Context, tx *control.Tx) error {
+		call.event.EventTime = tx.Time()
+		if err := g.renew(ctx, s.API, call); err != nil {
+			return err
+		}
+		return g.authorize(ctx, s, op, in, call)
+	})
+	g.selectData(s, op, in, call)
+	var out any
+	if err == nil {
+		out, err = op.Call(ctx, s.Impl, in)
+	}
+	if err = g.recordData(ctx, s, call, err); err != nil {
+		return nil, err
+	}
 	return out, nil
 }
 
@@ -86,7 +120,7 @@ func (g *Gateway) run(ctx context.Context, s *service, op *wire.Op, in any, call
 func (g *Gateway) foresee(
 	ctx context.Context, s *service, op *wire.Op, in any, call *Call,
 ) error {
-	return g.db.View(ctx, func(ctx context.Context, tx *control.Tx) error {
+	return g.db.Peek(ctx, func(ctx context.Context, tx *control.Tx) error {
 		try := *call
 		try.event = &audit.Event{EventTime: tx.Time()}
 		return g.authorize(context.WithValue(ctx, callKey{}, &try), s, op, in, &try)

@@ -1,21 +1,20 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
-	"coffer/internal/audit"
 	"coffer/internal/aws/sigv4"
 	"coffer/internal/aws/wire"
 	"coffer/internal/telemetry/trace"
@@ -51,6 +50,7 @@ type request struct {
 	http    *http.Request
 	body    []byte
 	id      string
+	claim   *sigv4.Claim
 	service *service // nil when none is named
 	op      *wire.Op
 	call    *Call // nil until the signature is verified
@@ -73,6 +73,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q.end(resp.Status, code, err)
 	if q.call != nil && q.call.sealed != "" {
 		h.Set(messageHeader, q.call.sealed)
+	}
+	if n := len(resp.Body); n > 0 { // else long ones go in chunks
+		h.Set("Content-Length", strconv.Itoa(n))
 	}
 	w.WriteHeader(resp.Status)
 	if _, err := w.Write(resp.Body); err != nil {
@@ -101,7 +104,9 @@ func (g *Gateway) serve(w http.ResponseWriter, q *request) (*wire.Response, erro
 	if err != nil {
 		return nil, err
 	}
-	if q.body, err = g.read(w, q.http); err != nil {
+	body := g.bodies.Get().(*bytes.Buffer)
+	defer g.giveBack(body)
+	if err = q.read(w, body); err != nil {
 		return nil, err
 	}
 	_ = control.SetReadDeadline(time.Time{}) // the call may take longer
@@ -134,8 +139,11 @@ func (g *Gateway) serve(w http.ResponseWriter, q *request) (*wire.Response, erro
 func (g *Gateway) answer(
 	ctx context.Context, q *request, in *wire.Request, call *Call,
 ) (*wire.Response, error) {
-	input := q.op.In()
-	if err := q.service.codec.Decode(q.op, in, input); err != nil {
+	input, codec := q.op.In(), q.codec()
+	if err := codec.Decode(q.op, in, input); err != nil {
+		if q.op.Data {
+			return nil, err
+		}
 		call.trail = newTrail()
 		call.event = g.newEvent(q.service, q.op, nil, call)
 		return nil, g.refuse(ctx, q.service, call, true, err)
@@ -144,21 +152,40 @@ func (g *Gateway) answer(
 	if err != nil {
 		return nil, err
 	}
-	return q.service.codec.Encode(q.op, out, q.id)
+	return codec.Encode(q.op, out, q.id)
+}
+
+// codec is that of the protocol in which the request came.
+func (q *request) codec() *wire.Codec { return q.service.codec.For(q.http.Header) }
+
+// keepBody bounds the memory of bodies that is used again, in bytes each.
+const keepBody = 64 << 10
+
+// giveBack keeps the memory of a body that nobody looks at any more. It may hold a key.
+func (g *Gateway) giveBack(body *bytes.Buffer) {
+	clear(body.Bytes())
+	if body.Reset(); body.Cap() <= keepBody {
+		g.bodies.Put(body)
+	}
 }
 
 // read takes the body in.
-func (g *Gateway) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, g.cfg.MaxBody))
+func (q *request) read(w http.ResponseWriter, body *bytes.Buffer) error {
+	if n := q.http.ContentLength; n > 0 {
+		// What is said is believed as far as it goes for most requests.
+		body.Grow(int(min(n, 64<<10)) + bytes.MinRead)
+	}
+	_, err := body.ReadFrom(http.MaxBytesReader(w, q.http.Body, q.service.MaxBody))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, &wire.Error{Code: "RequestEntityTooLarge", Status: 413,
+		return &wire.Error{Code: "RequestEntityTooLarge", Status: 413,
 			Message: "The request body is larger than the service accepts."}
 	}
 	if err != nil {
-		return nil, &wire.Error{Code: "RequestTimeout", Status: 400,
+		return &wire.Error{Code: "RequestTimeout", Status: 400,
 			Message: "The request body could not be read."}
 	}
-	return body, nil
+	q.body = body.Bytes()
+	return nil
 }
 
 // route finds the operation. The signature covers the path with its dots and
@@ -166,9 +193,9 @@ func (g *Gateway) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 func (q *request) route(in *wire.Request) (*wire.Op, error) {
 	post, get := in.Method == http.MethodPost, in.Method == http.MethodGet
 	fits := false
-	switch q.service.API.Protocol {
+	switch api := q.service.API; api.Protocol {
 	case "json":
-		fits = post
+		fits = post || get && api.QueryCompatible
 	case "query":
 		fits = post || get
 	default:
@@ -178,7 +205,7 @@ func (q *request) route(in *wire.Request) (*wire.Op, error) {
 	if !fits {
 		return nil, &wire.Error{Code: "UnknownOperationException", Status: 404}
 	}
-	return q.service.codec.Route(in)
+	return q.codec().Route(in)
 }
 
 func newCall(q *request, cred *sigv4.Credential, who *Identity) *Call {
@@ -186,18 +213,12 @@ func newCall(q *request, cred *sigv4.Credential, who *Identity) *Call {
 		RequestID: q.id, Account: who.Principal.Account,
 		Region:    homeRegion(q.service, cred.Region),
 		Principal: who.Principal, UserAgent: clip(q.http.UserAgent(), maxUserAgent),
-		identity: who, credential: cred, plain: q.http.TLS == nil,
+		Host:     clip(q.http.Host, maxUserAgent),
+		identity: who, credential: cred, plain: q.http.TLS == nil, tls: q.http.TLS,
 	}
 	c.SourceIP, _, _ = net.SplitHostPort(q.http.RemoteAddr)
 	if c.SourceIP == "" {
 		c.SourceIP = q.http.RemoteAddr
-	}
-	if t := q.http.TLS; t != nil {
-		c.tls = &audit.TLSDetails{
-			TLSVersion:               strings.ReplaceAll(tls.VersionName(t.Version), " ", "v"),
-			CipherSuite:              tls.CipherSuiteName(t.CipherSuite),
-			ClientProvidedHostHeader: clip(q.http.Host, maxUserAgent),
-		}
 	}
 	return c
 }
@@ -223,5 +244,5 @@ func (g *Gateway) refusal(q *request, err error) (*wire.Response, string) {
 	if internal(f) && !errors.Is(err, context.Canceled) {
 		g.cfg.Logger.Error("request failed", "request", q.id, slog.Any("error", err))
 	}
-	return s.codec.EncodeError(f, q.id), code
+	return s.codec.For(q.http.Header).EncodeError(f, q.id), code
 }

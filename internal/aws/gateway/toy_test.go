@@ -50,6 +50,8 @@ func toyAPI(protocol, name string) *wire.API {
 	return newAPI(protocol, name,
 		wire.Method(op("Get", true), (*toy).Get),
 		wire.Method(op("Nest", false), (*toy).Nest),
+		wire.Method(wire.Op{Name: "Poke", Method: "POST", URI: "/poke", Data: true},
+			(*toy).Poke),
 		wire.Method(op("Put", false), (*toy).Put),
 	)
 }
@@ -100,6 +102,32 @@ func (s *toy) Put(ctx context.Context, in *putInput) (*answer, error) {
 
 func (s *toy) Get(_ context.Context, in *getInput) (*answer, error) {
 	return &answer{Name: in.Name, Secret: "shown once"}, end(in.Then)
+}
+
+// Poke works on data: no unit of work is open.
+func (s *toy) Poke(ctx context.Context, in *getInput) (*answer, error) {
+	if control.From(ctx) != nil {
+		return nil, errors.New("in a unit of work")
+	}
+	return &answer{Name: in.Name}, end(in.Then)
+}
+
+// Finish finds the effects of Put and no unit of work; one name it cannot finish.
+func (s *toy) Finish(ctx context.Context, _ *wire.Op, in any) error {
+	put, ok := in.(*putInput)
+	if !ok {
+		return nil
+	}
+	if control.From(ctx) != nil || !s.w.stored(put.Name) {
+		return errors.New("too early")
+	}
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	s.w.finished = append(s.w.finished, put.Name)
+	if put.Name == "endless" {
+		return fault.New(fault.Unavailable, "This thing cannot be finished now.")
+	}
+	return nil
 }
 
 func (s *toy) Nest(ctx context.Context, in *nestInput) (*answer, error) {

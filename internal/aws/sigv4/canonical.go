@@ -13,7 +13,7 @@ const unsignedPayload = "UNSIGNED-PAYLOAD"
 
 // canonical gives the canonical request, which is what a signature covers.
 // Source: IAM User Guide, "Create a signed AWS API request".
-func (c *claim) canonical(r *http.Request, payload string) string {
+func (c *Claim) canonical(r *http.Request, payload string) string {
 	method := r.Method
 	if method == "" {
 		method = http.MethodGet // a client's request
@@ -29,7 +29,7 @@ func (c *claim) canonical(r *http.Request, payload string) string {
 }
 
 // stringToSign is what the key signs.
-func (c *claim) stringToSign(canonical string) string {
+func (c *Claim) stringToSign(canonical string) string {
 	scope := c.day + "/" + c.Region + "/" + c.Service + "/" + terminator
 	return algorithm + "\n" + c.date + "\n" + scope + "\n" + hash([]byte(canonical))
 }

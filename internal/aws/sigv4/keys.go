@@ -13,7 +13,7 @@ const defaultMaxKeys = 1024
 type derived [sha256.Size]byte
 
 // derive takes four HMACs; a cached key takes none.
-func derive(secret Secret, c *claim) derived {
+func derive(secret Secret, c *Claim) derived {
 	key := mac([]byte("AWS4"+secret.Reveal()), c.day)
 	for _, part := range []string{c.Region, c.Service, terminator} {
 		key = mac(key, part)
@@ -42,9 +42,9 @@ type cachedKey struct {
 	key    derived
 }
 
-func (c *claim) scope() scope { return scope{c.AccessKeyID, c.day, c.Region, c.Service} }
+func (c *Claim) scope() scope { return scope{c.AccessKeyID, c.day, c.Region, c.Service} }
 
-func (k *keyCache) get(secret Secret, c *claim) (derived, bool) {
+func (k *keyCache) get(secret Secret, c *Claim) (derived, bool) {
 	k.mu.RLock()
 	found, ok := k.keys[c.scope()]
 	k.mu.RUnlock()
@@ -52,7 +52,7 @@ func (k *keyCache) get(secret Secret, c *claim) (derived, bool) {
 	return found.key, ok && same
 }
 
-func (k *keyCache) put(secret Secret, c *claim, key derived) {
+func (k *keyCache) put(secret Secret, c *Claim, key derived) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.keys == nil {

@@ -2,7 +2,6 @@ package sigv4
 
 import (
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -17,14 +16,31 @@ const (
 	// maxSignedHeaders bounds the list that the client gives.
 	maxSignedHeaders = 128
 	maxAccessKeyID   = 128 // IAM's bound
+	maxScopePart     = 64
+	signatureSize    = 64 // digits
 )
 
-var (
-	scopePart  = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-	accessKey  = regexp.MustCompile(`^\w+$`)
-	signature  = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	headerName = regexp.MustCompile("^[a-z0-9!#$%&'*+.^_`|~-]+$")
-)
+// each reports whether s is of characters in a set and not empty. A pattern would cost
+// more than all else that a request's signature takes.
+func each(s string, in func(byte) bool) bool {
+	for i := range len(s) {
+		if !in(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func digit(c byte) bool       { return '0' <= c && c <= '9' }
+func lower(c byte) bool       { return 'a' <= c && c <= 'z' }
+func hexadecimal(c byte) bool { return digit(c) || 'a' <= c && c <= 'f' }
+func word(c byte) bool        { return digit(c) || lower(c) || 'A' <= c && c <= 'Z' || c == '_' }
+func scoped(c byte) bool      { return word(c) || c == '-' }
+
+// token is a character of a header's name in lower case (RFC 9110, section 5.6.2).
+func token(c byte) bool {
+	return lower(c) || digit(c) || strings.IndexByte("!#$%&'*+.^_`|~-", c) >= 0
+}
 
 // Credential is who signs a request, and for what.
 type Credential struct {
@@ -39,8 +55,8 @@ type Credential struct {
 	UnsignedPayload bool
 }
 
-// claim is what a request says about its signature.
-type claim struct {
+// Claim is what a request says about its signature. Nothing of it is verified.
+type Claim struct {
 	Credential
 	day       string // of the scope
 	date      string // as in the string to sign
@@ -52,17 +68,10 @@ type claim struct {
 // Parse reads whom a request says it is from, for choosing a service before
 // the body is read. Nothing of it is verified. Errors are *[Error] of the
 // kinds Missing, Incomplete, Mismatch (scope) and Unsupported.
-func Parse(r *http.Request) (*Credential, error) {
-	c, err := parse(r)
-	if err != nil {
-		return nil, err
-	}
-	return &c.Credential, nil
-}
-
-// parse reads either form. A request with both is refused: two parts of the
-// process could otherwise believe two different callers.
-func parse(r *http.Request) (*claim, error) {
+//
+// A request with both forms is refused: two parts of the process could otherwise believe
+// two different callers.
+func Parse(r *http.Request) (*Claim, error) {
 	query := splitQuery(r.URL.RawQuery)
 	presigned := slices.ContainsFunc(query, func(p parameter) bool {
 		return p.name == "X-Amz-Algorithm" || p.name == "X-Amz-Signature"
@@ -84,9 +93,9 @@ func parse(r *http.Request) (*claim, error) {
 //
 //	AWS4-HMAC-SHA256 Credential=K/day/region/service/aws4_request,
 //	SignedHeaders=a;b, Signature=hex
-func parseHeader(r *http.Request, header string) (*claim, error) {
+func parseHeader(r *http.Request, header string) (*Claim, error) {
 	method, rest, _ := strings.Cut(header, " ")
-	parts := map[string]string{}
+	parts := make(map[string]string, 3)
 	if strings.HasPrefix(method, "AWS4-") {
 		if method != algorithm {
 			return nil, failf(kindOf(method), "Unsupported AWS 'algorithm': '%s'. %s",
@@ -123,7 +132,7 @@ func parseHeader(r *http.Request, header string) (*claim, error) {
 	if missing != "" {
 		return nil, failf(Incomplete, "%s%s", missing, quote(header))
 	}
-	c := &claim{signature: parts["Signature"]}
+	c := &Claim{signature: parts["Signature"]}
 	c.SessionToken = r.Header.Get("X-Amz-Security-Token")
 	return c.finish(parts["Credential"], parts["SignedHeaders"], date)
 }
@@ -138,7 +147,7 @@ func kindOf(method string) Kind {
 }
 
 // finish reads what both forms have.
-func (c *claim) finish(credential, headers, date string) (*claim, error) {
+func (c *Claim) finish(credential, headers, date string) (*Claim, error) {
 	if err := c.readDate(date); err != nil {
 		return nil, err
 	}
@@ -150,7 +159,7 @@ func (c *claim) finish(credential, headers, date string) (*claim, error) {
 		return nil, failf(Incomplete,
 			"'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
 	}
-	if !proper(c.headers) || !signature.MatchString(c.signature) {
+	if !proper(c.headers) || len(c.signature) != signatureSize || !each(c.signature, hexadecimal) {
 		return nil, mismatch()
 	}
 	return c, nil
@@ -160,7 +169,7 @@ func (c *claim) finish(credential, headers, date string) (*claim, error) {
 // without repetition: else the signature is not by the rules.
 func proper(names []string) bool {
 	for i, name := range names {
-		if i > 0 && name <= names[i-1] || !headerName.MatchString(name) {
+		if i > 0 && name <= names[i-1] || !each(name, token) {
 			return false
 		}
 	}
@@ -168,7 +177,7 @@ func proper(names []string) bool {
 }
 
 // readDate takes ISO 8601's basic format, or HTTP's own in the Date header.
-func (c *claim) readDate(date string) error {
+func (c *Claim) readDate(date string) error {
 	t, err := time.Parse(isoFormat, date)
 	if err != nil {
 		t, err = http.ParseTime(date)
@@ -177,31 +186,33 @@ func (c *claim) readDate(date string) error {
 		return failf(Incomplete, "Date must be in ISO-8601 'basic format'. Got '%s'. "+
 			"See http://en.wikipedia.org/wiki/ISO_8601", printable(date))
 	}
-	c.Date = t.UTC()
-	c.date = c.Date.Format(isoFormat)
+	c.Date, c.date = t.UTC(), date
+	if len(date) != len(isoFormat) {
+		c.date = c.Date.Format(isoFormat)
+	}
 	return nil
 }
 
 // readScope takes a credential apart and checks its day against the date.
-func (c *claim) readScope(credential string) error {
+func (c *Claim) readScope(credential string) error {
 	p := strings.Split(credential, "/")
-	if len(p) != 5 || len(p[0]) > maxAccessKeyID || !accessKey.MatchString(p[0]) {
+	if len(p) != 5 || len(p[0]) > maxAccessKeyID || !each(p[0], word) {
 		return failf(Incomplete, "Credential must have exactly 5 slash-delimited elements, "+
 			"e.g. keyid/date/region/service/term, got '%s'", printable(credential))
 	}
 	c.AccessKeyID, c.day, c.Region, c.Service = p[0], p[1], p[2], p[3]
 	switch {
-	case !scopePart.MatchString(c.Region):
+	case len(c.Region) > maxScopePart || !each(c.Region, scoped):
 		return failf(Mismatch, "Credential should be scoped to a valid region. ")
-	case !scopePart.MatchString(c.Service):
+	case len(c.Service) > maxScopePart || !each(c.Service, scoped):
 		return failf(Mismatch, "Credential should be scoped to a valid service. ")
 	case p[4] != terminator:
 		return failf(Mismatch, "Credential should be scoped with a valid terminator: "+
 			"'%s', not '%s'.", terminator, printable(p[4]))
-	case c.day != c.Date.Format(dayFormat):
+	case c.day != c.date[:len(dayFormat)]:
 		return failf(Mismatch, "Date in Credential scope does not match YYYYMMDD from ISO-8601 "+
 			"version of date from HTTP: '%s' != '%s', from '%s'.",
-			printable(c.day), c.Date.Format(dayFormat), c.date)
+			printable(c.day), c.date[:len(dayFormat)], c.date)
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func unescape(s string) string {
 }
 
 // parseQuery reads the presigned form.
-func parseQuery(r *http.Request, query []parameter) (*claim, error) {
+func parseQuery(r *http.Request, query []parameter) (*Claim, error) {
 	values := map[string]string{}
 	for _, p := range query {
 		if !strings.HasPrefix(p.name, "X-Amz-") {
@@ -77,7 +77,7 @@ func parseQuery(r *http.Request, query []parameter) (*claim, error) {
 	if a := values["X-Amz-Algorithm"]; a != algorithm {
 		return nil, failf(kindOf(a), "Unsupported AWS 'algorithm': '%s'.", printable(a))
 	}
-	c := &claim{signature: values["X-Amz-Signature"]}
+	c := &Claim{signature: values["X-Amz-Signature"]}
 	c.Presigned = true
 	c.SessionToken = values["X-Amz-Security-Token"]
 	if c.SessionToken == "" {

@@ -99,7 +99,7 @@ func TestSDK(t *testing.T) {
 		if *got != want {
 			t.Errorf("presigned %v: %+v", presign, got)
 		}
-		if claimed, err := Parse(r); err != nil || *claimed != want {
+		if claimed, err := Parse(r); err != nil || claimed.Credential != want {
 			t.Errorf("presigned %v: parsed %+v, %v", presign, claimed, err)
 		}
 	}

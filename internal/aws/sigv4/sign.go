@@ -54,19 +54,19 @@ func Presign(r *http.Request, body []byte, k Key, region, service string,
 	r.URL.RawQuery += "&X-Amz-Signature=" + c.sign(r, body, k.Secret)
 }
 
-func newClaim(k Key, region, service string, at time.Time) *claim {
+func newClaim(k Key, region, service string, at time.Time) *Claim {
 	at = at.UTC()
-	c := &claim{day: at.Format(dayFormat), date: at.Format(isoFormat)}
+	c := &Claim{day: at.Format(dayFormat), date: at.Format(isoFormat)}
 	c.AccessKeyID, c.Region, c.Service = k.AccessKeyID, region, service
 	return c
 }
 
-func (c *claim) credential() string {
+func (c *Claim) credential() string {
 	return strings.Join([]string{c.AccessKeyID, c.day, c.Region, c.Service, terminator}, "/")
 }
 
 // sign gives the signature, in hexadecimal digits.
-func (c *claim) sign(r *http.Request, body []byte, secret Secret) string {
+func (c *Claim) sign(r *http.Request, body []byte, secret Secret) string {
 	payload := r.Header.Get("X-Amz-Content-Sha256")
 	if payload == "" && c.Presigned && c.Service == "s3" {
 		payload = unsignedPayload

@@ -68,10 +68,16 @@ func New(cfg Config) *Verifier {
 // returned wrapped. A refused signature is an *[Error].
 func (v *Verifier) Verify(r *http.Request, body []byte,
 	lookup func(accessKeyID string) (Secret, error)) (*Credential, error) {
-	c, err := parse(r)
+	c, err := Parse(r)
 	if err != nil {
 		return nil, err
 	}
+	return v.VerifyClaim(r, body, c, lookup)
+}
+
+// VerifyClaim is Verify of a request that was parsed.
+func (v *Verifier) VerifyClaim(r *http.Request, body []byte, c *Claim,
+	lookup func(accessKeyID string) (Secret, error)) (*Credential, error) {
 	secret, err := lookup(c.AccessKeyID)
 	if errors.Is(err, ErrUnknownKey) {
 		return nil, failf(UnknownKey, "The security token included in the request is invalid.")
@@ -105,7 +111,7 @@ func (v *Verifier) Verify(r *http.Request, body []byte,
 }
 
 // checkTime refuses what is too old or not yet valid.
-func (v *Verifier) checkTime(c *claim) error {
+func (v *Verifier) checkTime(c *Claim) error {
 	now := v.cfg.Now().UTC().Truncate(time.Second)
 	oldest, newest := now.Add(-v.cfg.Skew), now.Add(v.cfg.Skew)
 	minutes := int(v.cfg.Skew / time.Minute)
@@ -124,7 +130,7 @@ func (v *Verifier) checkTime(c *claim) error {
 
 // payload gives the last line of the canonical request, and notes whether it
 // covers the body.
-func (c *claim) payload(r *http.Request, body []byte) (string, error) {
+func (c *Claim) payload(r *http.Request, body []byte) (string, error) {
 	said := r.Header.Get("X-Amz-Content-Sha256")
 	if said == "" && c.Presigned {
 		for _, p := range splitQuery(r.URL.RawQuery) {
@@ -155,10 +161,14 @@ func (c *claim) payload(r *http.Request, body []byte) (string, error) {
 // not cover: anybody on the way could have added it. Three need no cover: the
 // date and the payload hash are part of what is signed anyway, and tokens may
 // be added after signing.
-func (c *claim) checkCovered(r *http.Request) error {
+func (c *Claim) checkCovered(r *http.Request) error {
+	const ours = "x-amz-"
 	for name := range r.Header {
+		if len(name) < len(ours) || !strings.EqualFold(name[:len(ours)], ours) {
+			continue
+		}
 		lower := strings.ToLower(name)
-		if !strings.HasPrefix(lower, "x-amz-") || slices.Contains(c.headers, lower) {
+		if slices.Contains(c.headers, lower) {
 			continue
 		}
 		switch lower {

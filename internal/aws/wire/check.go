@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"reflect"
 	"strconv"
 	"strings"
@@ -19,6 +20,8 @@ type checker struct {
 	path  []step
 	found []Violation
 	count int
+	// absent is the first required member that is not there, by its name on the wire.
+	absent string
 }
 
 // step is a part of a path: a member, a map's key, or, with an empty name, a
@@ -89,6 +92,7 @@ func (c *checker) fail(value, rule string) {
 func (c *checker) required(p *structPlan, s *seen) {
 	for _, i := range p.required {
 		if !s.has(i) {
+			c.absent = cmp.Or(c.absent, p.fields[i].name)
 			c.push(p.fields[i].label)
 			c.null()
 			c.pop()

@@ -31,6 +31,7 @@ type Codec struct {
 	types  map[reflect.Type]*structPlan
 	proto  protocol
 	shapes map[string]*shapePlan
+	query  *Codec // the same service in the query protocol, if it speaks both
 }
 
 // protocol is one AWS wire format, both directions.
@@ -58,6 +59,7 @@ type value struct {
 // problem is an error as it goes out.
 type problem struct {
 	code, message, requestID string
+	query                    string // the code in the query protocol
 	status                   int
 	members                  value  // zero when the error is not a model's
 	attribute                string // the first member that is wrong, if any
@@ -74,6 +76,14 @@ func Compile(api *API) (*Codec, error) {
 	return c, nil
 }
 
+// For gives the codec of the protocol that a request speaks.
+func (c *Codec) For(h http.Header) *Codec {
+	if c.query != nil && h.Get("X-Amz-Target") == "" {
+		return c.query
+	}
+	return c
+}
+
 // API gives the service's table.
 func (c *Codec) API() *API { return c.api }
 
@@ -85,7 +95,8 @@ func (c *Codec) Route(r *Request) (*Op, error) { return c.proto.route(r) }
 // Decode fills in, a fresh value from op.In, from the request and checks the
 // model's constraints. Unknown members are ignored, an absent body is an empty
 // one, of a member sent twice the last counts. The error is a *ValidationError
-// or a *SerializationError; in is then unfit for use.
+// or a *SerializationError, or for a missing member of a service that also speaks
+// query, Missing; in is then unfit for use.
 func (c *Codec) Decode(op *Op, r *Request, in any) error {
 	v, err := c.value(in)
 	if err != nil {
@@ -94,6 +105,9 @@ func (c *Codec) Decode(op *Op, r *Request, in any) error {
 	chk := c.checker()
 	if err := c.proto.decodeRequest(chk, op, r, v); err != nil {
 		return c.malformed(err)
+	}
+	if chk.absent != "" && c.api.QueryCompatible {
+		return Missing(chk.absent)
 	}
 	return chk.err()
 }
@@ -118,9 +132,17 @@ func (c *Codec) Encode(op *Op, out any, requestID string) (*Response, error) {
 // its Error text, and the other members of a generated exception.
 func (c *Codec) EncodeError(err Fault, requestID string) *Response {
 	code, status := err.Fault()
-	e := &problem{code: code, message: err.Error(), status: status, requestID: requestID}
+	e := &problem{
+		code: code, message: err.Error(), status: status, requestID: requestID, query: code,
+	}
+	if q, ok := err.(QueryCoder); ok {
+		e.query = q.QueryCode()
+	}
 	if m, ok := err.(Messenger); ok {
 		e.message = m.FaultMessage()
+	}
+	if m, ok := err.(QueryMessenger); ok && c.query == nil {
+		e.message = m.QueryMessage()
 	}
 	if v, verr := c.value(err); verr == nil {
 		e.members = v

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 )
@@ -9,6 +10,7 @@ import (
 // such as AccessDeniedException or InvalidSignatureException.
 type Error struct {
 	Code    string
+	Query   string // code in the query protocol, where that is another one
 	Status  int    // HTTP status; 500 and above blame the server
 	Message string // shown to the client
 }
@@ -18,6 +20,24 @@ func (e *Error) Error() string { return e.Message }
 
 // Fault gives the code and the status.
 func (e *Error) Fault() (code string, status int) { return e.Code, e.Status }
+
+// QueryCode gives the code in the query protocol.
+func (e *Error) QueryCode() string { return cmp.Or(e.Query, e.Code) }
+
+// Missing is a request without a member that it needs, as services say it that have
+// come from query to JSON: SQS.
+func Missing(parameter string) error {
+	return &Error{
+		Code: "MissingRequiredParameterException", Query: "MissingParameter", Status: 400,
+		Message: "The request must contain the parameter " + parameter + ".",
+	}
+}
+
+// QueryMessenger is implemented by faults of services with two protocols whose text in
+// the query protocol is another one.
+type QueryMessenger interface {
+	QueryMessage() string
+}
 
 // Messenger is implemented by faults whose text for the client is not their
 // Error text; every generated exception is one.
@@ -97,4 +117,6 @@ var (
 	_ Fault = (*SerializationError)(nil)
 	_ Fault = (*UnknownOperationError)(nil)
 	_ Fault = Unimplemented("")
+
+	_ QueryCoder = (*Error)(nil)
 )

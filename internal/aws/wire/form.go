@@ -85,14 +85,14 @@ func (d *treeDecoder) structure(s value, n *node) error {
 	var got seen
 	for i := range s.plan.fields {
 		f := &s.plan.fields[i]
-		at := n.child(f.name)
+		at := n.child(f.form)
 		if at == nil {
 			continue
 		}
 		got.set(i)
 		d.push(f.label)
 		if f.Flat && !d.numbered {
-			at = &node{kids: map[string][]*node{f.elemName(): n.kids[f.name]}}
+			at = &node{kids: map[string][]*node{f.elemName(): n.kids[f.form]}}
 		}
 		v := f.slot(s.Field(f.index))
 		if err := d.value(&f.valuePlan, v, at); err != nil {
@@ -203,7 +203,7 @@ func putForm(form url.Values, prefix string, s value) {
 	for i := range s.plan.fields {
 		f := &s.plan.fields[i]
 		if v, ok := f.present(s.Value); ok {
-			putParameter(form, prefix+f.name, &f.valuePlan, v)
+			putParameter(form, prefix+f.form, &f.valuePlan, v)
 		}
 	}
 }

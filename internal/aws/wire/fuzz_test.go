@@ -1,12 +1,14 @@
 package wire_test
 
 import (
+	"net/http"
 	"reflect"
 	"testing"
 
 	"coffer/internal/aws/api/iam"
 	"coffer/internal/aws/api/kms"
 	"coffer/internal/aws/api/mq"
+	"coffer/internal/aws/api/sqs"
 	"coffer/internal/aws/wire"
 )
 
@@ -64,6 +66,35 @@ func FuzzDecodeQuery(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, n uint16, body []byte) {
 		again(t, c, &iam.API.Ops[int(n)%len(iam.API.Ops)], &wire.Request{Body: body})
+	})
+}
+
+// FuzzDecodeBoth reads requests of a service with two protocols in either.
+func FuzzDecodeBoth(f *testing.F) {
+	json := compile(f, &sqs.API)
+	query := json.For(http.Header{})
+	for _, s := range []string{
+		`{"QueueUrl":"u","MessageBody":"b","DelaySeconds":5,"MessageAttributes":{"a":` +
+			`{"DataType":"Binary","BinaryValue":"AQI="}}}`,
+		`{"QueueUrl":"u","Entries":[{"Id":"a","ReceiptHandle":"r"}],"Attributes":{"a":"1"}}`,
+		"QueueUrl=u&Attribute.1.Name=a&Attribute.1.Value=b&AttributeName.2=All&Tag.1.Key=k",
+		"QueueUrl=u&SendMessageBatchRequestEntry.1.Id=a&SendMessageBatchRequestEntry.1." +
+			"MessageBody=b&SendMessageBatchRequestEntry.1.MessageAttribute.1.Name=n" +
+			"&SendMessageBatchRequestEntry.1.MessageAttribute.1.Value.DataType=String",
+		"DeleteMessageBatchRequestEntry.7.Id=a&Tag.1.Value=v&ActionName.1=*&AWSAccountId.1=1",
+		"Attribute.1.Name=a&Attribute.01.Name=a&Attribute=&MaxNumberOfMessages=1e1&Tag.0.Key=",
+	} {
+		for op := range uint16(len(sqs.API.Ops)) {
+			f.Add(op, s[0] != '{', []byte(s))
+		}
+	}
+	f.Fuzz(func(t *testing.T, n uint16, asked bool, body []byte) {
+		c := json
+		if asked {
+			c = query
+		}
+		op := &sqs.API.Ops[int(n)%len(sqs.API.Ops)]
+		again(t, c, op, &wire.Request{Method: "POST", Path: "/", Body: body})
 	})
 }
 

@@ -1,12 +1,20 @@
 package wire
 
 import (
+	"bytes"
 	"net/http"
+	"sync"
 )
 
 // jsonProtocol is AWS JSON 1.0 and 1.1: the operation in a header, everything
 // else in one JSON object.
-type jsonProtocol struct{ api *API }
+type jsonProtocol struct {
+	api     *API
+	scratch sync.Pool // of *[]byte, in which answers grow
+}
+
+// maxScratch bounds the memory that is kept for answers, in bytes each.
+const maxScratch = 64 << 10
 
 var (
 	_ protocol = (*jsonProtocol)(nil)
@@ -32,15 +40,17 @@ func (p *jsonProtocol) header() http.Header {
 }
 
 func (p *jsonProtocol) decodeRequest(c *checker, _ *Op, r *Request, in value) error {
-	return decodeBody(c, r.Body, in)
+	return decodeBody(c, r.Body, in, p.api.QueryCompatible)
 }
 
 func (p *jsonProtocol) decodeResponse(c *checker, _ *Op, r *Response, out value) error {
-	return decodeBody(c, r.Body, out)
+	return decodeBody(c, r.Body, out, false)
 }
 
-func decodeBody(c *checker, body []byte, v value) error {
-	d := jsonDecoder{jsonScanner: jsonScanner{b: body}, checker: c}
+// decodeBody reads a document; loose lets numbers and truth values stand for texts, which
+// all are in the query protocol.
+func decodeBody(c *checker, body []byte, v value, loose bool) error {
+	d := jsonDecoder{jsonScanner: jsonScanner{b: body}, checker: c, loose: loose}
 	var s seen
 	if err := d.document(v, &s); err != nil {
 		return err
@@ -50,7 +60,16 @@ func decodeBody(c *checker, body []byte, v value) error {
 }
 
 func (p *jsonProtocol) encodeResponse(op *Op, out value, _ string) (*Response, error) {
-	return &Response{op.status(), p.header(), appendJSON(nil, out, false)}, nil
+	b, ok := p.scratch.Get().(*[]byte)
+	if !ok {
+		b = new([]byte)
+	}
+	*b = appendJSON((*b)[:0], out, false)
+	body := bytes.Clone(*b)
+	if clear(*b); cap(*b) <= maxScratch { // it may have held a key
+		p.scratch.Put(b)
+	}
+	return &Response{op.status(), p.header(), body}, nil
 }
 
 func (p *jsonProtocol) encodeRequest(op *Op, in value) (*Request, error) {
@@ -61,7 +80,15 @@ func (p *jsonProtocol) encodeRequest(op *Op, in value) (*Request, error) {
 
 func (p *jsonProtocol) encodeError(e *problem) *Response {
 	b := append(appendQuoted([]byte(`{"__type":`), e.code), ',')
-	return &Response{e.status, p.header(), appendProblem(b, e)}
+	h := p.header()
+	if p.api.QueryCompatible {
+		blame := "Sender"
+		if e.status >= 500 {
+			blame = "Receiver"
+		}
+		h.Set("X-Amzn-Query-Error", e.query+";"+blame)
+	}
+	return &Response{e.status, h, appendProblem(b, e)}
 }
 
 // appendProblem ends an error's object: an exception's members, or a message.

@@ -18,7 +18,8 @@ var errItems = errors.New("list or map has too many entries")
 type jsonDecoder struct {
 	jsonScanner
 	*checker
-	rest bool // only members whose place is the body
+	rest  bool // only members whose place is the body
+	loose bool // a number or a truth value may stand for a text
 }
 
 // document reads a whole body: one object, or nothing.
@@ -130,15 +131,23 @@ func (d *jsonDecoder) value(p *valuePlan, v reflect.Value) error {
 		if err := d.literal(word); err != nil {
 			return err
 		}
-		if p.kind != kindBool {
+		switch {
+		case p.kind == kindBool:
+			v.SetBool(c == 't')
+		case p.kind == kindString && d.loose:
+			v.SetString(word)
+		default:
 			return mismatch(token, p)
 		}
-		v.SetBool(c == 't')
 		return nil
 	}
 	n, err := d.number()
 	if err != nil {
 		return err
+	}
+	if p.kind == kindString && d.loose {
+		v.SetString(string(n))
+		return nil
 	}
 	return setNumber(p, v, n)
 }

@@ -84,12 +84,18 @@ func appendValue(b []byte, p *valuePlan, v reflect.Value) []byte {
 	return appendJSON(b, value{v, p.structure}, false)
 }
 
+// plain reports whether a byte of a string stands for itself.
+func plain(c byte) bool { return c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' }
+
 // appendQuoted renders a string; what is not UTF-8 becomes U+FFFD.
 func appendQuoted(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
 	start := 0
 	for i := 0; i < len(s); {
+		if i += unescaped(s[i:]); i == len(s) {
+			break
+		}
 		c := s[i]
 		if c >= utf8.RuneSelf {
 			r, n := utf8.DecodeRuneInString(s[i:])
@@ -98,10 +104,6 @@ func appendQuoted(b []byte, s string) []byte {
 				start = i + 1
 			}
 			i += n
-			continue
-		}
-		if c >= ' ' && c != '"' && c != '\\' {
-			i++
 			continue
 		}
 		b = append(b, s[start:i]...)

@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -93,7 +94,10 @@ func (s *jsonScanner) key() ([]byte, error) {
 func (s *jsonScanner) str() ([]byte, error) {
 	s.i++
 	start, ascii := s.i, true
-	for ; s.i < len(s.b); s.i++ {
+	for {
+		if s.i += unescaped(s.b[s.i:]); s.i == len(s.b) {
+			return nil, s.bad()
+		}
 		switch c := s.b[s.i]; {
 		case c == '"':
 			out := s.b[start:s.i]
@@ -106,11 +110,32 @@ func (s *jsonScanner) str() ([]byte, error) {
 			return s.escaped(start)
 		case c < ' ':
 			return nil, s.bad()
-		case c >= utf8.RuneSelf:
-			ascii = false
+		}
+		ascii = false
+		s.i++
+	}
+}
+
+// unescaped gives how many bytes at the beginning of text stand for themselves in a
+// string: printable ASCII but quotes and backslashes. It looks at eight at a time, for
+// most of what travels is long text.
+func unescaped[T string | []byte](text T) int {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(text); i += 8 {
+		b := text[i : i+8]
+		x := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+		// The lowest byte that is another sets its high bit; it may borrow from those above.
+		found := (x | (x - each*' ') | (x ^ each*'"' - each) | (x ^ each*'\\' - each)) & high
+		if found != 0 {
+			return i + bits.TrailingZeros64(found)/8
 		}
 	}
-	return nil, s.bad()
+	for i < len(text) && plain(text[i]) {
+		i++
+	}
+	return i
 }
 
 // escaped reads on at the first backslash of a string.

@@ -9,8 +9,46 @@ import (
 	"time"
 
 	"coffer/internal/aws/api/kms"
+	"coffer/internal/aws/api/sqs"
 	"coffer/internal/aws/wire"
 )
+
+// TestStringBytes puts every byte at every place of a text, which is read eight bytes at a
+// time: what may not stand there is found, and what may goes out and comes back.
+func TestStringBytes(t *testing.T) {
+	t.Parallel()
+	codec, err := wire.Compile(&sqs.API)
+	if err != nil {
+		t.Fatal(err)
+	}
+	op, _ := sqs.API.Op("SendMessage")
+	decode := func(body []byte) (string, error) {
+		in := &sqs.SendMessageInput{}
+		err := codec.Decode(op, &wire.Request{Method: "POST", Path: "/", Body: body}, in)
+		return in.MessageBody, err
+	}
+	for n := range 18 {
+		before, after := strings.Repeat("~", n), strings.Repeat(" ", 17-n)
+		for c := range 256 {
+			text := before + string([]byte{byte(c)}) + after
+			got, err := decode([]byte(`{"QueueUrl":"q","MessageBody":"` + text + `"}`))
+			fits := c >= ' ' && c < 0x80 && c != '"' && c != '\\'
+			if fits != (err == nil) || fits && got != text {
+				t.Errorf("byte %#x at %d: %q, %v", c, n, got, err)
+			}
+			text = before + string(rune(c)) + after
+			out, err := codec.EncodeRequest(op, &sqs.SendMessageInput{
+				QueueUrl: "q", MessageBody: text,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := decode(out.Body); err != nil || got != text || !json.Valid(out.Body) {
+				t.Errorf("character %#x at %d: %q, %v", c, n, out.Body, err)
+			}
+		}
+	}
+}
 
 func TestSerializationTexts(t *testing.T) {
 	const bad = "could not parse request body into json: "

@@ -40,6 +40,7 @@ type fieldPlan struct {
 	valuePlan
 	index    int // in the Go struct
 	name     string
+	form     string // name in the query protocol
 	label    string // name as audit records and messages have it
 	required bool
 	where    location
@@ -97,7 +98,11 @@ func (c *Codec) compile() error {
 			return err
 		}
 	}
-	c.proto, err = c.protocol()
+	if c.proto, err = c.protocol(); err == nil && c.api.QueryCompatible {
+		old := *c
+		old.proto = &queryProtocol{api: c.api}
+		c.query = &old
+	}
 	return err
 }
 
@@ -154,12 +159,17 @@ func (c *Codec) field(sf reflect.StructField) (*fieldPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &fieldPlan{valuePlan: *v, name: opts[0], label: lowerFirst(opts[0])}
+	f := &fieldPlan{
+		valuePlan: *v, name: opts[0], form: opts[0], label: lowerFirst(opts[0]),
+	}
 	for _, o := range opts[2:] {
 		where, ok := locations[o]
+		form, named := strings.CutPrefix(o, "form=")
 		switch {
 		case ok:
 			f.where = where
+		case named:
+			f.form = form
 		case o == "required":
 			f.required = true
 		case o == "sensitive":

@@ -67,6 +67,9 @@ func (p *queryProtocol) decodeRequest(c *checker, _ *Op, r *Request, in value) e
 	if err != nil {
 		return err
 	}
+	if name := p.api.PathParameter; name != "" && !form.Has(name) {
+		form.Set(name, r.Path)
+	}
 	root := &node{}
 	for name, values := range form {
 		if err := root.put(name, values[len(values)-1]); err != nil {
@@ -108,8 +111,11 @@ func (p *queryProtocol) encodeError(e *problem) *Response {
 		blame = "Receiver"
 	}
 	x.element("Type", blame)
-	x.element("Code", e.code)
+	x.element("Code", e.query)
 	x.element("Message", e.message)
+	if p.api.QueryCompatible {
+		x.element("Detail", "")
+	}
 	x.close("Error")
 	x.element("RequestId", e.requestID)
 	x.close("ErrorResponse")

@@ -114,7 +114,7 @@ func (b *restBinder) body(body []byte, s value) error {
 			return err
 		}
 	default:
-		return decodeBody(b.checker, body, value{v, f.structure})
+		return decodeBody(b.checker, body, value{v, f.structure}, false)
 	}
 	b.field(f, v)
 	return nil

@@ -8,7 +8,8 @@ package wire
 //
 // that is the member's wire name, its shape (empty when the model says nothing
 // of it), then any of: required, sensitive, uri, query, header, headers,
-// status, payload.
+// status, payload, and form= with the name in the query protocol where a service
+// that speaks both has another one there.
 type Shape struct {
 	Name string
 	// Min and Max are decimal and inclusive, empty when unbounded. They bound

@@ -20,9 +20,15 @@ import (
 // API describes a service to the router, the codecs, the authorizer and the
 // auditor. It is generated and read-only.
 type API struct {
-	Name           string // package name: "kms"
-	Version        string // "2014-11-01"
-	Protocol       string // "json", "rest-json", "query", "rest-xml", "ec2"
+	Name     string // package name: "kms"
+	Version  string // "2014-11-01"
+	Protocol string // "json", "rest-json", "query", "rest-xml", "ec2"
+	// QueryCompatible services speak JSON and, with clients of before, query. Errors in
+	// JSON then name their code of that protocol in a header.
+	QueryCompatible bool
+	// PathParameter is what the path may give to a query instead of a parameter: SQS's
+	// oldest clients post to a queue's URL.
+	PathParameter  string
 	JSONVersion    string // "1.1"; empty for other protocols
 	TargetPrefix   string // "TrentService"; empty for other protocols
 	XMLNamespace   string
@@ -44,6 +50,9 @@ type Op struct {
 	URI      string // REST: path template such as /v1/brokers/{broker-id}, {key+} greedy
 	Status   int    // HTTP status of success; 0 means 200
 	ReadOnly bool   // changes no state; the audit event's readOnly
+	// Data operations work on data and not on control state: they run outside of a unit
+	// of work, and their events are not management events.
+	Data bool
 	// Anonymous operations need no signature (AssumeRoleWithWebIdentity).
 	Anonymous bool
 	// NoOutput operations answer no result: Out is an empty struct.
@@ -138,6 +147,10 @@ func (e Unimplemented) Error() string {
 
 // Fault gives UnknownOperationException and 501.
 func (e Unimplemented) Fault() (string, int) { return "UnknownOperationException", 501 }
+
+// A QueryCoder is a fault with another code in the query protocol, of a service that
+// speaks both: AWS.SimpleQueueService.NonExistentQueue.
+type QueryCoder interface{ QueryCode() string }
 
 // status is the HTTP status of success.
 func (op *Op) status() int {

@@ -45,12 +45,12 @@ func (x *xmlWriter) members(s value) {
 		case !ok:
 		case f.Flat && f.kind == kindList:
 			for j := range v.Len() {
-				x.value(f.name, f.elem, reflect.Indirect(v.Index(j)))
+				x.value(f.form, f.elem, reflect.Indirect(v.Index(j)))
 			}
 		case f.Flat:
-			x.entries(f.name, &f.valuePlan, v)
+			x.entries(f.form, &f.valuePlan, v)
 		default:
-			x.value(f.name, &f.valuePlan, v)
+			x.value(f.form, &f.valuePlan, v)
 		}
 	}
 }

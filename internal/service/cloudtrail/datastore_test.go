@@ -262,8 +262,9 @@ func TestSelects(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	const broker = "arn:aws:mq:us-east-1:" + home + ":broker:main:b-1"
-	event := DataEvent{Account: home, Region: "us-east-1", Source: "amazonmq.amazonaws.com",
-		Name: "PublishMessage", Resource: broker + "/%2F/orders"}
+	event := DataEvent{Account: home, Region: "us-east-1", Type: audit.TypeQueue,
+		Source: "amazonmq.amazonaws.com",
+		Name:   "PublishMessage", Resource: broker + "/%2F/orders"}
 	with := func(more ...object) []object { return selectors(append(more, dataFields...)) }
 	if w.svc.Any() || w.svc.Selects(&event) {
 		t.Error("something is selected")
@@ -309,10 +310,10 @@ func TestSelects(t *testing.T) {
 		}
 	}
 	w.must("UpdateEventDataStore", object{"EventDataStore": arn, "AdvancedEventSelectors": with()})
-	foreign, elsewhere := event, event
-	foreign.Account, elsewhere.Region = abroad, "eu-west-1"
-	if w.svc.Selects(&foreign) || w.svc.Selects(&elsewhere) {
-		t.Error("another account or Region is selected")
+	foreign, elsewhere, other := event, event, event
+	foreign.Account, elsewhere.Region, other.Type = abroad, "eu-west-1", audit.TypeSQS
+	if w.svc.Selects(&foreign) || w.svc.Selects(&elsewhere) || w.svc.Selects(&other) {
+		t.Error("another account, Region or type of resource is selected")
 	}
 	w.must("UpdateEventDataStore", object{"EventDataStore": arn, "MultiRegionEnabled": true})
 	if !w.svc.Selects(&elsewhere) {

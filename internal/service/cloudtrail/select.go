@@ -17,7 +17,7 @@ type DataEvent struct {
 	Account, Region string
 	Source, Name    string
 	ReadOnly        bool
-	Resource        string // ARN of a [audit.TypeQueue]
+	Type, Resource  string // [audit.TypeQueue] or [audit.TypeSQS], and the ARN of one
 }
 
 // Load reads what the stores select. It is called before the brokers start.
@@ -51,7 +51,7 @@ func (s *Service) Any() bool {
 func (s *Service) Selects(e *DataEvent) bool {
 	event := map[string]string{
 		"eventCategory": data, "eventSource": e.Source, "eventName": e.Name,
-		"readOnly": strconv.FormatBool(e.ReadOnly), "resources.type": audit.TypeQueue,
+		"readOnly": strconv.FormatBool(e.ReadOnly), "resources.type": e.Type,
 		"resources.ARN": e.Resource,
 	}
 	for _, r := range s.selected.Load().rows {

@@ -92,9 +92,10 @@ func checkFields(list []api.AdvancedFieldSelector, allowed map[string]bool, cate
 			return badSelector("The field %s must equal one value.", f.Field)
 		case f.Field == "readOnly" && f.Equals[0] != "true" && f.Equals[0] != "false":
 			return badSelector("The field readOnly is true or false.")
-		case f.Field == "resources.type" && f.Equals[0] != audit.TypeQueue:
-			return badSelector("Coffer has data events of resources of the type %s only.",
-				audit.TypeQueue)
+		case f.Field == "resources.type" && f.Equals[0] != audit.TypeQueue &&
+			f.Equals[0] != audit.TypeSQS:
+			return badSelector("Coffer has data events of resources of the types %s and %s only.",
+				audit.TypeQueue, audit.TypeSQS)
 		}
 	}
 	return nil

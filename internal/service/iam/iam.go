@@ -34,6 +34,8 @@ type Service struct {
 	db        *control.DB
 	documents documentCache
 	uses      uses
+	holders   control.Memo[string, *gateway.Identity] // by access key id
+	stored    control.Memo[string, storedUse]         // likewise
 }
 
 var (

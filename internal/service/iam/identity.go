@@ -19,28 +19,40 @@ func unknownKey() error {
 }
 
 // Identity finds the holder of an access key, with the policies that hold at this
-// moment.
+// moment. The identity is shared by all who ask.
 func (s *Service) Identity(ctx context.Context, accessKeyID, sessionToken string) (
 	who *gateway.Identity, err error,
 ) {
+	if sessionToken != "" {
+		return nil, unknownKey()
+	}
 	err = s.db.Peek(ctx, func(_ context.Context, tx *control.Tx) error {
-		row, err := loadKey(tx, accessKeyID)
-		if err != nil {
-			return err
-		}
-		if row == nil || row.Status != active || sessionToken != "" {
-			return unknownKey()
-		}
-		if row.User == "" {
-			who = RootIdentity(row.Account)
-		} else if who, err = s.userIdentity(tx, row); err != nil {
-			return err
-		}
-		who.Secret = sigv4.NewSecret(row.Secret)
-		who.Event.AccessKeyID = accessKeyID
-		return nil
+		who, err = s.holders.Get(tx, accessKeyID, func() (*gateway.Identity, error) {
+			return s.holder(tx, accessKeyID)
+		})
+		return err
 	})
 	return who, err
+}
+
+// holder reads whose an access key is.
+func (s *Service) holder(tx *control.Tx, accessKeyID string) (*gateway.Identity, error) {
+	row, err := loadKey(tx, accessKeyID)
+	if err != nil {
+		return nil, err
+	}
+	if row == nil || row.Status != active {
+		return nil, unknownKey()
+	}
+	who := RootIdentity(row.Account)
+	if row.User != "" {
+		if who, err = s.userIdentity(tx, row); err != nil {
+			return nil, err
+		}
+	}
+	who.Secret = sigv4.NewSecret(row.Secret)
+	who.Event.AccessKeyID = accessKeyID
+	return who, nil
 }
 
 func (s *Service) userIdentity(tx *control.Tx, row *keyRow) (*gateway.Identity, error) {

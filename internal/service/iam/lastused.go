@@ -25,6 +25,12 @@ type use struct {
 	Region  string    `json:"region"`
 }
 
+// storedUse is what the store has of an access key's use.
+type storedUse struct {
+	known bool // there is the key
+	at    time.Time
+}
+
 // uses holds the last use of access keys since the process started. Only keys that
 // exist come in, and they leave when they are deleted.
 type uses struct {
@@ -58,24 +64,27 @@ func (u *uses) forget(id string) {
 // NoteUse remembers that a request was signed with an access key. It is durable at
 // once for a key that was not used lately, else with a later use.
 func (s *Service) NoteUse(ctx context.Context, accessKeyID, service, region string) error {
-	lately, known := false, false
+	var stored storedUse
 	v := use{Service: service, Region: region}
-	err := s.db.Peek(ctx, func(_ context.Context, tx *control.Tx) error {
+	err := s.db.Peek(ctx, func(_ context.Context, tx *control.Tx) (err error) {
 		v.At = tx.Time()
-		key, err := loadKey(tx, accessKeyID)
-		if err != nil || key == nil {
-			return err
-		}
-		known = true
-		stored, err := loadUse(tx, accessKeyID)
-		lately = v.At.Sub(stored.At) < useInterval
+		stored, err = s.stored.Get(tx, accessKeyID, func() (u storedUse, err error) {
+			key, err := loadKey(tx, accessKeyID)
+			if err != nil || key == nil {
+				return u, err
+			}
+			u.known = true
+			last, err := loadUse(tx, accessKeyID)
+			u.at = last.At
+			return u, err
+		})
 		return err
 	})
-	if err != nil || !known {
+	if err != nil || !stored.known {
 		return err
 	}
 	s.uses.set(accessKeyID, v)
-	if lately {
+	if v.At.Sub(stored.at) < useInterval {
 		return nil
 	}
 	return s.db.Update(ctx, func(_ context.Context, tx *control.Tx) error {

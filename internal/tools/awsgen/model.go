@@ -24,6 +24,10 @@ type metadata struct {
 	// EventSource and ActionPrefix stand in overlays only.
 	EventSource  string `json:"eventSource"`
 	ActionPrefix string `json:"actionPrefix"`
+	// PathParameter stands in overlays only: see wire.API.
+	PathParameter string `json:"pathParameter"`
+	// QueryCompatible is there when the service speaks the query protocol, too.
+	QueryCompatible *struct{} `json:"awsQueryCompatible"`
 }
 
 type operation struct {
@@ -38,6 +42,8 @@ type operation struct {
 	AuthType string `json:"authtype"`
 	// ReadOnly stands in overlays only; without it the name decides.
 	ReadOnly *bool `json:"readOnly"`
+	// Data stands in overlays only: see wire.Op.
+	Data bool `json:"data"`
 }
 
 type ref struct {
@@ -51,6 +57,9 @@ type ref struct {
 	XMLAttribute    bool   `json:"xmlAttribute"`
 	// Sensitive stands in overlays only.
 	Sensitive bool `json:"sensitive"`
+	// QueryName stands in overlays only: the name in the query protocol of a service
+	// that speaks both.
+	QueryName string `json:"queryName"`
 }
 
 type shape struct {

@@ -32,6 +32,12 @@ func (g *generator) table() error {
 			g.p("%s: %q,\n", f[0], f[1])
 		}
 	}
+	if g.both() {
+		g.p("QueryCompatible: true,\n")
+	}
+	if m.PathParameter != "" {
+		g.p("PathParameter: %q,\n", m.PathParameter)
+	}
 	g.p("Ops: []wire.Op{\n")
 	for _, n := range sorted(g.Operations) {
 		g.p("{%s,\n", g.op(n))
@@ -66,10 +72,14 @@ func (g *generator) op(name string) string {
 	}
 	add(http.ResponseCode != 0 && http.ResponseCode != 200, "Status: %d", http.ResponseCode)
 	add(readOnly(name, op), "ReadOnly: true")
+	add(op.Data, "Data: true")
 	add(op.AuthType == "none", "Anonymous: true")
 	add(op.Output == nil, "NoOutput: true")
 	return strings.Join(out, ", ")
 }
+
+// both tells whether the service speaks JSON and query.
+func (g *generator) both() bool { return g.Metadata.QueryCompatible != nil }
 
 func readOnly(name string, op operation) bool {
 	if op.ReadOnly != nil {

@@ -51,7 +51,7 @@ func (g *generator) exceptions() {
 	for _, n := range g.faults() {
 		s, typ := g.Shapes[n], g.names[n]
 		code, status := s.Error.Code, s.Error.HTTPStatusCode
-		if code == "" {
+		if code == "" || g.both() {
 			code = n
 		}
 		if status == 0 {
@@ -70,6 +70,10 @@ func (g *generator) exceptions() {
 		g.p("func (*%s) Fault() (code string, status int) { return %q, %d }\n\n", typ, code, status)
 		g.p("// FaultMessage gives the text for the client.\n")
 		g.p("func (e *%s) FaultMessage() string { return e.%s }\n\n", typ, upperFirst(message))
+		if old := s.Error.Code; g.both() && old != "" {
+			g.p("// QueryCode gives the code in the query protocol.\n")
+			g.p("func (*%s) QueryCode() string { return %q }\n\n", typ, old)
+		}
 	}
 }
 
@@ -115,8 +119,13 @@ func (g *generator) tag(parent *shape, member string, required bool) string {
 	if r.LocationName != "" {
 		name = r.LocationName
 	}
+	form := r.QueryName
 	if s.Flattened && s.Type == "list" && s.Member.LocationName != "" && r.LocationName == "" {
-		name = s.Member.LocationName
+		if g.both() {
+			form = s.Member.LocationName
+		} else {
+			name = s.Member.LocationName
+		}
 	}
 	out := []string{name, g.shapeName(r.Shape)}
 	add := func(ok bool, word string) {
@@ -126,6 +135,7 @@ func (g *generator) tag(parent *shape, member string, required bool) string {
 	}
 	add(required, "required")
 	add(r.Sensitive, "sensitive")
+	add(form != "" && form != name, "form="+form)
 	words := map[string]string{
 		"uri": "uri", "querystring": "query", "header": "header", "headers": "headers",
 		"statusCode": "status",

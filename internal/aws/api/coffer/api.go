@@ -28,6 +28,7 @@ type Service interface {
 	ListOwnedKeys(context.Context, *ListOwnedKeysInput) (*ListOwnedKeysOutput, error)
 	MoveBroker(context.Context, *MoveBrokerInput) (*MoveBrokerOutput, error)
 	RekeyBroker(context.Context, *RekeyBrokerInput) (*RekeyBrokerOutput, error)
+	RekeyQueue(context.Context, *RekeyQueueInput) (*RekeyQueueOutput, error)
 	ResumeGrant(context.Context, *ResumeGrantInput) (*ResumeGrantOutput, error)
 	SuspendGrant(context.Context, *SuspendGrantInput) (*SuspendGrantOutput, error)
 }
@@ -109,6 +110,11 @@ var API = wire.API{
 			Call: func(ctx context.Context, s, in any) (any, error) {
 				return s.(Service).RekeyBroker(ctx, in.(*RekeyBrokerInput))
 			}},
+		{Name: "RekeyQueue", Method: "POST", URI: "/",
+			In: func() any { return new(RekeyQueueInput) }, Out: func() any { return new(RekeyQueueOutput) },
+			Call: func(ctx context.Context, s, in any) (any, error) {
+				return s.(Service).RekeyQueue(ctx, in.(*RekeyQueueInput))
+			}},
 		{Name: "ResumeGrant", Method: "POST", URI: "/",
 			In: func() any { return new(ResumeGrantInput) }, Out: func() any { return new(ResumeGrantOutput) },
 			Call: func(ctx context.Context, s, in any) (any, error) {
@@ -129,6 +135,7 @@ var API = wire.API{
 		{Name: "GrantId", Min: "1", Max: "128"},
 		{Name: "Hex", Min: "32", Max: "32"},
 		{Name: "KeyName", Min: "1", Max: "2048"},
+		{Name: "QueueName", Min: "1", Max: "80", Pattern: "^[a-zA-Z0-9-_.]+$"},
 		{Name: "RequestId", Min: "1", Max: "128"},
 		{Name: "Secret", Sensitive: true},
 		{Name: "ShardNumber", Min: "1", Max: "65535"},
@@ -142,6 +149,7 @@ var API = wire.API{
 		(*BrokerNotFoundException)(nil),
 		(*KeyUnavailableException)(nil),
 		(*LimitExceededException)(nil),
+		(*QueueNotFoundException)(nil),
 		(*RequestNotFoundException)(nil),
 	},
 }
@@ -217,6 +225,11 @@ func (Unimplemented) MoveBroker(context.Context, *MoveBrokerInput) (*MoveBrokerO
 // RekeyBroker answers that it is not implemented.
 func (Unimplemented) RekeyBroker(context.Context, *RekeyBrokerInput) (*RekeyBrokerOutput, error) {
 	return nil, wire.Unimplemented("RekeyBroker")
+}
+
+// RekeyQueue answers that it is not implemented.
+func (Unimplemented) RekeyQueue(context.Context, *RekeyQueueInput) (*RekeyQueueOutput, error) {
+	return nil, wire.Unimplemented("RekeyQueue")
 }
 
 // ResumeGrant answers that it is not implemented.
@@ -344,6 +357,15 @@ func (c Client) MoveBroker(ctx context.Context, in *MoveBrokerInput) (*MoveBroke
 func (c Client) RekeyBroker(ctx context.Context, in *RekeyBrokerInput) (*RekeyBrokerOutput, error) {
 	out := new(RekeyBrokerOutput)
 	if err := c.Caller.Call(ctx, &API, "RekeyBroker", in, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// RekeyQueue calls the operation.
+func (c Client) RekeyQueue(ctx context.Context, in *RekeyQueueInput) (*RekeyQueueOutput, error) {
+	out := new(RekeyQueueOutput)
+	if err := c.Caller.Call(ctx, &API, "RekeyQueue", in, out); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -608,6 +630,20 @@ type RekeyBrokerOutput struct {
 	UseAwsOwnedKey *bool  `aws:"UseAwsOwnedKey,"`
 }
 
+// RekeyQueueInput is the model's RekeyQueueRequest.
+type RekeyQueueInput struct {
+	KmsKeyId  string `aws:"KmsKeyId,KeyName"`
+	QueueName string `aws:"QueueName,QueueName,required"`
+}
+
+// RekeyQueueOutput is the model's RekeyQueueResponse.
+type RekeyQueueOutput struct {
+	DataKeys *int32 `aws:"DataKeys,"`
+	KmsKeyId string `aws:"KmsKeyId,"`
+	Left     *int32 `aws:"Left,"`
+	QueueArn string `aws:"QueueArn,"`
+}
+
 // Restoration is the model's Restoration.
 type Restoration struct {
 	BackupCreatedAt   time.Time `aws:"BackupCreatedAt,"`
@@ -773,6 +809,22 @@ func (*LimitExceededException) Fault() (code string, status int) {
 
 // FaultMessage gives the text for the client.
 func (e *LimitExceededException) FaultMessage() string { return e.Message }
+
+// QueueNotFoundException is the fault QueueNotFoundException, status 404.
+type QueueNotFoundException struct {
+	Message string `aws:"message,"`
+}
+
+// Error gives the code and the message.
+func (e *QueueNotFoundException) Error() string { return "QueueNotFoundException: " + e.Message }
+
+// Fault gives the code and the HTTP status.
+func (*QueueNotFoundException) Fault() (code string, status int) {
+	return "QueueNotFoundException", 404
+}
+
+// FaultMessage gives the text for the client.
+func (e *QueueNotFoundException) FaultMessage() string { return e.Message }
 
 // RequestNotFoundException is the fault RequestNotFoundException, status 404.
 type RequestNotFoundException struct {
