@@ -62,6 +62,7 @@ func benchCommand() *cobra.Command {
 		},
 	}
 	r.flags(c.Flags())
+	c.AddCommand(benchSQSCommand())
 	return c
 }
 
@@ -93,15 +94,15 @@ func (r *benchRun) do(c *cobra.Command) (*benchReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	brokers := []amqpclient.Config{first}
+	brokers := []bench.Measure{r.cfg.Of(first)}
 	if r.other != (place{}) {
 		second, err := r.other.read()
 		if err != nil {
 			return nil, err
 		}
-		brokers = append(brokers, second)
+		brokers = append(brokers, r.cfg.Of(second))
 	}
-	results, err := bench.Compare(c.Context(), r.cfg, brokers, r.runs, print)
+	results, err := bench.Compare(c.Context(), brokers, r.runs, print)
 	report := &benchReport{Runs: results[0]}
 	if len(brokers) > 1 && len(results[1]) > 0 {
 		report.Other = results[1]

@@ -70,7 +70,9 @@ func printBench(w io.Writer, r *bench.Result) error {
 	text = appendPhase(text, "load", r.Load)
 	text = appendPhase(text, "drain", r.Drain)
 	text = appendLatency(text, "confirm", r.Confirm)
+	text = appendLatency(text, "receive", r.Receive)
 	text = appendLatency(text, "through", r.EndToEnd)
+	text = appendLatency(text, "wake", r.Wake)
 	m := r.Messages
 	text = fmt.Appendf(text, "%d sent, %d refused, %d received, %d lost, %d twice, "+
 		"%d redelivered, %d out of order, %d foreign\n", m.Sent, m.Refused, m.Received, m.Lost,

@@ -13,13 +13,14 @@ import (
 func keysCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "keys",
-		Short: "Show what uses keys; suspend and resume grants; give a broker another key",
-		Long: "Show what uses keys, suspend and resume grants and give brokers other keys, by\n" +
-			"way of the process that runs on a data directory and with the credentials that\n" +
-			"lie there.",
+		Short: "Show what uses keys; suspend and resume grants; give brokers and queues others",
+		Long: "Show what uses keys, suspend and resume grants and give brokers and queues other\n" +
+			"keys, by way of the process that runs on a data directory and with the credentials\n" +
+			"that lie there.",
 		Args: cobra.NoArgs,
 	}
 	c.AddCommand(keysUsageCommand(), keysListCommand(), keysRekeyCommand(),
+		keysRekeyQueueCommand(),
 		grantCommand("suspend-grant KEY GRANT", "Keep a grant from allowing anything until it is "+
 			"resumed", "suspended", node.SuspendGrant),
 		grantCommand("resume-grant KEY GRANT", "End the suspension of a grant", "resumed",
@@ -125,6 +126,36 @@ func keysRekeyCommand() *cobra.Command {
 			return fault.New(fault.Invalid, "--key: it is empty")
 		}
 		report, err := node.RekeyBroker(c.Context(), r)
+		if err != nil {
+			return err
+		}
+		return show(c, report, *format)
+	}
+	return c
+}
+
+func keysRekeyQueueCommand() *cobra.Command {
+	r := node.KeyRequest{}
+	c := &cobra.Command{
+		Use:   "rekey-queue QUEUE [--key KEY]",
+		Short: "Let what was sent to an SQS queue rest on another key, while it works",
+		Long: "Let what was sent to an SQS queue, by its name, rest on the key that the queue\n" +
+			"has now, or on another one: also dead letters, wherever they are, and of a queue\n" +
+			"that was deleted. No message is touched. The former keys must be usable once more;\n" +
+			"then they can be disabled and deleted, if `coffer keys usage KEY` shows no use.",
+		Args: cobra.ExactArgs(1),
+	}
+	format := output(c, &r)
+	c.Flags().StringVar(&r.Key, "key", "",
+		"id, ARN or alias of a key (default the one that the queue has)")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := checkOutput(*format); err != nil {
+			return err
+		}
+		r.Queue = args[0]
+		report, err := node.RekeyQueue(c.Context(), r, func(done, left int) {
+			fmt.Fprintf(c.ErrOrStderr(), "%d data keys, %d left\n", done, left)
+		})
 		if err != nil {
 			return err
 		}

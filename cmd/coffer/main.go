@@ -16,9 +16,6 @@ import (
 	"coffer/internal/node"
 )
 
-// develVersion is the version of a build that knows no other.
-const develVersion = "devel"
-
 func main() {
 	os.Exit(run())
 }

@@ -44,6 +44,20 @@ func (r *newRoot) make(c *cobra.Command) (*rootkey.Made, error) {
 	return reader.Make(c.Context(), s, r.shares, r.threshold)
 }
 
+// with makes a root key and lets it be used. Shares are printed before anything rests on
+// the key: what nobody saw could never be opened.
+func (r *newRoot) with(c *cobra.Command, use func(*rootkey.Made) error) error {
+	made, err := r.make(c)
+	if err != nil {
+		return err
+	}
+	defer made.Wipe()
+	if err := printShares(c.OutOrStdout(), made.Shares); err != nil {
+		return err
+	}
+	return use(made)
+}
+
 func rootCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "root",
@@ -64,21 +78,14 @@ func rootInitCommand() *cobra.Command {
 			"each to another person.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			made, err := r.make(c)
-			if err != nil {
+			return r.with(c, func(made *rootkey.Made) error {
+				cfg := node.Config{Data: r.data, Version: version()}
+				if err := node.InitRoot(c.Context(), cfg, made); err != nil {
+					return errors.Join(err, unused(made))
+				}
+				_, err := fmt.Fprintf(c.ErrOrStderr(), "%s was made\n", r.data)
 				return err
-			}
-			defer made.Wipe()
-			// Before anything rests on the key: what nobody saw could never be opened.
-			if err := printShares(c.OutOrStdout(), made.Shares); err != nil {
-				return err
-			}
-			cfg := node.Config{Data: r.data, Version: version()}
-			if err := node.InitRoot(c.Context(), cfg, made); err != nil {
-				return errors.Join(err, unused(made))
-			}
-			_, err = fmt.Fprintf(c.ErrOrStderr(), "%s was made\n", r.data)
-			return err
+			})
 		},
 	}
 	r.flags(c.Flags())
@@ -96,19 +103,13 @@ func rootRotateCommand() *cobra.Command {
 			"with the old key for ever. Shares are printed once, before they count.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			made, err := r.make(c)
-			if err != nil {
+			return r.with(c, func(made *rootkey.Made) error {
+				if err := node.RotateRoot(c.Context(), r.data, made); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(c.ErrOrStderr(), "the root key of %s was replaced\n", r.data)
 				return err
-			}
-			defer made.Wipe()
-			if err := printShares(c.OutOrStdout(), made.Shares); err != nil {
-				return err
-			}
-			if err := node.RotateRoot(c.Context(), r.data, made); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(c.ErrOrStderr(), "the root key of %s was replaced\n", r.data)
-			return err
+			})
 		},
 	}
 	r.flags(c.Flags())

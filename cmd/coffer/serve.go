@@ -101,6 +101,9 @@ func keyFlags(f *pflag.FlagSet, cfg *node.Config) {
 	f.StringVar(&cfg.KMSRates, "kms-rates", "",
 		"requests per second that the KMS takes of an account: aws, or a list such as\n"+
 			"CreateGrant=50,Cryptographic=1000 (default no bounds)")
+	f.BoolVar(&cfg.ExplainDenials, "explain-denials", false,
+		"tell callers to whom KMS refuses the messages of another account's queue why, and what\n"+
+			"has to be done about it, behind AWS's words, which do not say")
 }
 
 // traceFlags are about what a collector of OpenTelemetry is told.

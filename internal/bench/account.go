@@ -1,14 +1,35 @@
 package bench
 
-// account adds up what the readers saw, who have ended.
-func (r *run) account() (a Account) {
+// A ledger is what those who have ended say: publishers what they sent and what of it
+// was refused, consumers what they saw of which queue.
+type ledger struct {
+	plan    *plan
+	sent    []uint64
+	refused [][]uint64 // tags
+	books   []map[int]*book
+}
+
+// ledger asks everybody.
+func (r *run) ledger() *ledger {
+	l := &ledger{plan: &r.plan}
 	for _, p := range r.publishers {
-		a.Sent += int64(p.sent.Load())
-		a.Refused += int64(len(p.refused))
+		l.sent, l.refused = append(l.sent, p.sent.Load()), append(l.refused, p.refused)
 	}
-	union := make([][]bitmap, r.cfg.Queues)
 	for _, c := range r.consumers {
-		for q, b := range c.books {
+		l.books = append(l.books, c.books)
+	}
+	return l
+}
+
+// account adds up.
+func (l *ledger) account() (a Account) {
+	for i, n := range l.sent {
+		a.Sent += int64(n)
+		a.Refused += int64(len(l.refused[i]))
+	}
+	union := make([][]bitmap, l.plan.queues)
+	for _, books := range l.books {
+		for q, b := range books {
 			a.add(&b.Account)
 			if union[q] == nil {
 				union[q] = make([]bitmap, len(b.tracks))
@@ -23,8 +44,8 @@ func (r *run) account() (a Account) {
 			}
 		}
 	}
-	if len(r.consumers) > 0 {
-		a.Lost = r.lost(union)
+	if len(l.books) > 0 {
+		a.Lost = l.lost(union)
 	}
 	return a
 }
@@ -39,16 +60,16 @@ func (a *Account) add(b *Account) {
 }
 
 // lost counts what was confirmed and is in no consumer's book.
-func (r *run) lost(seen [][]bitmap) (n int64) {
-	for i, p := range r.publishers {
-		sent, lanes := p.sent.Load(), uint64(r.plan.ofPublisher(i))
+func (l *ledger) lost(seen [][]bitmap) (n int64) {
+	for i, sent := range l.sent {
+		lanes := uint64(l.plan.ofPublisher(i))
 		for k := range lanes {
-			lane := i + int(k)*r.plan.publishers
-			r.leadsTo(lane, seen, func(b bitmap) { n += b.missing((sent + lanes - 1 - k) / lanes) })
+			lane := i + int(k)*l.plan.publishers
+			l.leadsTo(lane, seen, func(b bitmap) { n += b.missing((sent + lanes - 1 - k) / lanes) })
 		}
-		for _, tag := range p.refused {
-			lane, seq := r.plan.tagged(i, tag)
-			r.leadsTo(lane, seen, func(b bitmap) {
+		for _, tag := range l.refused[i] {
+			lane, seq := l.plan.tagged(i, tag)
+			l.leadsTo(lane, seen, func(b bitmap) {
 				if !b.has(seq) {
 					n--
 				}
@@ -59,9 +80,9 @@ func (r *run) lost(seen [][]bitmap) (n int64) {
 }
 
 // leadsTo calls fn with what was seen of a lane in each queue that it leads to.
-func (r *run) leadsTo(lane int, seen [][]bitmap, fn func(bitmap)) {
+func (l *ledger) leadsTo(lane int, seen [][]bitmap, fn func(bitmap)) {
 	for q := range seen {
-		if slot, ok := r.plan.slot(q, lane); ok && seen[q] != nil {
+		if slot, ok := l.plan.slot(q, lane); ok && seen[q] != nil {
 			fn(seen[q][slot])
 		}
 	}

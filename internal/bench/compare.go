@@ -54,6 +54,10 @@ func Figures() []Figure {
 		{"confirm p99.9", "ms", true, func(r *Result) float64 { return r.Confirm.P999 / 1000 }},
 		{"end to end p50", "ms", true, func(r *Result) float64 { return r.EndToEnd.P50 / 1000 }},
 		{"end to end p99", "ms", true, func(r *Result) float64 { return r.EndToEnd.P99 / 1000 }},
+		{"receive p50", "ms", true, func(r *Result) float64 { return r.Receive.P50 / 1000 }},
+		{"receive p99", "ms", true, func(r *Result) float64 { return r.Receive.P99 / 1000 }},
+		{"wake p50", "ms", true, func(r *Result) float64 { return r.Wake.P50 / 1000 }},
+		{"wake p99", "ms", true, func(r *Result) float64 { return r.Wake.P99 / 1000 }},
 		{"broker CPU, fill", "µs/message", true, phase(fill, server)},
 		{"broker CPU", "µs/message", true, phase(load, server)},
 		{"broker CPU, drain", "µs/message", true, phase(drain, server)},
@@ -62,32 +66,46 @@ func Figures() []Figure {
 		{"memory before", "MiB", true, memory(func(s *Server) int64 { return s.Before })},
 		{"memory", "MiB", true, memory(func(s *Server) int64 { return s.Median })},
 		{"memory at most", "MiB", true, memory(func(s *Server) int64 { return s.Peak })},
+		{"twice", "", true, func(r *Result) float64 { return float64(r.Messages.Twice) }},
 		{"lost", "", true, func(r *Result) float64 { return float64(r.Messages.Lost) }},
 		{"refused", "", true, func(r *Result) float64 { return float64(r.Messages.Refused) }},
 	}
 }
 
-// Compare runs the same load on several brokers in turn, so that what else the machine
-// does meets them alike, and gives the results of each. done hears of every result.
+// A Measure measures one server once.
+type Measure func(ctx context.Context) (*Result, error)
+
+// Of measures one broker with the load.
+func (c Config) Of(broker amqpclient.Config) Measure {
+	c.Target = broker
+	return func(ctx context.Context) (*Result, error) { return Run(ctx, c) }
+}
+
+// Of measures one API with the load.
+func (c SQSConfig) Of(api SQSTarget) Measure {
+	c.Target = api
+	return func(ctx context.Context) (*Result, error) { return RunSQS(ctx, c) }
+}
+
+// Compare measures several servers in turn, so that what else the machine does meets
+// them alike, and gives the results of each. done, if not nil, hears of every result.
 func Compare(
-	ctx context.Context, cfg Config, brokers []amqpclient.Config, runs int,
-	done func(broker int, r *Result) error,
+	ctx context.Context, servers []Measure, runs int, done func(server int, r *Result) error,
 ) ([][]*Result, error) {
-	results := make([][]*Result, len(brokers))
+	results := make([][]*Result, len(servers))
 	for i := range runs {
-		for b, to := range brokers {
-			cfg.Target = to
-			r, err := Run(ctx, cfg)
+		for n, measure := range servers {
+			r, err := measure(ctx)
 			if err == nil && done != nil {
-				err = done(b, r)
+				err = done(n, r)
 			}
-			if err != nil && runs*len(brokers) > 1 {
-				err = fmt.Errorf("run %d of broker %d: %w", i+1, b+1, err)
+			if err != nil && runs*len(servers) > 1 {
+				err = fmt.Errorf("run %d of server %d: %w", i+1, n+1, err)
 			}
 			if err != nil {
 				return results, err
 			}
-			results[b] = append(results[b], r)
+			results[n] = append(results[n], r)
 		}
 	}
 	return results, nil

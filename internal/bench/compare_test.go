@@ -10,17 +10,18 @@ import (
 // TestCompare runs two brokers in turn.
 func TestCompare(t *testing.T) {
 	t.Parallel()
-	var brokers []amqpclient.Config
+	var brokers []Measure
 	for range 2 {
 		s, err := newSink(nil, faults{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(s.close)
-		brokers = append(brokers, amqpclient.Config{URL: "amqp://u:p@" + s.address()})
+		to := amqpclient.Config{URL: "amqp://u:p@" + s.address()}
+		brokers = append(brokers, Config{Preload: 10}.Of(to))
 	}
 	var order []int
-	results, err := Compare(t.Context(), Config{Preload: 10}, brokers, 3,
+	results, err := Compare(t.Context(), brokers, 3,
 		func(broker int, _ *Result) error {
 			order = append(order, broker)
 			return nil
@@ -51,7 +52,8 @@ func TestMedian(t *testing.T) {
 	phase := func(n float64) *Phase { return &Phase{1, n, n, n, n, n} }
 	full := &Result{
 		Fill: phase(1), Load: phase(2), Drain: phase(3), Confirm: Latency{1, 1, 1, 1, 1, 1, 1},
-		EndToEnd: Latency{1, 1, 1, 1, 1, 1, 1}, Messages: Account{1, 1, 1, 1, 1, 1, 1, 1},
+		EndToEnd: Latency{1, 1, 1, 1, 1, 1, 1}, Receive: Latency{1, 1, 1, 1, 1, 1, 1},
+		Wake: Latency{1, 1, 1, 1, 1, 1, 1}, Messages: Account{1, 1, 1, 1, 1, 1, 1, 1},
 		Server: &Server{Before: 1, Median: 1, Peak: 1},
 	}
 	for _, f := range Figures() {

@@ -57,10 +57,7 @@ func (c *Config) settle() error {
 	c.AckEvery = cmp.Or(c.AckEvery, max(1, c.Prefetch/4))
 	c.Patience = cmp.Or(c.Patience, 30*time.Second)
 	c.Prefix = cmp.Or(c.Prefix, "coffer-bench-"+strings.ToLower(rand.Text()[:8]))
-	for _, b := range []struct {
-		name             string
-		value, low, high int64
-	}{
+	err := within([]bound{
 		{"publishers", int64(c.Publishers), 1, maxConnections},
 		{"consumers", int64(c.Consumers), 0, maxConnections},
 		{"queues", int64(c.Queues), 1, maxQueues},
@@ -73,14 +70,29 @@ func (c *Config) settle() error {
 		{"duration", int64(c.Duration), 0, int64(24 * time.Hour)},
 		{"patience", int64(c.Patience), int64(time.Millisecond), int64(24 * time.Hour)},
 		{"rate", int64(c.Rate), 0, 1 << 40},
-	} {
+	})
+	if err == nil && c.Duration == 0 && c.Preload == 0 {
+		err = errNoLoad
+	}
+	return err
+}
+
+// errNoLoad: nothing would be sent.
+var errNoLoad = fault.New(fault.Invalid, "neither a duration nor messages to preload")
+
+// A bound is the range of one number of a Config, both ends included.
+type bound struct {
+	name             string
+	value, low, high int64
+}
+
+// within refuses what is outside of its bounds.
+func within(list []bound) error {
+	for _, b := range list {
 		if b.value < b.low || b.value > b.high {
 			return fault.New(fault.Invalid, "%s: %s is not from %s to %s", b.name,
 				amount(b.name, b.value), amount(b.name, b.low), amount(b.name, b.high))
 		}
-	}
-	if c.Duration == 0 && c.Preload == 0 {
-		return fault.New(fault.Invalid, "neither a duration nor messages to preload")
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"net"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -15,9 +17,21 @@ type memory struct {
 	seen   []int64
 }
 
+// find looks for the process that conn leads to, if it is not known, and at its memory.
+func (g *gauge) find(conn net.Conn) {
+	if g.pid == 0 {
+		if g.pid = listener(conn); g.pid == os.Getpid() {
+			g.pid = 0 // a server within this process
+		}
+	}
+	if g.pid != 0 {
+		g.memory.before, _ = Resident(g.pid) // without it: unknown
+	}
+}
+
 // watch looks at the broker's memory until the result is called, once or more often.
-func (r *run) watch() (stop func()) {
-	if r.pid == 0 {
+func (g *gauge) watch() (stop func()) {
+	if g.pid == 0 {
 		return func() {}
 	}
 	end, ended := make(chan struct{}), make(chan struct{})
@@ -26,8 +40,8 @@ func (r *run) watch() (stop func()) {
 		ticker := time.NewTicker(sample)
 		defer ticker.Stop()
 		for {
-			if n, err := Resident(r.pid); err == nil {
-				r.memory.seen = append(r.memory.seen, n)
+			if n, err := Resident(g.pid); err == nil {
+				g.memory.seen = append(g.memory.seen, n)
 			}
 			select {
 			case <-ticker.C:
@@ -43,13 +57,13 @@ func (r *run) watch() (stop func()) {
 }
 
 // server tells of the broker's process, or nil.
-func (r *run) server() *Server {
-	if r.pid == 0 || len(r.memory.seen) == 0 {
+func (g *gauge) server() *Server {
+	if g.pid == 0 || len(g.memory.seen) == 0 {
 		return nil
 	}
-	slices.Sort(r.memory.seen)
+	slices.Sort(g.memory.seen)
 	return &Server{
-		PID: r.pid, Command: nameOf(r.pid), Before: r.memory.before,
-		Median: r.memory.seen[len(r.memory.seen)/2], Peak: slices.Max(r.memory.seen),
+		PID: g.pid, Command: nameOf(g.pid), Before: g.memory.before,
+		Median: g.memory.seen[len(g.memory.seen)/2], Peak: slices.Max(g.memory.seen),
 	}
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"crypto/tls"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,28 +15,39 @@ import (
 // which confirms and delivers at once and keeps nothing. The processor time is that of
 // the generator and of the sink together.
 func Null(ctx context.Context, cfg Config) (r *Result, err error) {
-	ca, err := tlsx.NewCA(time.Now())
+	file, server, remove, err := throwawayTLS()
 	if err != nil {
 		return nil, err
 	}
-	leaves, err := tlsx.NewLeaves(ca, tlsx.LeavesConfig{})
-	if err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp("", "coffer-bench-*")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, "ca.pem")
-	if err := os.WriteFile(file, ca.PEM(), 0o600); err != nil {
-		return nil, err
-	}
-	s, err := newSink(tlsx.Modern.Server(leaves.Certificate), faults{})
+	defer remove()
+	s, err := newSink(server, faults{})
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
 	cfg.Target = amqpclient.Config{URL: "amqps://bench:bench@" + s.address() + "/", CA: file}
 	return Run(ctx, cfg)
+}
+
+// throwawayTLS is TLS of a server for one run, and the file of its authority.
+func throwawayTLS() (file string, server *tls.Config, remove func(), err error) {
+	ca, err := tlsx.NewCA(time.Now())
+	if err != nil {
+		return "", nil, nil, err
+	}
+	leaves, err := tlsx.NewLeaves(ca, tlsx.LeavesConfig{})
+	if err != nil {
+		return "", nil, nil, err
+	}
+	dir, err := os.MkdirTemp("", "coffer-bench-*")
+	if err != nil {
+		return "", nil, nil, err
+	}
+	remove = func() { os.RemoveAll(dir) }
+	file = filepath.Join(dir, "ca.pem")
+	if err := os.WriteFile(file, ca.PEM(), 0o600); err != nil {
+		remove()
+		return "", nil, nil, err
+	}
+	return file, tlsx.Modern.Server(leaves.Certificate), remove, nil
 }

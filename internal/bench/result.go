@@ -12,6 +12,10 @@ type Result struct {
 	// was received.
 	Confirm  Latency `json:"confirmMicroseconds"`
 	EndToEnd Latency `json:"endToEndMicroseconds"`
+	// Of SQS: of requests that received something, and from the answer to who sent a
+	// message until it was received.
+	Receive  Latency `json:"receiveMicroseconds,omitzero"`
+	Wake     Latency `json:"wakeMicroseconds,omitzero"`
 	Messages Account `json:"messages"`
 	Server   *Server `json:"server,omitempty"` // if it runs on this machine
 }
@@ -45,10 +49,10 @@ type mark struct {
 	server, own int64 // processor time in nanoseconds
 }
 
-func (r *run) mark() mark {
-	m := mark{at: r.now(), counts: r.meters.counts(), own: int64(CPU())}
-	if r.pid != 0 {
-		cpu, _ := cpuOf(r.pid) // without it: unknown
+func (g *gauge) mark() mark {
+	m := mark{at: g.now(), counts: g.meters.counts(), own: int64(CPU())}
+	if g.pid != 0 {
+		cpu, _ := cpuOf(g.pid) // without it: unknown
 		m.server = int64(cpu)
 	}
 	return m

@@ -3,11 +3,9 @@ package bench
 import (
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,26 +13,17 @@ import (
 	"coffer/internal/amqpclient"
 )
 
-const look = 5 * time.Millisecond // between two looks at the counts
-
 // A run is one measurement.
 type run struct {
+	gauge
 	cfg  Config
-	plan plan
-	id   uint32
 	body []byte
-	base time.Time
-	fail context.CancelCauseFunc
 
-	meters     meters
-	from       atomic.Int64 // what was due since then is measured
 	control    *amqpclient.Conn
 	declared   int // queues
 	publishers []*publisher
 	consumers  []*consumer
 	readers    sync.WaitGroup
-	pid        int
-	memory     memory
 }
 
 // Run measures once. A broker that refuses, falls silent or breaks a connection is an
@@ -45,13 +34,18 @@ func Run(ctx context.Context, cfg Config) (res *Result, err error) {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	r := &run{
-		cfg: cfg, plan: plan{cfg.Publishers, cfg.Queues, cfg.Fanout}, pid: cfg.PID,
-		body: make([]byte, cfg.Size), base: time.Now(), fail: cancel,
-		meters: newMeters(max(cfg.Publishers, cfg.Consumers)),
+		cfg: cfg, body: make([]byte, cfg.Size),
+		gauge: gauge{
+			plan: plan{cfg.Publishers, cfg.Queues, cfg.Fanout}, fail: cancel, pid: cfg.PID,
+			patience: cfg.Patience, meters: newMeters(max(cfg.Publishers, cfg.Consumers)),
+		},
 	}
-	r.from.Store(math.MaxInt64)
+	if cfg.Rate > 0 {
+		r.patience += time.Duration(float64(time.Second) / cfg.Rate)
+	}
+	r.blocked = r.whyBlocked
+	r.gauge.start()
 	rand.Read(r.body) // no broker shall gain by compression; it never fails
-	r.id = binary.LittleEndian.Uint32(r.body)
 	defer func() {
 		cancel(nil)
 		r.readers.Wait()
@@ -67,9 +61,6 @@ func Run(ctx context.Context, cfg Config) (res *Result, err error) {
 	return res, err
 }
 
-// now is the time of the run in nanoseconds.
-func (r *run) now() int64 { return int64(time.Since(r.base)) }
-
 // prepare connects everybody and makes the queues.
 func (r *run) prepare(ctx context.Context) (err error) {
 	if r.control, err = amqpclient.Dial(ctx, r.cfg.Target); err != nil {
@@ -78,14 +69,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	if err := r.control.Open(channel); err != nil {
 		return err
 	}
-	if r.pid == 0 {
-		if r.pid = listener(r.control.NetConn()); r.pid == os.Getpid() {
-			r.pid = 0 // a broker within this process
-		}
-	}
-	if r.pid != 0 {
-		r.memory.before, _ = Resident(r.pid) // without it: unknown
-	}
+	r.find(r.control.NetConn())
 	if err := r.declare(); err != nil {
 		return fmt.Errorf("prepare the queues: %w", err)
 	}
@@ -175,7 +159,7 @@ func (r *run) measure(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	res.Confirm, res.EndToEnd = r.meters.latencies()
-	res.Messages = r.account()
+	res.Messages = r.ledger().account()
 	res.Server = r.server()
 	return res, nil
 }
@@ -194,16 +178,9 @@ func (r *run) load(ctx context.Context) (p *Phase, err error) {
 	all := func(int) int64 { return math.MaxInt64 }
 	err = r.publish(ctx, stop, r.cfg.Rate, all, func() error {
 		defer close(stop)
-		if err := r.hold(ctx, r.cfg.Warmup); err != nil {
-			return err
-		}
-		begin := r.mark()
-		r.from.Store(begin.at)
-		if err := r.hold(ctx, r.cfg.Duration); err != nil {
-			return err
-		}
-		p = r.mark().since(begin)
-		return nil
+		var err error
+		p, err = r.phase(ctx, r.cfg.Warmup, r.cfg.Duration)
+		return err
 	})
 	return p, err
 }
@@ -246,52 +223,14 @@ func (r *run) publish(
 	return context.Cause(ctx)
 }
 
-// errSilent is the end of a wait in which nothing happened.
-var errSilent = errors.New("nothing happened")
-
-// await returns when done is true, or with errSilent when nothing happens for long.
-func (r *run) await(ctx context.Context, done func(counts) bool) error {
-	patience := r.cfg.Patience
-	if r.cfg.Rate > 0 {
-		patience += time.Duration(float64(time.Second) / r.cfg.Rate)
-	}
-	ticker := time.NewTicker(look)
-	defer ticker.Stop()
-	// Looks are counted, not time: if this process did not run, nothing is known.
-	last, quiet := r.meters.counts(), time.Duration(0)
-	for {
-		c := r.meters.counts()
-		if done(c) {
-			return nil
-		}
-		if quiet += look; c != last {
-			last, quiet = c, 0
-		} else if quiet > patience {
-			return fmt.Errorf("%w for %v: %d of %d publishes are not confirmed%s", errSilent,
-				patience, c.published-c.confirmed-c.refused, c.published, r.blocked())
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-// blocked tells why, if the broker told a publisher to wait.
-func (r *run) blocked() string {
+// whyBlocked tells why, if the broker told a publisher to wait.
+func (r *run) whyBlocked() string {
 	for _, p := range r.publishers {
 		if why := p.blocked.Load(); why != nil {
 			return fmt.Sprintf("; the broker blocks publishers: %q", *why)
 		}
 	}
 	return ""
-}
-
-// hold waits for a time in which something happens.
-func (r *run) hold(ctx context.Context, d time.Duration) error {
-	end := r.now() + int64(d)
-	return r.await(ctx, func(counts) bool { return r.now() >= end })
 }
 
 // drain waits until all that was confirmed is received, or no more comes.

@@ -305,7 +305,9 @@ func TestPublishesTakeNoMemory(t *testing.T) {
 
 // TestDeliveriesTakeNoMemory: what is known of a message fits where it is.
 func TestDeliveriesTakeNoMemory(t *testing.T) {
-	r := &run{cfg: Config{AckEvery: 1 << 30}, plan: plan{1, 2, false}, meters: newMeters(1)}
+	r := &run{cfg: Config{AckEvery: 1 << 30}, gauge: gauge{
+		plan: plan{1, 2, false}, meters: newMeters(1),
+	}}
 	c := &consumer{r: r, books: map[int]*book{}}
 	for q := range 2 {
 		c.books[q] = newBook(&r.plan, 0, q)

@@ -14,13 +14,8 @@ import (
 // and gives it at once to those who consume, in turn. It shows what the generator costs.
 // It knows neither users nor prefetch nor acks, and keeps what nobody consumes in memory.
 type sink struct {
-	listener net.Listener
-	faults   faults
-	work     sync.WaitGroup
-
-	mu     sync.Mutex
-	closed bool
-	conns  map[net.Conn]bool
+	server
+	faults faults
 	queues map[string]*sinkQueue
 	bound  map[string][]*sinkQueue // by exchange
 }
@@ -50,50 +45,20 @@ type sinkQueue struct {
 
 // newSink listens on a free port of 127.0.0.1, with TLS if cfg says how.
 func newSink(cfg *tls.Config, f faults) (*sink, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	s := &sink{faults: f, queues: map[string]*sinkQueue{}, bound: map[string][]*sinkQueue{}}
+	if err := s.listen(cfg); err != nil {
 		return nil, err
 	}
-	if cfg != nil {
-		l = tls.NewListener(l, cfg)
-	}
-	s := &sink{
-		listener: l, faults: f, conns: map[net.Conn]bool{},
-		queues: map[string]*sinkQueue{}, bound: map[string][]*sinkQueue{},
-	}
-	s.work.Go(s.accept)
-	return s, nil
-}
-
-// address is where it listens.
-func (s *sink) address() string { return s.listener.Addr().String() }
-
-func (s *sink) accept() {
-	for {
-		conn, err := s.listener.Accept()
-		if err != nil {
-			return
-		}
-		s.mu.Lock()
-		if s.closed {
-			conn.Close()
-		}
-		s.conns[conn] = true
-		s.mu.Unlock()
+	s.accept(func(conn net.Conn) {
 		c := &sinkConn{s: s, conn: conn, in: buffer.NewInput(conn, 256<<10)}
-		s.work.Go(c.serve)
-	}
+		c.serve()
+	})
+	return s, nil
 }
 
 // close ends all connections and returns when nothing runs any more.
 func (s *sink) close() {
-	s.listener.Close()
-	s.mu.Lock()
-	s.closed = true
-	for conn := range s.conns {
-		conn.Close()
-	}
-	s.mu.Unlock()
+	s.stop()
 	s.work.Wait()
 }
 

@@ -76,9 +76,7 @@ func (sh *shard) absent(id NamespaceID) bool {
 // gives the id of the last one when the batch is full before all have it, else 0. A
 // message whose namespace or queues are gone is dropped, as a publish would be.
 func (sh *shard) insertParcel(p *parcel, after queueID) (partly queueID) {
-	sh.core.mu.Lock()
-	n := sh.core.namespaces[p.namespace]
-	sh.core.mu.Unlock()
+	n := sh.core.opened(p.namespace)
 	var targets []*Queue
 	switch {
 	case n == nil || n.shard != sh:
@@ -96,7 +94,7 @@ func (sh *shard) insertParcel(p *parcel, after queueID) (partly queueID) {
 		sh.counters.lost.Add(1)
 	}
 	slices.SortFunc(targets, func(a, b *Queue) int { return cmp.Compare(a.id, b.id) })
-	b := burial{message: p.message, targets: targets}
+	b := burial{message: p.message, targets: targets, rounds: p.rounds}
 	if p.history != nil {
 		b.history = *p.history
 	}

@@ -9,13 +9,14 @@ import (
 // batch is a store batch and what may be said when it is durable, in order.
 type batch struct {
 	store.Batch
-	index    uint64 // from 1, without holes
-	dirty    []*Queue
-	releases []release
-	parcels  []posted
-	wanted   bool      // there is more in it than settlements
-	lingers  time.Time // since when it does; zero: it does not
-	err      error
+	index     uint64 // from 1, without holes
+	dirty     []*Queue
+	releases  []release
+	parcels   []posted
+	wanted    bool      // there is more in it than settlements
+	published int64     // bytes of what it stores for publishers
+	lingers   time.Time // since when it does; zero: it does not
+	err       error
 
 	// Publishings that it confirms, and since when the oldest may have been waiting.
 	confirms int
@@ -145,6 +146,7 @@ func (sh *shard) recycle(b *batch) {
 	}
 	b.parcels, b.durable, b.confirms = b.parcels[:0], nil, 0
 	b.wanted, b.lingers = false, time.Time{}
+	b.published = 0
 	clear(b.releases)
 	clear(b.dirty)
 	b.releases, b.dirty, b.err = b.releases[:0], b.dirty[:0], nil

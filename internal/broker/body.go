@@ -119,6 +119,9 @@ func (sh *shard) unpin(b *body) {
 // disown stops counting the references of b.
 func (sh *shard) disown(b *body) {
 	delete(sh.bodies.known, b.id)
+	if b.parts > 0 {
+		sh.warm.drop(b.id)
+	}
 	b.exact, b.stored, b.record = false, false, false
 }
 

@@ -161,12 +161,12 @@ func (c *Core) restore(q *Queue) error {
 	st.next = r.next
 	for i := range r.lanes {
 		rec := &r.lanes[i]
-		if rec.priority > q.spec.MaxPriority {
+		if rec.priority > q.spec.ranks() {
 			return fmt.Errorf("%w: queue %x has messages of priority %d", store.ErrDamaged,
 				uint64(q.id), rec.priority)
 		}
 		l := q.lane(rec.priority)
-		l.stock, l.boot = rec.stock, rec.delivered
+		l.stock, l.boot, l.wiped = rec.stock, rec.delivered, rec.first
 		l.gap = gap{from: rec.first, to: r.next, count: rec.depth, body: rec.body}
 		l.gap.bytes = rec.bytes + rec.depth*entryOverhead
 		if rec.marks {

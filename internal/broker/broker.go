@@ -33,6 +33,9 @@ var (
 	// ErrLocked: the queue is exclusive to another session. It comes with
 	// fault.Conflict.
 	ErrLocked = errors.New("broker: queue is exclusive to another session")
+	// ErrAttempt: a receive cannot be made again, because some of its messages were
+	// extended, settled or released since. It comes with fault.Conflict.
+	ErrAttempt = errors.New("broker: messages of the receive were changed")
 	// ErrExclusive: a consumer has, or wanted, the queue for itself. It comes with
 	// fault.Denied.
 	ErrExclusive = errors.New("broker: queue has an exclusive consumer or others")
@@ -74,7 +77,7 @@ type Config struct {
 	// WindowBytes bounds the messages in memory of one shard; 64 MiB. A queue
 	// that is being consumed may always have one page (PageBytes) above it.
 	WindowBytes int64
-	QueueBytes  int64 // the same of one queue; a quarter of WindowBytes
+	QueueBytes  int64 // the same of one queue, and of parts beside; a quarter of WindowBytes
 	PageBytes   int   // read from the store at once; 1 MiB
 	BatchBytes  int   // size at which a batch is closed; 1 MiB
 	MaxMessage  int   // bytes of a message's plaintext; 16 MiB, at most 129 MiB

@@ -24,16 +24,17 @@ type Checked struct {
 // is: each box opens at its place and names its record; what queue records count is
 // there; what stands beside a message has one; what lies apart is whole as far as its
 // clear headers tell. The messages themselves are not opened, which takes the key of
-// their domain. The memory it needs is that of the names of all queues, and bounded
+// their domain; dataKey is told of the data key that each names, and gives why it cannot
+// be had, or nil. The memory it needs is that of the names of all queues, and bounded
 // otherwise. The error ends the check: what cannot be read, or ctx.
 func Check(
 	ctx context.Context, state *control.Inspection, snap store.Snapshot, id store.ShardID,
-	damaged func(row string, err error),
+	dataKey func(of NamespaceID, number uint32) error, damaged func(row string, err error),
 ) (sum Checked, err error) {
 	c := &check{
 		place: place{platform: state.Platform(), shard: id}, snap: snap, note: state.Note,
-		damaged: damaged,
-		known:   map[queueID]knownQueue{}, namespaces: map[NamespaceID]struct{}{},
+		dataKey: dataKey, damaged: damaged,
+		known: map[queueID]knownQueue{}, namespaces: map[NamespaceID]struct{}{},
 		bodies: map[bodyID]error{},
 	}
 	if err := c.load(state); err != nil {
@@ -63,6 +64,7 @@ type check struct {
 	place
 	snap    store.Snapshot
 	note    func(box []byte) // [control.Inspection.Note]
+	dataKey func(NamespaceID, uint32) error
 	damaged func(row string, err error)
 	sum     Checked
 	plain   []byte
@@ -79,6 +81,7 @@ type check struct {
 
 // knownQueue is what shard 0 knows of a queue.
 type knownQueue struct {
+	in     NamespaceID
 	name   string
 	max    uint8 // priority
 	opened bool  // its row could be read
@@ -105,9 +108,9 @@ func (c *check) load(state *control.Inspection) error {
 		if _, here := c.namespaces[NamespaceID(row[:len(NamespaceID{})])]; !here {
 			return
 		}
-		var k knownQueue
+		k := knownQueue{in: NamespaceID(row[:len(NamespaceID{})])}
 		if spec, err := parseQueueRow(v); err == nil {
-			k = knownQueue{spec.Name, spec.MaxPriority, true}
+			k.name, k.max, k.opened = spec.Name, spec.ranks(), true
 		}
 		c.known[queueID(binary.BigEndian.Uint64(row[len(NamespaceID{}):]))] = k
 	})
@@ -224,7 +227,19 @@ func (c *check) parcelRow(key, v []byte, what string) (string, error) {
 	if err == nil {
 		err = c.apart(p.message.apart, key)
 	}
+	if err == nil {
+		err = c.keyOf(p.namespace, record)
+	}
 	return what, err
+}
+
+// keyOf tells of the data key of a record that was parsed.
+func (c *check) keyOf(in NamespaceID, record []byte) error {
+	h, err := seal.ParseRecord(record)
+	if err != nil {
+		return err
+	}
+	return c.dataKey(in, h.DataKey)
 }
 
 func (c *check) takenRow(key, v []byte, what string) (string, error) {

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -273,7 +274,8 @@ func (c *check) message(key, v []byte, deep bool) (e envelope, size int, err err
 		return e, 0, err
 	}
 	if deep {
-		err = c.apart(e.apart(), key)
+		id := queueID(binary.BigEndian.Uint64(key[1:]))
+		err = cmp.Or(c.apart(e.apart(), key), c.keyOf(c.known[id].in, record))
 	}
 	return e, len(record), err
 }

@@ -107,22 +107,22 @@ func recordBytes(pubs []Publishing) (n int64) {
 // commit does a transaction in the open batch, which has room for it: no step
 // begins with a full one. What large messages store apart comes before: while that
 // fills batches, it returns false and comes again.
-func (sh *shard) commit(r *request) (done bool) {
-	pubs := sh.in.pubs[sh.at.pub:][:r.n]
-	settles := sh.in.settles[sh.at.settle:][:r.settles]
+func (sh *shard) commit(h *hand, r *request) (done bool) {
+	pubs := h.pubs[h.at.pub:][:r.n]
+	settles := h.settles[h.at.settle:][:r.settles]
 	n, bytes := 0, int64(0)
 	for i := range pubs {
 		n += pubs[i].targets
 		bytes += pubs[i].msg.Weight()
 	}
-	targets := sh.in.targets[sh.at.target:][:n]
+	targets := h.targets[h.at.target:][:n]
 	err := sh.refuseCommit(r.s, pubs, targets)
 	if err == nil && !sh.prepare(r, pubs) {
 		return false
 	}
-	sh.at.pub += len(pubs)
-	sh.at.settle += len(settles)
-	sh.at.target += n
+	h.at.pub += len(pubs)
+	h.at.settle += len(settles)
+	h.at.target += n
 	out := release{s: r.s, count: int64(len(pubs)), bytes: bytes}
 	out.event = Event{Kind: Committed, Tag: r.tag}
 	if out.event.Err = err; err == nil {

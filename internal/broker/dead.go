@@ -9,7 +9,7 @@ func (sh *shard) die(e *entry, why Reason) {
 	sh.ungroup(e)
 	l := e.lane
 	st := &l.queue.state
-	if !st.limits.Dead.Set {
+	if to := &st.limits.Dead; !to.Set || to.Rounds && why != DeliveryLimit && why != Rejected {
 		sh.remove(e)
 		return
 	}
@@ -69,6 +69,7 @@ type burial struct {
 	from    *Queue // nil: another shard's
 	targets []*Queue
 	next    int  // the target to go on with
+	rounds  bool // to a queue in which it died before, too
 	unread  bool // the domain is locked, and the content leads the message: not yet
 	// With away, a parcel goes there instead, to the namespace.
 	away      *shard
@@ -92,11 +93,11 @@ func (q *Queue) burial(m *Message, h *History, why Reason, now int64) burial {
 		Address: m.Address, Key: m.Key, Lifetime: lifetime, Copies: len(m.Copies) > 0,
 	})
 	b.message.Expiry, b.message.Delay = Bound{}, Bound{}
-	b.message.Address = to.Address
+	b.message.Address, b.rounds = to.Address, to.Rounds
 	if to.OwnKey {
 		b.message.Key, b.message.Copies = to.Key, nil
 	}
-	if !to.Set || !known && why != Rejected {
+	if !to.Set || !known && why != Rejected && !to.Rounds {
 		return b // a circle might hide in what was forgotten
 	}
 	if n := to.Namespace; n != (NamespaceID{}) && n != q.namespace.id {
@@ -114,9 +115,17 @@ func (e *entry) message() Message {
 			Record: e.record, Size: plainSize(e.size, e.apart()), Body: e.body,
 			apart: e.apart(),
 		},
-		Durable: e.lasting, Priority: max(e.priority, e.lane.priority), Address: e.address,
+		Durable: e.lasting, Priority: e.rank(), Address: e.address,
 		Key: e.key, Group: e.group(), Copies: e.copies(), Expiry: e.lifetime(),
 	}
+}
+
+// rank is the priority of the message.
+func (e *entry) rank() uint8 {
+	if e.lane.queue.spec.Fair {
+		return e.priority
+	}
+	return max(e.priority, e.lane.priority)
 }
 
 // burialOf is burial for a message that was in its queue.
@@ -125,6 +134,9 @@ func (sh *shard) burialOf(e *entry) burial {
 	var h *History
 	if e.extra != nil {
 		h = &e.extra.history
+	}
+	if q := e.lane.queue; q.state.limits.Dead.KeepTime {
+		m.kept = &kept{enqueued: q.namespace.clock.shardTime(e.enqueued)}
 	}
 	return e.lane.queue.burial(&m, h, e.why, sh.time)
 }
@@ -155,7 +167,7 @@ func (sh *shard) forwardOne(b *burial) {
 	q := b.targets[b.next]
 	b.next++
 	switch {
-	case q.state.frozen || q.state.gone || b.history.Cycles(q.spec.Name):
+	case q.state.frozen || q.state.gone || !b.rounds && b.history.Cycles(q.spec.Name):
 	case sh.refusal(q, &b.message, &b.history) != nil:
 	default:
 		// What a transaction buries is not seen before it, as what it publishes.

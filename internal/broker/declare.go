@@ -62,6 +62,9 @@ func (n *Namespace) DeclareQueue(
 	if err := spec.Limits.check(); err != nil {
 		return nil, false, err
 	}
+	if spec.Fair && (spec.Groups || spec.MaxPriority > 0) {
+		return nil, false, fault.New(fault.Invalid, "queue with turns, and groups or priorities")
+	}
 	if spec.Exclusive && s == nil {
 		return nil, false, errors.New("broker: exclusive queue without a session")
 	}

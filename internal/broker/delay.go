@@ -21,10 +21,11 @@ type delayed struct {
 
 func (d *delayed) count() int64 { return d.durable + d.spilled }
 
-// dueAt gives when a message that arrives now is due.
-func (l *Limits) dueAt(now int64, own Bound) int64 {
-	delay := l.Delay
-	if own.Set {
+// dueAt gives when a message that arrives now is due. In a queue with groups the
+// queue's own delay is for its gate.
+func (q *Queue) dueAt(now int64, own Bound) int64 {
+	delay := q.state.limits.Delay
+	if own.Set || q.spec.Groups {
 		delay = own.N
 	}
 	return now + min(max(delay, 0), maxTime-now)

@@ -73,6 +73,7 @@ func (sh *shard) drop(q *Queue) int {
 		sh.erase(q.id)
 	}
 	q.ready.Store(0)
+	q.young.Store(0)
 	q.unacked.Store(0)
 	q.delayed.Store(0)
 	return int(ready)
@@ -129,6 +130,8 @@ func (sh *shard) purge(r *request) {
 		st.damaged = nil
 	}
 	q.ready.Store(0)
+	st.gate = gate{}
+	q.young.Store(0)
 	sh.say(sh.busy(), answering(r.reply, reply{count: int(n)}))
 }
 

@@ -23,7 +23,9 @@ func (q *Queue) buryElsewhere(b *burial, id NamespaceID) {
 // sendAway sends a dead message to its namespace.
 func (sh *shard) sendAway(b *burial) {
 	if b.away != nil {
-		p := &parcel{namespace: b.namespace, message: b.message, history: &b.history}
+		p := &parcel{
+			namespace: b.namespace, message: b.message, history: &b.history, rounds: b.rounds,
+		}
 		sh.send(b.from.namespace, b.away, p)
 		b.away = nil
 	}

@@ -1,5 +1,7 @@
 package broker
 
+import "strconv"
+
 // EventKind says what an Event reports.
 type EventKind uint8
 
@@ -58,10 +60,12 @@ type Delivery struct {
 	Record      []byte   // sealed; open it with Namespace.OpenDelivery
 	Size        int      // bytes of the plaintext, for sizing OpenDelivery's dst
 	Enqueued    int64    // domain time at which it came to the queue, in milliseconds
+	Sequence    uint64   // in the queue; Event.Sequence, if Message.Delay was not set
 
 	// From Receive: it counts as Count+1 receives.
 	Lease    LeaseRef
-	Received int64 // shard time of the first receive, in milliseconds
+	LeasedAt int64 // shard time of the receive, in milliseconds
+	Received int64 // likewise of the first one
 
 	session *Session
 	epoch   uint32 // Returns of the session that the owner knew of
@@ -80,6 +84,19 @@ const (
 
 	giveBack Outcome = 0xff // Return: back to its place as if never taken
 )
+
+// String is what became of the message; the number, when nothing did.
+func (o Outcome) String() string {
+	switch o {
+	case Accept:
+		return "accepted"
+	case Release:
+		return "released"
+	case Reject:
+		return "rejected"
+	}
+	return strconv.Itoa(int(o))
+}
 
 // Settlement ends a delivery.
 type Settlement struct {

@@ -28,6 +28,18 @@ func (l *lane) front() *entry {
 	return *l.ready.at(0)
 }
 
+// since gives the domain time at which the first message that waits came; 0: none does,
+// or it must be read to know.
+func (l *lane) since() int64 {
+	if e := l.front(); e != nil {
+		return e.enqueued
+	}
+	if l.gap.count > 0 && l.peeked.seq != 0 && l.gap.from == l.peeked.seq {
+		return l.peeked.enqueued
+	}
+	return 0
+}
+
 // deadline gives the domain time at which the first message of the lane
 // expires, 0 for never, and false when the message must be read to know.
 func (l *lane) deadline() (at int64, known bool) {

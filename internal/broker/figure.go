@@ -27,7 +27,7 @@ type QueueStats struct {
 	Memory            int64     // bytes of the messages in memory, as they are kept
 	OnDisk            int64     // of those that wait, messages that are not in memory
 	OnDiskBytes       int64     // of their bodies
-	HeadSince         time.Time // domain time at which the first came; zero: it is not in memory
+	HeadSince         time.Time // domain time at which the first came; zero: it is not known
 	ChangedAt         time.Time // of the last publish, delivery or settlement; zero: none yet
 	// Able is for how long the queue could have delivered a message at once.
 	Able time.Duration
@@ -130,8 +130,13 @@ func (q *Queue) show(time int64) {
 		away += l.gap.count
 		awayBody += l.gap.body
 	}
-	if l := st.first(); l != nil && l.ready.len() > 0 {
-		head = (*l.ready.at(0)).enqueued
+	if l := st.first(); l != nil {
+		head = l.since()
+	}
+	for _, l := range st.lanes {
+		if at := l.since(); q.spec.Fair && at != 0 && (head == 0 || at < head) {
+			head = at
+		}
 	}
 	set(&at[levelDurable], depth)
 	set(&at[levelDurableBytes], body)
@@ -205,7 +210,7 @@ func (st *queueState) countOut(e *entry, consumer, auto bool) {
 func (q *Queue) Stats() QueueStats {
 	s, l := counted(&q.shown.figures), &q.shown.levels
 	s.Ready, s.Unacked, s.Consumers = q.Counts()
-	s.Delayed, s.Bytes = q.delayed.Load(), l[levelBytes].Load()
+	s.Delayed, s.Bytes = q.Delayed(), l[levelBytes].Load()
 	s.ReadyBytes = l[levelReadyBytes].Load()
 	s.Durable, s.DurableBytes = l[levelDurable].Load(), l[levelDurableBytes].Load()
 	s.Memory, s.OnDisk = l[levelMemory].Load(), l[levelOnDisk].Load()

@@ -303,6 +303,11 @@ func (sh *shard) pickParked(t *taker) (e *entry, wait bool) {
 			sh.unpark(g)
 			continue
 		}
+		q := e.lane.queue
+		if open := q.opens(e); open > q.namespace.clock.now(sh.time) {
+			sh.wakeAt(q, q.namespace.clock.shardTime(open))
+			continue
+		}
 		if e.record == nil {
 			e.lane.fetch, wait = g.name, true
 			continue

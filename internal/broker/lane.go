@@ -39,6 +39,8 @@ type lane struct {
 	// What the queue record says of it, for stored queues.
 	stock
 	settles int    // since first was computed
+	paged   uint64 // sequences below may have been read from the gap
+	wiped   uint64 // below, the store was told of ranges that are empty
 	boot    uint64 // delivered as of the start: below is redelivered
 
 	gen     uint32 // counts purges, so that an older read is not used
@@ -71,7 +73,7 @@ type gap struct {
 // ones than the queue has are its highest.
 func (q *Queue) lane(priority uint8) *lane {
 	st := &q.state
-	priority = min(priority, q.spec.MaxPriority)
+	priority = min(priority, q.spec.ranks())
 	for i, l := range st.lanes {
 		if l.priority == priority {
 			return l
@@ -218,4 +220,20 @@ func (l *lane) lowest() uint64 {
 	}
 	l.first, l.settles = low, 0
 	return low
+}
+
+// wipeEvery is how many sequences one range takes, at least.
+const wipeEvery = 1024
+
+// wipe deletes what lies below first as a range, once more, if it was read from the gap:
+// of a message that was stored long ago the store keeps that it was deleted, one by one,
+// until it has gone over its tables.
+func (sh *shard) wipe(l *lane) {
+	if l.wiped >= l.paged || l.first < l.wiped+wipeEvery {
+		return
+	}
+	lower := entryKey(sh.keybuf[:0], classDurable, l.queue.id, l.priority, l.wiped)
+	upper := entryKey(nil, classDurable, l.queue.id, l.priority, l.first)
+	sh.batch.DeleteRange(lower, upper)
+	l.wiped = l.first
 }

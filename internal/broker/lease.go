@@ -17,6 +17,7 @@ type lease struct {
 	count    uint32 // of the message when it comes back
 	deadline int64  // shard time
 	at       int    // place in the heap
+	attempt  *attempt
 }
 
 // spot is a place in a queue.
@@ -30,6 +31,8 @@ type leases struct {
 	of   map[spot]*lease
 	heap leaseHeap
 	held int // have a receipt
+	// attempts are the receives that may be made again, at most as many as the leases.
+	attempts map[AttemptID]*attempt
 }
 
 // maxLeases bounds the leases of a queue, which are in memory, whatever its
@@ -75,13 +78,22 @@ type leaseRow struct {
 	size  int
 }
 
-const leaseRowVersion = 1
+// leaseRowVersion is that of a lease without an attempt.
+const (
+	leaseRowVersion   = 1
+	attemptRowVersion = 2
+)
 
 // append writes version (1), count (4), deadline (8), time of the first receive
 // (8), receipt (8), bytes of the record (4) and of the body (4), times of
-// publishing and expiry (8 each), group, what lies apart.
+// publishing and expiry (8 each), group, what lies apart; then of an attempt its
+// id (16), time (8) and size (2).
 func (r *leaseRow) append(dst []byte) []byte {
-	dst = binary.BigEndian.AppendUint32(append(dst, leaseRowVersion), r.lease.count)
+	version := byte(leaseRowVersion)
+	if r.attempt != nil {
+		version = attemptRowVersion
+	}
+	dst = binary.BigEndian.AppendUint32(append(dst, version), r.lease.count)
 	for _, v := range [...]uint64{uint64(r.deadline), uint64(r.received), r.receipt} {
 		dst = binary.BigEndian.AppendUint64(dst, v)
 	}
@@ -89,7 +101,12 @@ func (r *leaseRow) append(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, uint32(r.body))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(r.enqueued))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(r.expires))
-	return r.apart().append(appendShort(dst, r.group()))
+	dst = r.apart().append(appendShort(dst, r.group()))
+	if a := r.attempt; a != nil {
+		dst = binary.BigEndian.AppendUint64(append(dst, a.id[:]...), uint64(a.at))
+		dst = binary.BigEndian.AppendUint16(dst, uint16(a.size))
+	}
+	return dst
 }
 
 func parseLeaseRow(p []byte) (r leaseRow, err error) {
@@ -104,6 +121,14 @@ func parseLeaseRow(p []byte) (r leaseRow, err error) {
 	}
 	if a := parseApart(&q); a != nil {
 		r.more().apart = a
+	}
+	if version == attemptRowVersion {
+		r.attempt = &attempt{
+			id: AttemptID(q.take(uint64(len(AttemptID{})))), at: int64(q.uint64()),
+			size: int(q.uint16()),
+		}
+		version = leaseRowVersion
+		q.failed = q.failed || r.attempt.size == 0
 	}
 	if version != leaseRowVersion || q.failed || len(q.rest) > 0 {
 		return r, fmt.Errorf("lease of %d bytes: %w", len(p), seal.ErrFormat)
@@ -121,7 +146,7 @@ func (sh *shard) lend(e *entry, receipt uint64, count uint32, deadline int64) {
 	e.lane.top = max(e.lane.top, e.seq+1)
 	q.state.leases.add(x)
 	q.lent(x, 1)
-	sh.writeLease(x)
+	sh.writeLease(x, true)
 	sh.wakeAt(q, deadline)
 	if e.stored() || sh.crowded() {
 		sh.dropRecord(e)
@@ -135,6 +160,9 @@ func (sh *shard) endLease(x *lease) *entry {
 	q.state.leases.remove(x)
 	q.lent(x, -1)
 	e.lane.unlink(e)
+	if q.state.receivers.len() > 0 { // there may be room for what they wait for
+		sh.touch(q)
+	}
 	if e.durable {
 		key := sideKey(sh.keybuf[:0], classDurable, q.id, kindLease, e.lane.priority, e.seq)
 		sh.batch.Delete(key)
@@ -157,8 +185,9 @@ func (q *Queue) lent(x *lease, n int64) {
 	q.state.leases.held += int(n)
 }
 
-// writeLease stores a lease, as far as its message is.
-func (sh *shard) writeLease(x *lease) {
+// writeLease stores a lease, as far as its message is. A new one is inserted, for what was
+// at its place was deleted when it ended: one that ends soon leaves no trace in the store.
+func (sh *shard) writeLease(x *lease, isNew bool) {
 	e := x.entry
 	if !e.durable {
 		return
@@ -172,7 +201,11 @@ func (sh *shard) writeLease(x *lease) {
 		sh.fail(fmt.Errorf("seal lease of queue %x: %w", uint64(q.id), err))
 		return
 	}
-	sh.batch.Set(key, sh.scratch)
+	if isNew {
+		sh.batch.InsertJoined(key, sh.scratch, nil)
+	} else {
+		sh.batch.Set(key, sh.scratch)
+	}
 	sh.markDirty(q)
 }
 
@@ -188,6 +221,10 @@ func (sh *shard) newLease() *lease {
 	return &lease{}
 }
 
+func (x *lease) ref() LeaseRef {
+	return LeaseRef{x.entry.lane.priority, x.entry.seq, x.receipt}
+}
+
 func (x *lease) spot() spot { return spot{x.entry.lane.priority, x.entry.seq} }
 
 func (l *leases) add(x *lease) {
@@ -199,6 +236,7 @@ func (l *leases) add(x *lease) {
 }
 
 func (l *leases) remove(x *lease) {
+	l.part(x)
 	delete(l.of, x.spot())
 	heap.Remove(&l.heap, x.at)
 }
@@ -206,8 +244,14 @@ func (l *leases) remove(x *lease) {
 // leaseHeap has the earliest deadline first.
 type leaseHeap []*lease
 
-func (h leaseHeap) Len() int           { return len(h) }
-func (h leaseHeap) Less(i, j int) bool { return h[i].deadline < h[j].deadline }
+func (h leaseHeap) Len() int { return len(h) }
+func (h leaseHeap) Less(i, j int) bool {
+	if h[i].deadline != h[j].deadline {
+		return h[i].deadline < h[j].deadline
+	}
+	return h[i].entry.seq < h[j].entry.seq // who dies at once does so in order
+}
+
 func (h leaseHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].at, h[j].at = i, j

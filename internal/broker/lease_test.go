@@ -16,6 +16,8 @@ func FuzzLeaseRow(f *testing.F) {
 	r.extra = &extra{group: "g"}
 	f.Add(r.append(nil))
 	f.Add(r.append(nil)[:30])
+	r.attempt = &attempt{id: AttemptID{1}, at: 1700, size: 3}
+	f.Add(r.append(nil))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		r, err := parseLeaseRow(p)
 		if err == nil && !bytes.Equal(r.append(nil), p) {

@@ -127,6 +127,7 @@ func (sh *shard) unload(q *Queue) {
 		sh.sweepSoon()
 	}
 	q.ready.Store(0)
+	q.young.Store(0)
 	q.unacked.Store(0)
 	q.delayed.Store(0)
 }

@@ -18,10 +18,16 @@ func (l *Limits) bounds() [7]*Bound {
 	}
 }
 
+// Flags of dead letters.
+const (
+	deadRounds   = 0x40
+	deadKeepTime = 0x80
+)
+
 // append writes which bounds are set (1, the first in the lowest bit), those (8
 // each), overflow (1), delay (8), window of deduplication (8), dead letters (1: 0
-// none, 1 with the message's key, 2 with another), their address, key and namespace
-// (16).
+// none, 1 with the message's key, 2 with another; 64 in rounds, 128 with their times),
+// their address, key and namespace (16).
 func (l *Limits) append(dst []byte) []byte {
 	at := len(dst)
 	dst = append(dst, 0)
@@ -40,6 +46,12 @@ func (l *Limits) append(dst []byte) []byte {
 		if l.Dead.OwnKey {
 			dead = 2
 		}
+		if l.Dead.Rounds {
+			dead |= deadRounds
+		}
+		if l.Dead.KeepTime {
+			dead |= deadKeepTime
+		}
 	}
 	dst = appendText(appendText(append(dst, dead), l.Dead.Address), l.Dead.Key)
 	return append(dst, l.Dead.Namespace[:]...)
@@ -54,10 +66,14 @@ func parseLimits(r *rowParser) (l Limits) {
 	}
 	l.Overflow = Overflow(r.byte())
 	l.Delay, l.Dedup = int64(r.uint64()), int64(r.uint64())
-	dead := r.byte()
-	l.Dead = DeadLetter{Set: dead != 0, OwnKey: dead == 2, Address: r.text(), Key: r.text()}
+	flags := r.byte()
+	dead := flags &^ (deadRounds | deadKeepTime)
+	l.Dead = DeadLetter{
+		Set: flags != 0, OwnKey: dead == 2, Address: r.text(), Key: r.text(),
+		Rounds: flags&deadRounds != 0, KeepTime: flags&deadKeepTime != 0,
+	}
 	copy(l.Dead.Namespace[:], r.take(16))
-	if set >= 1<<len(l.bounds()) || dead > 2 || l.check() != nil {
+	if set >= 1<<len(l.bounds()) || dead > 2 || dead == 0 && flags != 0 || l.check() != nil {
 		r.failed = true
 	}
 	return l
@@ -181,7 +197,11 @@ func (n *Namespace) limit(ctx context.Context, list []QueueLimits) error {
 
 // setLimits takes the new rules of a queue over.
 func (sh *shard) setLimits(r *request) {
+	idle := r.q.state.limits.Idle
 	r.q.state.limits = *r.limits
+	if r.limits.Idle != idle {
+		sh.use(r.q) // as RabbitMQ: its time begins now
+	}
 	if r.limits.Dedup == 0 {
 		sh.forgetIDs(r.q)
 	}

@@ -15,7 +15,7 @@ func TestLingers(t *testing.T) {
 	}{
 		{"settlements alone", func(*shard) {}, true},
 		{"something else", func(sh *shard) {
-			sh.step(&request{kind: reqLimit, limit: &Limit{}})
+			sh.step(&hand{letters: letters{requests: []request{{kind: reqLimit, limit: &Limit{}}}}})
 		}, false},
 		{"a confirm", func(sh *shard) { sh.say(true, release{}) }, false},
 		{"a parcel", func(sh *shard) { sh.batch.parcels = make([]posted, 1) }, false},

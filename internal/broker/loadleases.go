@@ -83,6 +83,7 @@ func (l *lane) restoreLease(seq uint64, row *leaseRow) {
 		entry: e, receipt: row.receipt, count: row.lease.count, deadline: row.deadline,
 	}
 	q.state.leases.add(x)
+	q.state.leases.rejoin(x, row.attempt)
 	q.lent(x, 1)
 	q.ready.Add(-1)
 	q.state.body -= int64(e.body)

@@ -49,13 +49,15 @@ const (
 	reqErase
 	reqWatch
 	reqRewrite
+	reqCensus
+	reqAside
 	reqStop
 )
 
 // request is one entry of a mailbox. Fields not needed by its kind are zero.
 type request struct {
 	kind  requestKind
-	flag  bool   // Get: settle automatically; Freeze: if unused
+	flag  bool   // Get: settle automatically; Freeze: if unused; Aside: end it
 	empty bool   // Freeze: if empty
 	idle  bool   // Freeze: if idle for too long
 	n     int    // publishings, settlements, credit, limit
@@ -82,6 +84,7 @@ type request struct {
 	leases    *leaseLetter
 	bringing  *bringing
 	rows      []brought  // Rewrite
+	census    *census    // Census; nil ends one
 	reply     chan reply // with room for one; nil when nothing waits
 }
 
@@ -150,6 +153,7 @@ type mailbox struct {
 	mu     sync.Mutex
 	room   sync.Cond
 	in     letters
+	swift  letters // of who has nothing in in: they may overtake it
 	hurry  []request
 	done   []*batch
 	closed error
@@ -169,20 +173,37 @@ func (m *mailbox) notify() {
 	}
 }
 
-// wait holds mu until the mailbox has room.
-func (m *mailbox) wait() error {
-	for m.closed == nil && (len(m.in.requests) >= m.max || len(m.in.settles) >= m.max) {
+// enter puts r among the letters that it goes with, once they have room. The caller holds
+// mu.
+func (m *mailbox) enter(r request) (*letters, error) {
+	l := &m.in
+	if r.swift() && r.s.queued.Load() == 0 {
+		l = &m.swift
+	}
+	for m.closed == nil && (len(l.requests) >= m.max || len(l.settles) >= m.max) {
 		m.room.Wait()
 	}
-	return m.closed
+	if m.closed == nil {
+		if l == &m.in && r.s != nil {
+			r.s.queued.Add(1)
+		}
+		l.requests = append(l.requests, r)
+	}
+	return l, m.closed
+}
+
+// swift reports whether r may overtake what others publish: consumers wait for it.
+func (r *request) swift() bool {
+	switch r.kind {
+	case reqSettle, reqAuto, reqCredit, reqReturn, reqRecalled:
+		return true
+	}
+	return false
 }
 
 func (m *mailbox) post(r request) error {
 	m.mu.Lock()
-	err := m.wait()
-	if err == nil {
-		m.in.requests = append(m.in.requests, r)
-	}
+	_, err := m.enter(r)
 	m.mu.Unlock()
 	m.notify()
 	return err
@@ -190,11 +211,9 @@ func (m *mailbox) post(r request) error {
 
 func (m *mailbox) publish(s *Session, pubs []Publishing) error {
 	m.mu.Lock()
-	err := m.wait()
+	l, err := m.enter(request{kind: reqPublish, s: s, n: len(pubs)})
 	if err == nil {
-		r := request{kind: reqPublish, s: s, n: len(pubs)}
-		m.in.requests = append(m.in.requests, r)
-		m.in.publish(pubs)
+		l.publish(pubs)
 	}
 	m.mu.Unlock()
 	m.notify()
@@ -203,9 +222,8 @@ func (m *mailbox) publish(s *Session, pubs []Publishing) error {
 
 func (m *mailbox) settle(s *Session, list []Settlement) {
 	m.mu.Lock()
-	if m.wait() == nil {
-		m.in.requests = append(m.in.requests, request{kind: reqSettle, s: s, n: len(list)})
-		m.in.settles = append(m.in.settles, list...)
+	if l, err := m.enter(request{kind: reqSettle, s: s, n: len(list)}); err == nil {
+		l.settles = append(l.settles, list...)
 	}
 	m.mu.Unlock()
 	m.notify()
@@ -213,13 +231,12 @@ func (m *mailbox) settle(s *Session, list []Settlement) {
 
 func (m *mailbox) commit(s *Session, t *Transaction, tag uint64) error {
 	m.mu.Lock()
-	err := m.wait()
+	r := request{kind: reqCommit, s: s, n: len(t.Publishings), tag: tag}
+	r.settles = len(t.Settlements)
+	l, err := m.enter(r)
 	if err == nil {
-		r := request{kind: reqCommit, s: s, n: len(t.Publishings), tag: tag}
-		r.settles = len(t.Settlements)
-		m.in.requests = append(m.in.requests, r)
-		m.in.publish(t.Publishings)
-		m.in.settles = append(m.in.settles, t.Settlements...)
+		l.publish(t.Publishings)
+		l.settles = append(l.settles, t.Settlements...)
 	}
 	m.mu.Unlock()
 	m.notify()
@@ -230,10 +247,9 @@ func (m *mailbox) commit(s *Session, t *Transaction, tag uint64) error {
 func (m *mailbox) giveBack(r request, refs []DeliveryRef) {
 	r.n = len(refs)
 	m.mu.Lock()
-	if m.wait() == nil {
-		m.in.requests = append(m.in.requests, r)
+	if l, err := m.enter(r); err == nil {
 		for _, ref := range refs {
-			m.in.settles = append(m.in.settles, Settlement{Ref: ref, Outcome: giveBack})
+			l.settles = append(l.settles, Settlement{Ref: ref, Outcome: giveBack})
 		}
 	}
 	m.mu.Unlock()
@@ -273,17 +289,31 @@ func (m *mailbox) signals(done []*batch, hurry []request) ([]*batch, []request) 
 func (m *mailbox) length() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return int64(len(m.in.requests) + len(m.hurry))
+	return int64(len(m.in.requests) + len(m.swift.requests) + len(m.hurry))
 }
 
-// swap gives the letters and takes an empty set for the next ones.
-func (m *mailbox) swap(empty letters) letters {
+// swap exchanges what was worked off for what has come, and reports whether something has.
+// What is in in may come behind something in swift, so both are taken at once.
+func (m *mailbox) swap(swift, in *hand) (some bool) {
 	m.mu.Lock()
-	full := m.in
-	m.in = empty
+	if swift.empty() {
+		some = swift.swap(&m.swift)
+		if in.empty() {
+			some = in.swap(&m.in) || some
+		}
+	}
 	m.mu.Unlock()
-	m.room.Broadcast()
-	return full
+	if some {
+		m.room.Broadcast()
+	}
+	return some
+}
+
+func (h *hand) swap(l *letters) (some bool) {
+	h.letters.reset()
+	h.letters, *l = *l, h.letters
+	h.at = cursor{}
+	return len(h.requests) > 0
 }
 
 // close fails those who post from now on.

@@ -41,7 +41,7 @@ type Message struct {
 	Priority uint8  // higher ones go first, as far as the queue has them
 	Address  string // what it was published to; at most MaxName bytes
 	Key      string // routing key; at most MaxName bytes
-	Group    string // in queues with groups; at most MaxName bytes
+	Group    string // in queues with Groups or Fair; at most MaxName bytes
 	// Copies are further keys that it was published with: when it dies and keeps its
 	// keys, it goes where they lead, too. At most MaxCopies of MaxName bytes; the
 	// broker's once published. Another namespace does not hear of them.

@@ -14,6 +14,13 @@ type MoveSpec struct {
 	To   *Queue // of any namespace with the same domain
 	Max  int64  // messages; 0: until none is ready
 	Rate int    // messages a second; 0: as fast as it goes
+	// Home, instead of To, gives the queue for each message by what it died of, nil if
+	// nothing: one of a namespace with the same domain, and not From. An error ends the
+	// move. It is called on the shard's owner: it must be quick, must not block, keep its
+	// argument or call the broker.
+	Home func(*History) (*Queue, error)
+	// Fresh makes new messages of them: without history, published now.
+	Fresh bool
 }
 
 // Move is a move of messages that goes on by itself. It is safe for concurrent use.
@@ -26,8 +33,9 @@ type Move struct {
 	err   error       // set before done is closed
 
 	// All below is the owner's of the source.
-	taken int64 // messages so far
-	due   int64 // shard time of the next one, in microseconds
+	taken int64  // messages so far
+	due   int64  // shard time of the next one, in microseconds
+	next  *Queue // where the next one goes, if it had to wait
 	ended bool
 }
 
@@ -40,7 +48,8 @@ func (m *Move) Done() <-chan struct{} { return m.done }
 
 // Err is nil until Done, and when the move came to its end: Max, or nothing was ready.
 // Else it is context.Canceled of Cancel; fault.NotFound when a queue is gone;
-// fault.Exhausted when the target is full; or why the store or the source failed.
+// fault.Exhausted when the target is full; what Home said; or why the store or the source
+// failed.
 func (m *Move) Err() error {
 	select {
 	case <-m.done:
@@ -60,25 +69,27 @@ func (m *Move) Cancel() {
 // the queues at any time, or between two shards on its way, whatever happens; but the
 // move itself ends with the process, and who wants more begins again.
 //
-// A message keeps id, body, history, time of publishing and time of expiry, unless
-// that of the target is earlier; it counts no releases. Consumers and receives of the
-// source have their turn first. A full target that refuses ends the move, but across
-// shards it does not refuse; quotas do not count. While the domain is locked or
-// too many messages are on their way between shards, the move waits. When ctx ends,
-// so does the move. Errors: fault.Invalid; fault.NotFound when a queue is gone.
+// A message keeps id, body and, but for Fresh, history, time of publishing and time of
+// expiry, unless that of the target is earlier; it counts no releases. Consumers and
+// receives of the source have their turn first. A full target that refuses ends the move,
+// but across shards it does not refuse; quotas do not count. While the domain is locked
+// or too many messages are on their way between shards, the move waits. When ctx ends, so
+// does the move. Errors: fault.Invalid; fault.NotFound when a queue is gone.
 func (n *Namespace) MoveMessages(ctx context.Context, spec MoveSpec) (*Move, error) {
 	switch {
-	case spec.From == nil || spec.To == nil || spec.From.namespace != n ||
-		spec.From == spec.To || spec.Max < 0 || spec.Rate < 0:
+	case spec.From == nil || (spec.To == nil) == (spec.Home == nil) ||
+		spec.From.namespace != n || spec.From == spec.To || spec.Max < 0 || spec.Rate < 0:
 		return nil, fault.New(fault.Invalid, "move of %d messages, %d a second, that is none",
 			spec.Max, spec.Rate)
-	case spec.From.owner != nil || spec.To.owner != nil:
+	case spec.From.owner != nil || spec.To != nil && spec.To.owner != nil:
 		return nil, queueLocked(spec.From)
 	}
-	if err := sameDomain(n, spec.To.namespace); err != nil {
-		return nil, err
+	if spec.To != nil {
+		if err := sameDomain(n, spec.To.namespace); err != nil {
+			return nil, err
+		}
 	}
-	m := &Move{spec: spec, done: make(chan struct{})}
+	m := &Move{spec: spec, done: make(chan struct{}), next: spec.To}
 	m.stop = context.AfterFunc(ctx, m.Cancel)
 	_, err := n.shard.ask(context.WithoutCancel(ctx), request{kind: reqMove, move: m})
 	if err != nil {

@@ -31,7 +31,7 @@ func (sh *shard) carryOn(q *Queue) {
 // moveSlice moves what it may of the next messages. A move that is not at its end is
 // called again when there is more, or may be.
 func (sh *shard) moveSlice(m *Move) (moved int64, end bool, err error) {
-	from, to := m.spec.From, m.spec.To
+	from := m.spec.From
 	if m.spec.Rate > 0 {
 		m.due = max(m.due, sh.time*1000-moveLag)
 	}
@@ -39,18 +39,13 @@ func (sh *shard) moveSlice(m *Move) (moved int64, end bool, err error) {
 		if m.spec.Max > 0 && m.taken+moved >= m.spec.Max {
 			return moved, true, nil
 		}
-		if err := sh.movable(to); err != nil {
-			return moved, true, err
+		if m.next != nil {
+			if wait, err := sh.movable(from, m.next); wait || err != nil {
+				return moved, err != nil, err
+			}
 		}
 		if m.spec.Rate > 0 && m.due > sh.time*1000 {
 			sh.wakeAt(from, (m.due+999)/1000)
-			return moved, false, nil
-		}
-		if slot := sh.way(from.namespace, to.namespace); slot != nil &&
-			sh.courierTo(slot).backlog() >= maxParcels {
-			if !slices.Contains(sh.blocked, from) {
-				sh.blocked = append(sh.blocked, from)
-			}
 			return moved, false, nil
 		}
 		if from.state.slice <= 0 || sh.full() {
@@ -61,36 +56,79 @@ func (sh *shard) moveSlice(m *Move) (moved int64, end bool, err error) {
 		if e == nil {
 			return moved, !wait, nil
 		}
+		to, wait, err := sh.homeOf(m, e)
+		if wait || err != nil {
+			m.next = to
+			sh.untake(e)
+			return moved, err != nil, err
+		}
 		from.state.slice -= burialWeight
 		if m.spec.Rate > 0 {
 			m.due += 1_000_000 / int64(m.spec.Rate)
 		}
-		sh.moveOne(e, to)
+		sh.moveOne(e, to, m.spec.Fresh)
+		m.next = m.spec.To
 		moved++
 	}
 }
 
-// movable reports why q takes no message of a move. What is in another shard is not
-// looked into.
-func (sh *shard) movable(q *Queue) error {
+// homeOf gives the queue that e goes to.
+func (sh *shard) homeOf(m *Move, e *entry) (to *Queue, wait bool, err error) {
+	if m.spec.To != nil {
+		return m.spec.To, false, nil
+	}
+	var h *History
+	if e.extra != nil && len(e.extra.history.Deaths) > 0 {
+		h = &e.extra.history
+	}
+	if to, err = m.spec.Home(h); err != nil {
+		return nil, false, err
+	}
+	if err := sameDomain(m.spec.From.namespace, to.namespace); err != nil {
+		return nil, false, err
+	}
+	if to == m.spec.From || to.owner != nil {
+		return nil, false, fault.New(fault.Invalid, "move to where nothing can be moved")
+	}
+	wait, err = sh.movable(m.spec.From, to)
+	return to, wait, err
+}
+
+// untake puts e, which was picked, back to its place.
+func (sh *shard) untake(e *entry) {
+	sh.regroup(e)
+	e.lane.released = append(e.lane.released, e)
+	e.lane.reinsert()
+}
+
+// movable reports why q takes no message from a move, or that one must wait until fewer
+// are on their way. What is in another shard is not looked into.
+func (sh *shard) movable(from, q *Queue) (wait bool, err error) {
 	n := q.namespace
 	if now, ok := n.Topology().Queue(q.spec.Name); !ok || now != q || n.gone.Load() {
-		return queueGone(q)
+		return false, queueGone(q)
+	}
+	if slot := sh.way(from.namespace, n); slot != nil &&
+		sh.courierTo(slot).backlog() >= maxParcels {
+		if !slices.Contains(sh.blocked, from) {
+			sh.blocked = append(sh.blocked, from)
+		}
+		return true, nil
 	}
 	if n.shard != sh {
-		return nil
+		return false, nil
 	}
 	if q.state.gone || q.state.frozen {
-		return queueGone(q)
+		return false, queueGone(q)
 	}
 	if q.state.limits.Overflow != DropHead && q.exceeds(1, 0) {
-		return fault.New(fault.Exhausted, "queue '%s' is full", q.spec.Name)
+		return false, fault.New(fault.Exhausted, "queue '%s' is full", q.spec.Name)
 	}
-	return nil
+	return false, nil
 }
 
 // moveOne moves e, which was ready and picked.
-func (sh *shard) moveOne(e *entry, to *Queue) {
+func (sh *shard) moveOne(e *entry, to *Queue, fresh bool) {
 	from := e.lane.queue
 	from.state.body -= int64(e.body)
 	from.ready.Add(-1)
@@ -98,12 +136,14 @@ func (sh *shard) moveOne(e *entry, to *Queue) {
 	m := e.message()
 	m.Delay = AtMost(0)
 	clock := &from.namespace.clock
-	m.kept = &kept{enqueued: clock.shardTime(e.enqueued)}
-	if e.expires != 0 {
+	if !fresh {
+		m.kept = &kept{enqueued: clock.shardTime(e.enqueued)}
+	}
+	if !fresh && e.expires != 0 {
 		m.kept.expires = clock.shardTime(e.expires)
 	}
 	var h *History
-	if e.extra != nil && len(e.extra.history.Deaths) > 0 {
+	if !fresh && e.extra != nil && len(e.extra.history.Deaths) > 0 {
 		across := e.extra.history.across(from.namespace.id, to.namespace.id)
 		h = &across
 	}

@@ -28,6 +28,9 @@ func (sh *shard) pick(q *Queue, t *taker) (e *entry, wait bool) {
 		if l == nil {
 			return nil, wait
 		}
+		if q.spec.Fair {
+			st.turn = l.priority
+		}
 		return l.ready.popFront(), false
 	}
 	var fetching bool
@@ -66,6 +69,10 @@ func (sh *shard) choose(l *lane, t *taker) (e *entry, wait bool) {
 				return nil, true
 			}
 			continue
+		}
+		if open := l.queue.opens(e); open > now {
+			sh.wakeAt(l.queue, l.queue.namespace.clock.shardTime(open))
+			return nil, false
 		}
 		if !st.eligible(e, t) {
 			if st.parked >= MaxParked {

@@ -30,6 +30,7 @@ type shard struct {
 	publishing window
 	ids        atomic.Int64 // deduplication ids in memory
 	outBytes   atomic.Int64
+	warm       warm
 	reader     reader
 	counters   counters
 	work       sync.WaitGroup // owner and reader
@@ -38,8 +39,8 @@ type shard struct {
 
 	// All below is the owner's.
 	place   place
-	in      letters // being worked on
-	at      cursor
+	swift   hand
+	in      hand
 	fan     fan // of the publish in hand
 	done    []*batch
 	hurry   []request
@@ -54,6 +55,8 @@ type shard struct {
 	keybuf  [dedupKeySize]byte // the largest
 
 	batch       *batch // the open one
+	published   int64  // bytes that batches not yet durable store for publishers
+	behind      uint64 // newest batch with a delivery out of a long queue
 	index       uint64 // its index
 	under       int    // batches under way
 	durable     uint64 // index of the last durable one
@@ -85,14 +88,22 @@ type shard struct {
 	taken    map[outboxID]taken
 	leavers  map[NamespaceID]request // MayLeave that are not answered
 	watch    *watch                  // nil: nobody makes rows anew
+	census   *census                 // of what is stored; nil: nobody wants it
 	calls    uint64                  // numbers of takers that are no consumers
 
 	memory         int64 // cost of the records held by all queues
 	oldest, newest *Queue
 }
 
-// cursor is how far the letters in hand are worked off.
+// hand is letters that the owner has taken, and how far they are worked off.
+type hand struct {
+	letters
+	at cursor
+}
+
 type cursor struct{ request, pub, target, settle int }
+
+func (h *hand) empty() bool { return h.at.request == len(h.requests) }
 
 // counters are read by Stats at any time.
 type counters struct {
@@ -118,6 +129,7 @@ func newShard(c *Core, id store.ShardID, st store.Shard) *shard {
 	sh.batch = sh.newBatch()
 	sh.linger = time.AfterFunc(lingerTime, sh.mail.notify)
 	sh.bodies.open()
+	sh.warm.open(c.cfg.QueueBytes)
 	return sh
 }
 
@@ -151,7 +163,7 @@ func (sh *shard) own() {
 
 // idle reports whether nothing is under way or waits.
 func (sh *shard) idle() bool {
-	return sh.under == 0 && sh.at.request == len(sh.in.requests) &&
+	return sh.under == 0 && sh.swift.empty() && sh.in.empty() &&
 		(sh.err != nil || !sh.busy() && len(sh.batch.releases) == 0)
 }
 
@@ -162,11 +174,15 @@ func (sh *shard) round() {
 	sh.takeUp()
 	sh.ringAlarms()
 	for sh.next() {
-		for sh.at.request < len(sh.in.requests) && !sh.full() {
-			sh.step(&sh.in.requests[sh.at.request])
+		for !sh.swift.empty() && !sh.full() {
+			sh.step(&sh.swift)
+		}
+		sh.pumpAll() // what waits goes before what comes
+		for !sh.in.empty() && !sh.sated() {
+			sh.step(&sh.in)
 		}
 		sh.flush()
-		if sh.full() {
+		if sh.sated() {
 			break // until a batch under way is durable
 		}
 	}
@@ -182,13 +198,10 @@ func (sh *shard) round() {
 
 // next makes sure that there are letters in hand, if there are any.
 func (sh *shard) next() bool {
-	if sh.at.request < len(sh.in.requests) {
-		return true
+	if sh.mail.swap(&sh.swift, &sh.in) {
+		sh.signals() // an urgent letter that came before one of these comes first
 	}
-	sh.in.reset()
-	sh.in, sh.at = sh.mail.swap(sh.in), cursor{}
-	sh.signals() // an urgent letter that came before one of these comes first
-	return len(sh.in.requests) > 0
+	return !sh.swift.empty() || !sh.in.empty()
 }
 
 func (sh *shard) full() bool {
@@ -202,6 +215,7 @@ func (sh *shard) signals() {
 	for _, b := range sh.done {
 		sh.under--
 		sh.durable = b.index
+		sh.published -= b.published
 		if b.err != nil && sh.err == nil {
 			sh.fail(b.err)
 		}
@@ -299,6 +313,7 @@ func (sh *shard) writeRecord(q *Queue) (err error) {
 	for _, l := range st.lanes {
 		if l.depth > 0 {
 			l.first = l.lowest()
+			sh.wipe(l)
 			l.marks = l.doomed.len() > 0
 			r.lanes = append(r.lanes, laneRecord{l.priority, l.stock})
 		}

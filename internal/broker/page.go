@@ -209,7 +209,7 @@ func (sh *shard) extend(l *lane, j *readJob) error {
 			sh.dropRecord(e)
 		}
 	}
-	l.gap.from = j.next
+	l.gap.from, l.paged = j.next, j.next
 	if l.gap.from < l.gap.to && l.gap.count > 0 {
 		return nil
 	}

@@ -19,6 +19,7 @@ type parcel struct {
 	name      string  // of the queue
 	message   Message // without Dedup; apart is nil unless it has parts
 	history   *History
+	rounds    bool // burial.rounds
 }
 
 const (
@@ -31,7 +32,7 @@ const (
 	parcelDelay   = 1 << 4
 	parcelParts   = 1 << 5
 	parcelMoved   = 1 << 6
-	parcelFlags   = 1<<7 - 1
+	parcelRounds  = 1 << 7
 )
 
 // append writes version (1), flags (1), priority (1), namespace (16), id (16) and
@@ -53,6 +54,7 @@ func (p *parcel) append(dst []byte) ([]byte, error) {
 		{m.Durable, parcelDurable}, {p.queue != 0, parcelQueue}, {m.Expiry.Set, parcelExpires},
 		{p.history != nil, parcelHistory}, {m.Delay.Set, parcelDelay},
 		{m.apart != nil, parcelParts}, {m.kept != nil, parcelMoved},
+		{p.rounds, parcelRounds},
 	} {
 		if f.set {
 			flags |= f.flag
@@ -127,8 +129,9 @@ func parseParcel(plain, record []byte) (p parcel, err error) {
 		m.kept = &kept{int64(r.uint64()), int64(r.uint64())}
 		r.failed = r.failed || m.kept.enqueued < 0 || m.kept.expires < 0
 	}
+	p.rounds = flags&parcelRounds != 0
 	m.Group, m.Address, m.Key = r.short(), r.short(), r.short()
-	if version != parcelVersion || flags > parcelFlags || r.failed || len(r.rest) > 0 {
+	if version != parcelVersion || r.failed || len(r.rest) > 0 {
 		return bad()
 	}
 	m.Record, m.Size = record, plainSize(len(record), m.apart)

@@ -21,7 +21,7 @@ func FuzzParcel(f *testing.F) {
 	bare.Record = record
 	large := bare
 	large.apart = &apart{parts: 2, bytes: partBytes + 300}
-	full.message.kept = &kept{enqueued: 5, expires: 7}
+	full.message.kept, full.rounds = &kept{enqueued: 5, expires: 7}, true
 	for _, p := range []parcel{full, {message: bare}, {message: large}} {
 		plain, err := p.append(nil)
 		if err != nil {

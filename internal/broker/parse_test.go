@@ -158,6 +158,9 @@ func FuzzRows(f *testing.F) {
 		Dead: DeadLetter{Set: true, Address: "x", Key: "k", OwnKey: true},
 	}
 	f.Add(appendQueueRow(nil, &spec))
+	spec.Groups, spec.MaxPriority, spec.Fair = false, 0, true
+	spec.Limits.Dead.KeepTime, spec.Limits.Dead.Rounds = true, true
+	f.Add(appendQueueRow(nil, &spec))
 	f.Add(appendAddressRow(nil, &Address{Name: "a", Kind: Pattern, Durable: true}))
 	f.Add(appendAddressRow(nil, &Address{Name: "a", Kind: Hashed, Durable: true, Alternate: "b"}))
 	f.Add(appendBindingRow(nil, &binding{key: bindingKey{"a", "k", "x"}, queue: &Queue{id: 4}}))
@@ -165,7 +168,7 @@ func FuzzRows(f *testing.F) {
 	f.Add(appendBindingRow(nil, &binding{key: bindingKey{"a", "k", "x"}, queue: post}))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		if s, err := parseQueueRow(p); err == nil && p[0] == queueRowVersion &&
-			p[1]&^(flagDurable|flagAutoDelete|flagGroups|flagSingle) == 0 &&
+			p[1]&^(flagDurable|flagAutoDelete|flagGroups|flagSingle|flagFair) == 0 &&
 			p[1]&flagDurable != 0 && !bytes.Equal(appendQueueRow(nil, &s), p) {
 			t.Fatalf("queue row %x does not come back", p)
 		}

@@ -112,6 +112,21 @@ func (n *Namespace) openParts(dst []byte, d *Delivery) (plain []byte, err error)
 	size := int(binary.BigEndian.Uint32(plain[end:]))
 	clear(plain[end:])
 	plain = plain[:end]
+	if parts := n.shard.warm.get(d.apart.id); parts != nil {
+		for i := 0; i < len(parts) && err == nil; i++ {
+			plain, err = n.domain.Open(plain, parts[i])
+		}
+	} else {
+		plain, err = n.readParts(plain, d)
+	}
+	if err == nil && len(plain)-at != size {
+		err = fmt.Errorf("%w: message of %d bytes, want %d", store.ErrDamaged, len(plain)-at, size)
+	}
+	return plain, err
+}
+
+// readParts opens parts that are in the store only.
+func (n *Namespace) readParts(plain []byte, d *Delivery) (_ []byte, err error) {
 	snap := n.shard.store.Snapshot()
 	it := snap.Iter(bodyKey(nil, d.apart.id, 1), bodyKey(nil, d.apart.id, d.apart.parts+1))
 	for i := uint32(1); i <= d.apart.parts && err == nil; i++ {
@@ -122,9 +137,6 @@ func (n *Namespace) openParts(dst []byte, d *Delivery) (plain []byte, err error)
 	}
 	if cerr := snap.Close(); err == nil {
 		err = cerr
-	}
-	if err == nil && len(plain)-at != size {
-		err = fmt.Errorf("%w: message of %d bytes, want %d", store.ErrDamaged, len(plain)-at, size)
 	}
 	return plain, err
 }

@@ -3,6 +3,7 @@ package broker
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"coffer/internal/seal"
 	"coffer/internal/store"
@@ -47,6 +48,9 @@ func (sh *shard) publish(s *Session, p *publishing, targets []*Queue) (done bool
 		if f.err == nil {
 			f.body, f.apart = sh.newBody(&p.msg, len(targets))
 			p.msg.apart = f.apart
+			if len(p.msg.Chunks) > 0 && anyConsumed(targets) {
+				sh.warm.put(f.apart.id, p.msg.Chunks)
+			}
 		}
 	}
 	r := release{s: s, count: 1, bytes: p.msg.Weight()}
@@ -60,6 +64,10 @@ func (sh *shard) publish(s *Session, p *publishing, targets []*Queue) (done bool
 		r.event.Err = f.full
 	}
 	wait := f.wait || f.part > 0
+	if wait {
+		sh.batch.published += r.bytes
+		sh.published += r.bytes
+	}
 	if f.body != nil {
 		sh.unpin(f.body)
 	}
@@ -77,6 +85,11 @@ func (sh *shard) publish(s *Session, p *publishing, targets []*Queue) (done bool
 	sh.fan = fan{}
 	sh.say(wait, r)
 	return true
+}
+
+// anyConsumed reports whether some of the queues have consumers.
+func anyConsumed(queues []*Queue) bool {
+	return slices.ContainsFunc(queues, func(q *Queue) bool { return q.consumers.Load() > 0 })
 }
 
 // admissible reports what keeps a message out of every queue.
@@ -158,17 +171,17 @@ func (sh *shard) put(q *Queue, m *Message) put {
 // enqueue puts a message at the end of q, one that died with its history, and
 // reports whether the batch stores it.
 func (sh *shard) enqueue(q *Queue, m *Message, h *History) (durable bool) {
-	e := sh.newEntry(q.lane(m.Priority))
+	e := sh.newEntry(q.laneOf(m))
 	e.record, e.size, e.body = m.Record, len(m.Record), m.Body
 	e.address, e.key, e.lasting = m.Address, m.Key, m.Durable
 	e.durable = q.keeps(m.Durable)
-	if m.Priority > e.lane.priority { // another queue may tell it apart
+	if q.spec.Fair || m.Priority > e.lane.priority { // another queue may tell it apart
 		e.priority = m.Priority
 	}
 	if len(m.Copies) > 0 {
 		e.more().copies = m.Copies
 	}
-	if m.Group != "" && q.spec.Groups {
+	if m.Group != "" && (q.spec.Groups || q.spec.Fair) {
 		e.more().group = m.Group
 	}
 	if h != nil {
@@ -188,7 +201,7 @@ func (sh *shard) enqueue(q *Queue, m *Message, h *History) (durable bool) {
 	if m.apart != nil {
 		sh.attach(e, m.apart)
 	}
-	if due := q.state.limits.dueAt(now, m.Delay); due > now {
+	if due := q.dueAt(now, m.Delay); due > now {
 		sh.postpone(e, due)
 	} else {
 		sh.insert(e)
@@ -238,6 +251,9 @@ func (sh *shard) insert(e *entry) {
 		st.lastBatch = sh.batch.index // nobody may look for them earlier
 	}
 	st.next++
+	if now := q.namespace.clock.now(sh.time); q.opens(e) > now {
+		st.gate.note(q, e.enqueued)
+	}
 	sh.tally(q, 1, int64(e.body))
 	st.body += int64(e.body)
 	if resident {
@@ -278,6 +294,9 @@ func (sh *shard) writeAt(e *entry, key []byte) bool {
 	sh.storeRecord(e)
 	plain, err := appendEnvelope(sh.plain[:0], e.record, &e.facts)
 	sh.plain = plain
+	if err == nil && sh.census != nil {
+		err = sh.census.take(q.namespace, e.record)
+	}
 	v := append(sh.scratch[:0], 0, 0, 0, 0)
 	if err == nil {
 		v, err = sh.place.seal(v, key, plain)
@@ -291,7 +310,7 @@ func (sh *shard) writeAt(e *entry, key []byte) bool {
 	if !e.sharedRecord() {
 		record = e.record
 	}
-	sh.batch.SetJoined(key, v, record)
+	sh.batch.InsertJoined(key, v, record) // its sequence is new
 	sh.refer(e, key)
 	sh.markDirty(q)
 	if sh.scratch = v; cap(v) > keepScratch {

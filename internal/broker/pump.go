@@ -31,6 +31,7 @@ func (sh *shard) pump(q *Queue) {
 	} else {
 		sh.steps = maxSteps
 		sh.ripen(q)
+		sh.lookAtGate(q)
 		sh.serve(q)
 		sh.handOut(q)
 		sh.offer(q)
@@ -47,16 +48,6 @@ func (sh *shard) pump(q *Queue) {
 			sh.readAhead(l)
 		}
 	}
-}
-
-// first gives the lane whose message is the next, or nil.
-func (st *queueState) first() *lane {
-	for _, l := range st.lanes {
-		if !l.empty() {
-			return l
-		}
-	}
-	return nil
 }
 
 // refuse answers those who get from a queue that cannot be read now, and ends
@@ -134,6 +125,9 @@ func (sh *shard) deliver(c *Consumer, e *entry) {
 		c.spec.Shared.used++
 	}
 	s.outbox.reserve(int64(len(d.Record)))
+	if wait {
+		sh.noteBehind(d.Queue)
+	}
 	sh.say(wait, release{s: s, event: Event{Kind: Delivered, Consumer: c, Delivery: d}})
 }
 
@@ -175,7 +169,7 @@ func (q *Queue) delivery(e *entry) Delivery {
 	d := Delivery{
 		Queue: q, Redelivered: e.redelivered, Count: e.count, Address: e.address, Key: e.key,
 		Group: e.group(), Record: e.record, Size: plainSize(e.size, e.apart()),
-		Enqueued: e.enqueued, Received: e.received,
+		Enqueued: e.enqueued, Received: e.received, Sequence: e.seq,
 	}
 	if a := e.apart(); a != nil && a.parts > 0 {
 		d.apart = a

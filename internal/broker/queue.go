@@ -22,6 +22,7 @@ type Queue struct {
 	consumers atomic.Int64
 	receiving atomic.Int64 // receives that wait
 	delayed   atomic.Int64
+	young     atomic.Int64 // ready, but for its gate
 
 	shown shown      // written by the shard's owner
 	state queueState // touched by the shard's owner only
@@ -54,9 +55,10 @@ func (q *Queue) Owner() *Session { return q.owner }
 // Counts gives the messages that wait, those in flight, and the consumers, as
 // of a moment ago.
 func (q *Queue) Counts() (ready, unacked int64, consumers int) {
-	return q.ready.Load(), q.unacked.Load(), int(q.consumers.Load())
+	return max(q.ready.Load()-q.young.Load(), 0), q.unacked.Load(), int(q.consumers.Load())
 }
 
 // Delayed is the number of messages that are kept out of delivery for a time and
-// are held by nobody, as of a moment ago. Counts leaves them out.
-func (q *Queue) Delayed() int64 { return q.delayed.Load() }
+// are held by nobody, as of a moment ago. Counts leaves them out. Of a queue with Groups
+// that came before the start those count as ready that Limits.Delay keeps.
+func (q *Queue) Delayed() int64 { return q.delayed.Load() + min(q.young.Load(), q.ready.Load()) }

@@ -20,6 +20,12 @@ type ReceiveSpec struct {
 	Bytes int           // of messages, at which no more are added; 2 MiB
 	Lease time.Duration // how long they are kept from others, in whole milliseconds
 	Wait  time.Duration // how long to wait for the first message
+	// Attempt, if it is set, lets the receive be made again for AttemptWindow: one with the
+	// same id gets the same messages under the same references and with new ends of their
+	// leases, or ErrAttempt when some of them were extended, settled or released since. When
+	// they all were, the leases have run out or it is older, the receive is a new one. It
+	// survives a restart.
+	Attempt AttemptID
 }
 
 // receiver is a Receive that is not answered. All but spec and reply is the
@@ -34,6 +40,7 @@ type receiver struct {
 	bytes   int  // of the messages in list
 	durable bool // something in list is stored
 	done    bool // answered, or withdrawn
+	again   bool // it was made before, and its messages are to be read
 }
 
 // Receive takes messages under leases: nobody else gets them before the lease
@@ -41,9 +48,9 @@ type receiver struct {
 // for the first message only and then gives what is in memory. The leases are
 // durable, as far as the messages are, when it returns; they belong to nobody
 // and outlive the session. When ctx ends, so does Receive, and nothing stays
-// leased. Errors: fault.Invalid; fault.Exhausted at Limits.MaxInFlight, or when
-// too many wait; fault.NotFound when the queue is gone; fault.Conflict with
-// ErrLocked; the domain's reason while it is locked.
+// leased. Errors: fault.Invalid; fault.Exhausted when too many wait, and at
+// Limits.MaxInFlight if it does not wait; fault.NotFound when the queue is gone;
+// fault.Conflict with ErrLocked or ErrAttempt; the domain's reason while it is locked.
 func (s *Session) Receive(ctx context.Context, spec ReceiveSpec) ([]Delivery, error) {
 	if spec.Bytes <= 0 {
 		spec.Bytes = 2 << 20
@@ -61,7 +68,7 @@ func (s *Session) Receive(ctx context.Context, spec ReceiveSpec) ([]Delivery, er
 	}
 	select {
 	case a := <-r.reply:
-		return a.deliveries, a.err
+		return r.answer(a)
 	case <-ctx.Done():
 		s.shard.mail.urgent(request{kind: reqWithdraw, receive: r})
 		return nil, ctx.Err()
@@ -69,10 +76,18 @@ func (s *Session) Receive(ctx context.Context, spec ReceiveSpec) ([]Delivery, er
 	}
 	select {
 	case a := <-r.reply:
-		return a.deliveries, a.err
+		return r.answer(a)
 	default:
 		return nil, s.shard.failure
 	}
+}
+
+// answer gives what the owner replied.
+func (r *receiver) answer(a reply) ([]Delivery, error) {
+	if r.again && a.err == nil {
+		return r.spec.Queue.readAgain(a.deliveries)
+	}
+	return a.deliveries, a.err
 }
 
 // Receiving is the number of receives that wait at the queue, as of a moment
@@ -93,8 +108,6 @@ func (sh *shard) receive(r *receiver) {
 		err = queueGone(q)
 	case q.owner != nil && q.owner != s:
 		err = queueLocked(q)
-	case st.leases.full(&st.limits):
-		err = tooManyLeases(q)
 	case st.receivers.len() >= maxReceivers:
 		err = fault.New(fault.Exhausted, "too many receives wait at queue '%s'", q.spec.Name)
 	}
@@ -103,6 +116,9 @@ func (sh *shard) receive(r *receiver) {
 		return
 	}
 	sh.use(q)
+	if sh.receiveAgain(r) {
+		return
+	}
 	r.until = sh.time + milliseconds(r.spec.Wait)
 	if st.receivers.len() == 0 || r.until < st.waitsEnd {
 		st.waitsEnd = r.until
@@ -140,14 +156,18 @@ func (sh *shard) receiverOf(q *Queue) *receiver {
 	if !st.leases.full(&st.limits) {
 		return *st.receivers.at(0)
 	}
-	for st.receivers.len() > 0 {
-		r := *st.receivers.at(0)
-		var err error
-		if len(r.list) == 0 {
-			err = tooManyLeases(q)
+	for i := 0; i < st.receivers.len(); {
+		r := *st.receivers.at(i)
+		switch {
+		case len(r.list) > 0:
+			sh.answerReceive(r, nil)
+		case r.spec.Wait == 0:
+			sh.answerReceive(r, tooManyLeases(q))
+		default:
+			i++
 		}
-		sh.answerReceive(r, err)
 	}
+	sh.endWaits(q)
 	return nil
 }
 
@@ -160,7 +180,7 @@ func (sh *shard) hand(r *receiver, e *entry) {
 	}
 	d := q.delivery(e)
 	d.session = r.session
-	d.Lease = LeaseRef{e.lane.priority, e.seq, receipt}
+	d.Lease, d.LeasedAt = LeaseRef{e.lane.priority, e.seq, receipt}, sh.time
 	if r.list == nil {
 		r.list = make([]Delivery, 0, min(r.spec.Max, 16))
 	}
@@ -178,6 +198,7 @@ func (sh *shard) hand(r *receiver, e *entry) {
 // answerReceive ends a receive that waits.
 func (sh *shard) answerReceive(r *receiver, err error) {
 	q := r.spec.Queue
+	sh.keepAttempt(r)
 	sh.endReceive(r)
 	wait := r.durable || q.state.lastBatch > sh.durable
 	sh.say(wait, answering(r.reply, reply{deliveries: r.list, err: err}))
@@ -267,11 +288,16 @@ func (sh *shard) withdraw(r *receiver) {
 		ref := r.list[i].Lease
 		x := st.leases.of[spot{ref.priority, ref.seq}]
 		if x != nil && x.receipt == ref.receipt {
-			e := sh.endLease(x)
-			if e.count == 0 {
-				e.received = 0
-			}
-			sh.back(e)
+			sh.back(sh.unreceive(x))
 		}
 	}
+}
+
+// unreceive ends a lease as if the message had not been received.
+func (sh *shard) unreceive(x *lease) *entry {
+	e := sh.endLease(x)
+	if e.count == 0 {
+		e.received = 0
+	}
+	return e
 }

@@ -20,6 +20,7 @@ const (
 	flagGroups     = 1 << 3
 	flagSingle     = 1 << 4
 	flagKeepAll    = 1 << 5
+	flagFair       = 1 << 6
 )
 
 func namespaceRow(id NamespaceID) []byte { return append([]byte("n"), id[:]...) }
@@ -55,7 +56,7 @@ func appendQueueRow(dst []byte, s *QueueSpec) []byte {
 		flag byte
 	}{
 		{s.AutoDelete, flagAutoDelete}, {s.Groups, flagGroups}, {s.SingleActive, flagSingle},
-		{s.KeepAll, flagKeepAll},
+		{s.KeepAll, flagKeepAll}, {s.Fair, flagFair},
 	} {
 		if f.set {
 			flags |= f.flag
@@ -80,7 +81,7 @@ func parseQueueRow(p []byte) (s QueueSpec, err error) {
 	s.Name, s.Arguments = r.text(), []byte(r.text())
 	s.Durable, s.AutoDelete = flags&flagDurable != 0, flags&flagAutoDelete != 0
 	s.Groups, s.SingleActive = flags&flagGroups != 0, flags&flagSingle != 0
-	s.KeepAll = flags&flagKeepAll != 0
+	s.KeepAll, s.Fair = flags&flagKeepAll != 0, flags&flagFair != 0
 	return s, r.end("queue")
 }
 

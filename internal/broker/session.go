@@ -34,7 +34,8 @@ type Session struct {
 	window    window // publishings on their way to the store
 	outbox    outbox
 	closed    atomic.Bool
-	exclusive []*Queue // declared by it; guarded by Namespace.mu
+	queued    atomic.Int32 // letters that the owner has not worked off, but for the swift ones
+	exclusive []*Queue     // declared by it; guarded by Namespace.mu
 
 	autoMu    sync.Mutex
 	auto      []DeliveryRef // opened, to be accepted by the owner

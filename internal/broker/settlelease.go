@@ -37,6 +37,9 @@ type leaseLetter struct {
 	outcome Outcome
 	late    bool
 	results []LeaseResult
+
+	unreceive []LeaseRef
+	aside     time.Duration
 }
 
 // ExtendLeases moves the ends of leases. It gives a result for each, and what it
@@ -95,6 +98,9 @@ func (sh *shard) settleLeases(r *request) {
 	for _, ref := range l.settle {
 		l.results = append(l.results, sh.settleLease(q, ref, l.outcome, l.late))
 	}
+	for _, ref := range l.unreceive {
+		l.results = append(l.results, sh.returnLease(q, ref, l.aside))
+	}
 	sh.say(sh.busy(), answering(r.reply, reply{}))
 }
 
@@ -124,11 +130,18 @@ func (sh *shard) extendLease(q *Queue, want Extension) LeaseResult {
 		sh.comeBack(x)
 		return LeaseDone
 	}
-	x.deadline = sh.time + milliseconds(want.By)
-	heap.Fix(&q.state.leases.heap, x.at)
-	sh.writeLease(x)
-	sh.wakeAt(q, x.deadline)
+	q.state.leases.part(x)
+	sh.prolong(x, want.By)
 	return LeaseDone
+}
+
+// prolong gives a lease a new end.
+func (sh *shard) prolong(x *lease, by time.Duration) {
+	q := x.entry.lane.queue
+	x.deadline = sh.time + milliseconds(by)
+	heap.Fix(&q.state.leases.heap, x.at)
+	sh.writeLease(x, false)
+	sh.wakeAt(q, x.deadline)
 }
 
 func (sh *shard) settleLease(q *Queue, ref LeaseRef, o Outcome, late bool) LeaseResult {

@@ -46,9 +46,13 @@ type QueueSpec struct {
 	MaxPriority  uint8
 	Groups       bool // the messages of a group go to one receiver at a time
 	SingleActive bool // of its consumers one gets deliveries, the others wait
-	KeepAll      bool // if it survives a restart, so do messages that are not durable
-	Limits       Limits
-	Arguments    []byte
+	// Fair lets groups take turns: many messages of one do not hold up the others. Each
+	// group keeps its order, as far as nothing comes back. Groups whose hashes meet share
+	// a turn. Not with Groups or MaxPriority.
+	Fair      bool
+	KeepAll   bool // if it survives a restart, so do messages that are not durable
+	Limits    Limits
+	Arguments []byte
 }
 
 // Bound is a number that may be missing.
@@ -82,7 +86,8 @@ type Limits struct {
 	// MaxInFlight bounds messages under leases.
 	MaxInFlight Bound
 	// Delay is how long, in milliseconds of domain time, a message that says
-	// nothing itself waits before it is delivered.
+	// nothing itself waits before it is delivered. In a queue with Groups all do, in
+	// order, those that are there too, and one with a delay of its own before that.
 	Delay int64
 	// Dedup is how long, in milliseconds of shard time, a message with the
 	// deduplication id of an earlier one is not stored again; 0: never.
@@ -112,6 +117,13 @@ type DeadLetter struct {
 	// Namespace is another one, of the same domain; zero: the queue's own. What is on
 	// its way when that namespace is deleted is dropped and counted (Stats.Lost).
 	Namespace NamespaceID
+	// KeepTime lets retention count from when the message came to this queue, or to one
+	// before it that kept the time, instead of from its death.
+	KeepTime bool
+	// Rounds lets a message come to a queue in which it died before. Without it a circle
+	// ends there, unless somebody rejects the message. Then only what was released too often
+	// or rejected becomes a dead letter, or circles would turn by themselves.
+	Rounds bool
 }
 
 // stored reports whether the queue and its durable messages survive a restart.

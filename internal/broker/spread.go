@@ -14,11 +14,15 @@ const (
 
 // spread appends where the binding leads that text decides for.
 func (r *route) spread(dst []*Queue, text string) []*Queue {
+	return r.best(dst, hashOf(text))
+}
+
+func hashOf(text string) uint64 {
 	h := uint64(hashBasis)
 	for i := range len(text) {
 		h = (h ^ uint64(text[i])) * hashPrime
 	}
-	return r.best(dst, h)
+	return h
 }
 
 // spreadBytes is spread.

@@ -34,6 +34,8 @@ type queueState struct {
 	waitsEnd  int64 // shard time at which the wait of a receiver ends, or earlier
 	leases    leases
 	delayed   delayed
+	gate      gate
+	turn      uint8 // priority of the lane that had its turn, of a queue with Fair
 
 	figures [figures]int64
 	unseen  int64 // deliveries that were counted and will be made again

@@ -2,31 +2,32 @@ package broker
 
 import "context"
 
-// step works on one letter. It comes again with the same one while the batch
+// step works on the next letter of h. It comes again with the same one while the batch
 // becomes full in between.
-func (sh *shard) step(r *request) {
+func (sh *shard) step(h *hand) {
+	r := &h.requests[h.at.request]
 	if r.kind != reqSettle && r.kind != reqAuto {
 		sh.batch.wanted = true
 	}
 	switch r.kind {
 	case reqPublish:
 		for r.n > 0 {
-			p := &sh.in.pubs[sh.at.pub]
-			targets := sh.in.targets[sh.at.target:][:p.targets]
+			p := &h.pubs[h.at.pub]
+			targets := h.targets[h.at.target:][:p.targets]
 			if !sh.publish(r.s, p, targets) {
 				return
 			}
-			sh.at.pub++
-			sh.at.target += p.targets
-			if r.n--; sh.full() && r.n > 0 {
+			h.at.pub++
+			h.at.target += p.targets
+			if r.n--; sh.sated() && r.n > 0 {
 				return
 			}
 		}
 	case reqSettle, reqReturn, reqRecalled:
 		for r.n > 0 {
-			x := sh.in.settles[sh.at.settle]
+			x := h.settles[h.at.settle]
 			sh.settle(r.s, x)
-			sh.at.settle++
+			h.at.settle++
 			if r.kind == reqRecalled {
 				r.s.state.recalled++
 			}
@@ -36,7 +37,7 @@ func (sh *shard) step(r *request) {
 		}
 		sh.recall(r)
 	case reqCommit:
-		if !sh.commit(r) {
+		if !sh.commit(h, r) {
 			return
 		}
 	case reqArrive:
@@ -66,7 +67,10 @@ func (sh *shard) step(r *request) {
 	default:
 		sh.control(r)
 	}
-	sh.at.request++
+	h.at.request++
+	if h == &sh.in && r.s != nil {
+		r.s.queued.Add(-1)
+	}
 }
 
 // control works on a letter that is not about messages.
@@ -128,6 +132,18 @@ func (sh *shard) control(r *request) {
 		sh.awaitLeave(r)
 	case reqLeave:
 		sh.leave(r)
+	case reqAside:
+		sh.aside(r)
+	case reqDrop:
+		sh.say(true, answering(r.reply, reply{count: sh.drop(r.q)}))
+	default:
+		sh.beside(r)
+	}
+}
+
+// beside works on a letter of somebody who reads the store beside the owner.
+func (sh *shard) beside(r *request) {
+	switch r.kind {
 	case reqErase:
 		sh.eraseMoved(r)
 	case reqWatch:
@@ -135,8 +151,8 @@ func (sh *shard) control(r *request) {
 		r.reply <- reply{}
 	case reqRewrite:
 		sh.rewrite(r)
-	case reqDrop:
-		sh.say(true, answering(r.reply, reply{count: sh.drop(r.q)}))
+	case reqCensus:
+		sh.beginCensus(r)
 	}
 }
 

@@ -13,6 +13,7 @@ const (
 	syncBytes  = 4096
 	syncSlow   = 50 * time.Millisecond
 	syncBroken = time.Second
+	fewInodes  = 10_000
 	// syncFast is what no disk needs less than: who answers sooner has not written.
 	syncFast = 8 * time.Microsecond
 )
@@ -22,8 +23,12 @@ type Disk struct {
 	// Free is what is left for the process, and LowWater from where on new messages are
 	// refused; in bytes.
 	Free, LowWater uint64
-	// Type is the system's name of the file system; "": it is not known.
-	Type string
+	// Inodes are how many files can still be made, of Files; 0 of 0: it has no such bound.
+	Inodes, Files uint64
+	// Type is the system's name of the file system; "": it is not known. Options are those
+	// that it is mounted with.
+	Type    string
+	Options []string
 	// Syncs are how long small synced writes took.
 	Syncs []time.Duration
 }
@@ -41,6 +46,11 @@ func (d Disk) Check(r *Report) {
 	default:
 		r.Look(space)
 	}
+	const inodes = "disk.inodes"
+	if r.Look(inodes); d.Files > 0 && d.Inodes < fewInodes {
+		r.Find(inodes, Warning, "remove files that others left there, or make the file system "+
+			"anew with more inodes", "%d more files can be made", d.Inodes)
+	}
 	d.fileSystem(r)
 	d.sync(r)
 }
@@ -48,6 +58,7 @@ func (d Disk) Check(r *Report) {
 // volatile are file systems that keep nothing, remote those of other machines.
 var (
 	volatile = []string{"tmpfs", "ramfs"}
+	lying    = []string{"nobarrier", "barrier=0", "barrier=none"} // options that let syncs lie
 	remote   = []string{"nfs", "cifs", "smb2", "9p", "fuse", "ceph", "afs"}
 )
 
@@ -67,6 +78,14 @@ func (d Disk) fileSystem(r *Report) {
 			"the file system is %s: locks and syncs are not those of a disk", d.Type)
 	default:
 		r.Look(id)
+	}
+	const options = "disk.options"
+	r.Look(options)
+	for _, o := range d.Options {
+		if slices.Contains(lying, o) {
+			r.Find(options, Error, "mount it without", "the file system is mounted with %s: "+
+				"a loss of power may lose what was confirmed", o)
+		}
 	}
 }
 

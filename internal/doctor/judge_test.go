@@ -83,6 +83,13 @@ func TestDisk(t *testing.T) {
 		{"slow", take(80 * time.Millisecond), []string{"disk.sync warning"}},
 		{"stuck", take(2 * time.Second), []string{"disk.sync error"}},
 		{"lies", take(2 * time.Microsecond), []string{"disk.sync warning"}},
+		{"few inodes", disk(func(d *Disk) { d.Inodes, d.Files = 100, 1<<20 }),
+			[]string{"disk.inodes warning"}},
+		{"inodes", disk(func(d *Disk) { d.Inodes, d.Files = 1<<19, 1<<20 }), nil},
+		{"no bound of inodes", disk(func(d *Disk) { d.Inodes, d.Files = 0, 0 }), nil},
+		{"syncs that lie", disk(func(d *Disk) { d.Options = []string{"rw", "nobarrier"} }),
+			[]string{"disk.options error"}},
+		{"other options", disk(func(d *Disk) { d.Options = []string{"rw", "noatime"} }), nil},
 		{"one slow piece", disk(func(d *Disk) { d.Syncs[3] = time.Second }), nil},
 		{"unwritten", disk(func(d *Disk) { d.Syncs = nil }), nil},
 	})
@@ -92,8 +99,9 @@ func TestLimits(t *testing.T) {
 	t.Parallel()
 	limits := func(change func(*Limits)) func(*Report) {
 		l := Limits{
-			Files: 1 << 20, Connections: 20_000, Memory: math.MaxInt64, GoMemory: math.MaxInt64,
-			Procs: 8,
+			Serving: true, Files: 1 << 20, Open: 1 << 19, Connections: 20_000,
+			Threads: math.MaxInt64, Available: 8 << 30, Backlog: 4096,
+			Memory: math.MaxInt64, GoMemory: math.MaxInt64, Procs: 8,
 		}
 		change(&l)
 		return l.Check
@@ -113,6 +121,22 @@ func TestLimits(t *testing.T) {
 		{"more threads than CPUs", limits(func(l *Limits) { l.CPUs = 2.5 }),
 			[]string{"limit.cpu warning"}},
 		{"as many", limits(func(l *Limits) { l.CPUs = 7.5 }), nil},
+		{"files are used up", limits(func(l *Limits) { l.Open = 1<<20 - 1000 }),
+			[]string{"limit.files warning"}},
+		{"the files of who asks", limits(func(l *Limits) {
+			l.Open, l.Serving = 1<<20, false
+		}), nil},
+		{"swap", limits(func(l *Limits) { l.Swap = 1 << 30 }), []string{"limit.swap warning"}},
+		{"a core", limits(func(l *Limits) { l.Core = true }), []string{"limit.core warning"}},
+		{"the swap and core of who asks", limits(func(l *Limits) {
+			l.Swap, l.Core, l.Serving = 1<<30, true, false
+		}), nil},
+		{"few threads", limits(func(l *Limits) { l.Threads = 100 }),
+			[]string{"limit.threads warning"}},
+		{"a short queue of clients", limits(func(l *Limits) { l.Backlog = 128 }),
+			[]string{"limit.backlog note"}},
+		{"little memory", limits(func(l *Limits) { l.Available = 100 << 20 }),
+			[]string{"limit.available warning"}},
 	})
 }
 

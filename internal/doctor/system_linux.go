@@ -44,32 +44,85 @@ func FileSystem(dir string) string {
 	return name
 }
 
-// Free is the room that a process has in the file system of a directory, and all it has;
-// in bytes.
-func Free(dir string) (free, total uint64, err error) {
+// Space tells of the file system of a directory: the room that a process has and all there
+// is, in bytes, and the same of files.
+func Space(dir string) (d Disk, total uint64, err error) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
-		return 0, 0, err
+		return Disk{}, 0, err
 	}
 	unit := uint64(s.Bsize)
-	return s.Bavail * unit, s.Blocks * unit, nil
+	mounts, _ := os.ReadFile("/proc/self/mountinfo") // without it: no options
+	return Disk{
+		Free: s.Bavail * unit, Inodes: s.Ffree, Files: s.Files, Type: FileSystem(dir),
+		Options: options(string(mounts), dir),
+	}, s.Blocks * unit, nil
 }
 
-// Group gives the bounds of this process's control group: memory in bytes, and CPUs; what
-// is not bounded is [math.MaxInt64], and 0.
-func Group() (memory int64, cpus float64) {
-	text, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return math.MaxInt64, 0
+// options gives those with which the file system of a directory is mounted.
+//
+// Source: proc_pid_mountinfo(5).
+func options(mounts, dir string) (list []string) {
+	longest := 0
+	for line := range strings.Lines(mounts) {
+		f, last, found := strings.Cut(strings.TrimSpace(line), " - ")
+		of, super := strings.Fields(f), strings.Fields(last)
+		if !found || len(of) < 6 || len(super) < 3 {
+			continue
+		}
+		// A path may have spaces, which are told as octal.
+		at := strings.ReplaceAll(of[4], `\040`, " ")
+		if dir != at && at != "/" && !strings.HasPrefix(dir, at+"/") || len(at) < longest {
+			continue
+		}
+		longest = len(at)
+		list = append(strings.Split(of[5], ","), strings.Split(super[2], ",")...)
 	}
-	return group(string(text), "/sys/fs/cgroup")
+	return list
 }
 
-// group follows the lines of /proc/self/cgroup, which are hierarchy:controllers:path, to
-// the bounds of the group and of all it is in. Within a container the paths are those of
-// the machine outside, and only the top is there.
-func group(lines, root string) (memory int64, cpus float64) {
-	memory = math.MaxInt64
+// System gives the limits of this process, but for what only its own settings say.
+func System() Limits {
+	l := Limits{Threads: math.MaxInt64, Memory: math.MaxInt64, Swap: math.MaxInt64,
+		Available: math.MaxInt64, Backlog: number("/proc/sys/net/core", "somaxconn")}
+	if text, err := os.ReadFile("/proc/self/cgroup"); err == nil {
+		group(&l, string(text), "/sys/fs/cgroup")
+	}
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		l.Swap = 0
+	}
+	memory(&l, string(text))
+	var core syscall.Rlimit
+	l.Core = syscall.Getrlimit(syscall.RLIMIT_CORE, &core) == nil && core.Cur > 0 &&
+		os.Getenv("GOTRACEBACK") == "crash"
+	return l
+}
+
+// memory reads /proc/meminfo, whose lines are "Name: n kB".
+func memory(l *Limits, text string) {
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) != 3 {
+			continue
+		}
+		n, err := strconv.ParseInt(f[1], 10, 64)
+		if err != nil {
+			continue
+		}
+		switch n *= 1024; f[0] {
+		case "SwapTotal:":
+			l.Swap = min(l.Swap, n)
+		case "MemAvailable:":
+			l.Available = n
+		}
+	}
+}
+
+// group sets the bounds of a control group: it follows the lines of /proc/self/cgroup,
+// which are hierarchy:controllers:path, to the bounds of the group and of all it is in.
+// Within a container the paths are those of the machine outside, and only the top is there.
+func group(l *Limits, lines, root string) {
 	for line := range strings.Lines(lines) {
 		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(f) != 3 {
@@ -78,8 +131,8 @@ func group(lines, root string) (memory int64, cpus float64) {
 		top := root
 		switch f[1] {
 		case "":
-		case "memory":
-			top = filepath.Join(root, "memory")
+		case "memory", "pids":
+			top = filepath.Join(root, f[1])
 		case "cpu", "cpu,cpuacct", "cpuacct,cpu":
 			top = filepath.Join(root, f[1])
 		default:
@@ -87,19 +140,21 @@ func group(lines, root string) (memory int64, cpus float64) {
 		}
 		for path := filepath.Clean("/" + f[2]); ; path = filepath.Dir(path) {
 			dir := filepath.Join(top, path)
-			memory = min(memory, number(dir, "memory.max"), number(dir, "memory.limit_in_bytes"))
-			if q := quota(dir); q > 0 && (cpus == 0 || q < cpus) {
-				cpus = q
+			l.Memory = min(l.Memory, number(dir, "memory.max"),
+				number(dir, "memory.limit_in_bytes"))
+			l.Swap = min(l.Swap, number(dir, "memory.swap.max"))
+			l.Threads = min(l.Threads, number(dir, "pids.max"))
+			if q := quota(dir); q > 0 && (l.CPUs == 0 || q < l.CPUs) {
+				l.CPUs = q
 			}
 			if path == "/" {
 				break
 			}
 		}
 	}
-	if memory > 1<<60 { // how the first version says that there is none
-		memory = math.MaxInt64
+	if l.Memory > 1<<60 { // how the first version says that there is none
+		l.Memory = math.MaxInt64
 	}
-	return memory, cpus
 }
 
 func words(dir, name string) []string {
@@ -113,7 +168,7 @@ func words(dir, name string) []string {
 // number reads a file of one; a file without one bounds nothing.
 func number(dir, name string) int64 {
 	if w := words(dir, name); len(w) == 1 {
-		if n, err := strconv.ParseInt(w[0], 10, 64); err == nil && n > 0 {
+		if n, err := strconv.ParseInt(w[0], 10, 64); err == nil && n >= 0 {
 			return n
 		}
 	}

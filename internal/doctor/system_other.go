@@ -13,10 +13,13 @@ func Unsynced() *bool { return nil }
 // FileSystem gives nothing: only Linux is asked.
 func FileSystem(string) string { return "" }
 
-// Free gives an error: only Linux is asked.
-func Free(string) (free, total uint64, err error) { return 0, 0, errors.ErrUnsupported }
+// Space gives an error: only Linux is asked.
+func Space(string) (d Disk, total uint64, err error) { return d, 0, errors.ErrUnsupported }
 
-// Group gives no bounds: only Linux has such groups.
-func Group() (memory int64, cpus float64) { return math.MaxInt64, 0 }
+// System gives no limits: only Linux is asked.
+func System() Limits {
+	return Limits{Threads: math.MaxInt64, Memory: math.MaxInt64, Available: math.MaxInt64,
+		Backlog: math.MaxInt64}
+}
 
 func holder(int) string { return "" }

@@ -21,6 +21,7 @@ import (
 	"coffer/internal/seal"
 	"coffer/internal/service/iam"
 	"coffer/internal/service/kms"
+	"coffer/internal/service/sqs"
 	"coffer/internal/store"
 	"coffer/internal/store/embedded"
 )
@@ -56,6 +57,7 @@ type ShardReport struct {
 	Holds string `json:"holds"`
 	Rows  int64  `json:"rows"`
 	// What a crash or a deletion left of queues, which is no damage: a process deletes it.
+	// In shard 0 these are data keys of SQS under which no message is left.
 	Leftover int64 `json:"leftover,omitempty"` // rows of queues that are gone
 	Orphans  int64 `json:"orphans,omitempty"`  // bodies that no message needs
 	// Rows under platform keys that were replaced: a process seals them anew.
@@ -96,6 +98,7 @@ type checking struct {
 	report *CheckReport
 	state  *control.Inspection // nil without the root key
 	base   store.Snapshot      // of shard 0, which state reads
+	queues sqs.Check
 }
 
 func (c *checking) file(name string, err error) {
@@ -131,6 +134,9 @@ func (c *checking) run(ctx context.Context, i *embedded.Inspection) (err error) 
 		if err != nil {
 			return err
 		}
+	}
+	if c.base != nil && ctx.Err() == nil {
+		c.report.Shards[0].Leftover = c.queues.Leftover()
 	}
 	c.beside(key)
 	if c.state != nil {
@@ -202,7 +208,7 @@ func (c *checking) shard(
 		}
 	case c.state != nil:
 		var sum broker.Checked
-		sum, err = broker.Check(ctx, c.state, snap, id, damaged)
+		sum, err = broker.Check(ctx, c.state, snap, id, c.queues.DataKey, damaged)
 		r.Rows, r.Leftover, r.Orphans = sum.Rows, sum.Leftover, sum.Orphans
 		if err == nil {
 			var events int64
@@ -236,12 +242,14 @@ func (c *checking) control(ctx context.Context, damaged func(row string, err err
 	}
 	rows, err = c.state.Check(ctx, func(t control.Table, id, value []byte) {
 		keys.Row(t, id, value, told)
+		c.queues.Row(t, id, value, told)
 		if err := people.Row(t, id, value); err != nil {
 			damaged(fmt.Sprintf("%s entry %x", t, id), err)
 		}
 	}, told)
 	if err == nil && whole {
 		keys.Done(c.state, damaged)
+		c.queues.Done(c.state, damaged)
 	}
 	if err == nil {
 		for _, err := range people.Relations() {

@@ -108,6 +108,10 @@ type Config struct {
 	KMSRates string
 	kmsRates kms.Rates
 
+	// ExplainDenials tells who may not have the messages of another account's queue why KMS
+	// refused, and what has to be done about it; AWS's words alone name no cause.
+	ExplainDenials bool
+
 	// ConsumerTimeout is how long a client of AMQP 0-9-1 may leave a delivery unsettled
 	// before its channel is closed; 30 min, negative: for ever.
 	ConsumerTimeout time.Duration

@@ -84,17 +84,16 @@ func (e *examination) machine() {
 }
 
 func (e *examination) limits() {
-	memory, cpus := doctor.Group()
-	_, most := descriptors()
-	doctor.Limits{
-		Files: uint64(most), Connections: listen.DefaultMaxConnections, Memory: memory,
-		GoMemory: debug.SetMemoryLimit(-1), CPUs: cpus, Procs: runtime.GOMAXPROCS(0),
-	}.Check(e.r)
+	l := doctor.System()
+	open, most := descriptors()
+	l.Serving, l.Connections = e.r.State != stateStopped, listen.DefaultMaxConnections
+	l.Open, l.Files = uint64(open), uint64(most)
+	l.GoMemory, l.Procs = debug.SetMemoryLimit(-1), runtime.GOMAXPROCS(0)
+	l.Check(e.r)
 }
 
 func (e *examination) disk() {
-	d := doctor.Disk{Type: doctor.FileSystem(e.cfg.Data)}
-	free, total, err := doctor.Free(e.cfg.Data)
+	d, total, err := doctor.Space(e.cfg.Data)
 	if err != nil {
 		e.r.Skip("disk", "the system does not tell of its disks")
 		return
@@ -102,7 +101,7 @@ func (e *examination) disk() {
 	store := embedded.Config{
 		LowWaterBytes: e.cfg.lowWaterBytes, LowWaterPercent: e.cfg.lowWaterPercent,
 	}
-	d.Free, d.LowWater = free, store.LowWater(total)
+	d.LowWater = store.LowWater(total)
 	if d.Syncs, err = doctor.MeasureSync(e.cfg.Data); err != nil {
 		e.r.Find("disk.write", doctor.Error, "run this as the user who serves the directory, and "+
 			"make sure that it can be written to", "nothing can be written: %v", err)

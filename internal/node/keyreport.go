@@ -25,6 +25,7 @@ type KeyRequest struct {
 	Key    string // id, ARN or alias
 	Grant  string // id, to suspend or resume
 	Broker string // b-…, to rest on Key; without one on alias/aws/mq
+	Queue  string // name, to rest on Key; without one on the one that it has
 	Owned  bool   // or on the key that AWS owns
 	Region string // default: that of the ARN, else us-east-1
 }
@@ -80,6 +81,27 @@ func RekeyBroker(ctx context.Context, r KeyRequest) (*KeyReport, error) {
 			cmp.Or(out.KmsKeyId, "the key that AWS owns"))
 	}
 	return report, err
+}
+
+// RekeyQueue lets messages of a queue rest on another key; progress is told of each step.
+func RekeyQueue(ctx context.Context, r KeyRequest, progress func(done, left int)) (
+	report *KeyReport, err error,
+) {
+	in := &api.RekeyQueueInput{QueueName: r.Queue, KmsKeyId: r.Key}
+	for done := 0; ; {
+		out := &api.RekeyQueueOutput{}
+		if report, err = r.ask(ctx, "RekeyQueue", in, out); err != nil {
+			return nil, err
+		}
+		done += int(*out.DataKeys)
+		if *out.Left > 0 {
+			progress(done, int(*out.Left))
+			continue
+		}
+		report.Text = fmt.Sprintf("queue %s: %d data keys were wrapped anew, none is left on "+
+			"another key\n", out.QueueArn, done)
+		return report, nil
+	}
 }
 
 func (r *KeyRequest) ask(ctx context.Context, name string, in, out any) (*KeyReport, error) {
@@ -162,7 +184,17 @@ func usageText(u *api.KeyUsage) string {
 }
 
 func (l *lines) users(users []api.KeyUser) {
-	l.add("brokers", "%d", len(users))
+	isQueue := func(u api.KeyUser) bool { return u.Type == queueType }
+	brokers := slices.DeleteFunc(slices.Clone(users), isQueue)
+	l.add("brokers", "%d", len(brokers))
+	l.each(brokers)
+	if queues := users[len(brokers):]; len(queues) > 0 { // brokers come first
+		l.add("queues", "%d", len(queues))
+		l.each(queues)
+	}
+}
+
+func (l *lines) each(users []api.KeyUser) {
 	for _, u := range users {
 		text := fmt.Sprintf("%s %s of account %s, %s", u.Id, u.Name, u.Account, u.State)
 		if u.Reason != "" {

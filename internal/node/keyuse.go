@@ -2,17 +2,20 @@ package node
 
 import (
 	"context"
+	"fmt"
 
 	cofferapi "coffer/internal/aws/api/coffer"
 	"coffer/internal/service/coffer"
 	"coffer/internal/service/kms"
 	"coffer/internal/service/mq"
+	"coffer/internal/service/sqs"
 )
 
 // keyUsers joins what the KMS and the services know of the use of keys.
 type keyUsers struct {
 	keys *kms.Service
 	mq   *mq.Service
+	sqs  *sqs.Service
 }
 
 var (
@@ -22,6 +25,7 @@ var (
 
 const (
 	brokerType = "AWS::AmazonMQ::Broker"
+	queueType  = "AWS::SQS::Queue"
 	// volumeContext names a broker's volume in the encryption context of its data key.
 	volumeContext = "aws:ebs:id"
 )
@@ -40,8 +44,15 @@ func (k *keyUsers) Usage(ctx context.Context, key string) (*cofferapi.KeyUsage, 
 		KeyArn: u.ARN, KeyState: u.State, KeyManager: u.Manager, Description: u.Description,
 		CreatedAt: u.Created, DeletionDate: u.Deletes, TrackedSince: u.Since,
 		Aliases: u.Aliases, LastUse: lastUse(u.Last), GrantCount: new(int32(u.GrantCount)),
-		Users: brokerUsers(brokers), InUse: new(len(brokers) > 0 || u.GrantCount > 0),
+		Users: brokerUsers(brokers),
 	}
+	for _, q := range k.sqs.KeyUsers(u.ARN) {
+		out.Users = append(out.Users, cofferapi.KeyUser{
+			Type: queueType, Id: q.ARN, Name: q.Name, Account: q.Account,
+			State: fmt.Sprintf("%d data keys", q.DataKeys),
+		})
+	}
+	out.InUse = new(len(out.Users) > 0 || u.GrantCount > 0)
 	for _, g := range u.Grants {
 		out.Grants = append(out.Grants, cofferapi.GrantUsage{
 			GrantId: g.ID, Name: g.Name, Grantee: g.Grantee, RetiringPrincipal: g.Retiring,

@@ -18,6 +18,9 @@ import (
 	"coffer/internal/rootkey"
 )
 
+// momentary is what may be there at one look and not at another.
+const momentary = "over when it is looked at"
+
 // still are the metrics that TestMoving does not move, and why that is well.
 var still = map[string]string{
 	"coffer_build_info":                  "says what runs",
@@ -29,10 +32,10 @@ var still = map[string]string{
 	"coffer_store_low_water_bytes":       "a setting",
 	"coffer_store_slow_sync_seconds":     "embedded.TestSlowSync",
 	"coffer_store_damaged_files":         "embedded.TestQuarantine",
-	"coffer_store_compactions_running":   "over when it is looked at",
+	"coffer_store_compactions_running":   momentary,
 	"coffer_store_compactions_total":     "embedded.TestWork",
 	"coffer_store_compacted_bytes_total": "embedded.TestWork",
-	"coffer_store_compaction_debt_bytes": "over when it is looked at",
+	"coffer_store_compaction_debt_bytes": momentary,
 	"coffer_store_stalls_total":          "embedded.TestStalls",
 	"coffer_store_flushes_total":         "embedded.TestWork",
 	"coffer_store_flushed_bytes_total":   "embedded.TestWork",
@@ -43,7 +46,7 @@ var still = map[string]string{
 	"coffer_audit_head_file_behind":      "audit.TestVerifyOldCopy",
 	"coffer_backups_unfinished":          "looked at now and then",
 	"coffer_platform_keys":               "control.TestRotatePlatform",
-	"coffer_queue_requests_waiting":      "over when it is looked at",
+	"coffer_queue_requests_waiting":      momentary,
 	"coffer_messages_publishing":         "brokertest.TestConfirmed",
 	"coffer_messages_publishing_bytes":   "brokertest.TestConfirmed",
 	"coffer_publishers_waiting":          "brokertest.TestConfirmed",
@@ -62,6 +65,7 @@ func TestMoving(t *testing.T) {
 	before := w.coffers()
 	w.moveConnections()
 	w.moveMessages()
+	w.moveQueues()
 	held := w.coffers()
 	w.moveMemory()
 	locked := w.moveKeys()
@@ -76,7 +80,11 @@ func TestMoving(t *testing.T) {
 				}
 			}
 		}
-		if _, ok := still[name]; moved == ok && !strings.HasPrefix(name, "coffer_store_") {
+		why, ok := still[name]
+		if why == momentary {
+			continue
+		}
+		if moved == ok && !strings.HasPrefix(name, "coffer_store_") {
 			t.Errorf("%s moved: %v", name, moved)
 		} else if !moved && !ok {
 			t.Errorf("%s does not move", name)

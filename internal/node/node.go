@@ -29,6 +29,7 @@ import (
 	"coffer/internal/service/iam"
 	"coffer/internal/service/kms"
 	"coffer/internal/service/mq"
+	"coffer/internal/service/sqs"
 	"coffer/internal/store"
 	"coffer/internal/store/embedded"
 	"coffer/internal/telemetry"
@@ -63,6 +64,7 @@ type Node struct {
 	iam        *iam.Service
 	keys       *kms.Service
 	mq         *mq.Service
+	sqs        *sqs.Service
 	fleet      *fleet
 	certs      tlsx.GetCertificate
 	// certTurn is held while certificates are renewed or read again; it guards unusable:
@@ -101,7 +103,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	n.cfg.unseal = n.unseal
 	for _, step := range []func(context.Context) error{
 		n.openClientCA, n.openStore, n.openTraces, n.openState, n.openCertificates,
-		n.openBackups, n.openServices, n.openExpiry, n.startBrokers, n.openResealing,
+		n.openBackups, n.openServices, n.openExpiry, n.startBrokers, n.startQueues, n.openResealing,
 		n.checkFiles, n.openDoors, n.openOperator, n.announce,
 	} {
 		if err := step(ctx); err != nil {
@@ -360,6 +362,7 @@ func (n *Node) announce(context.Context) error {
 	n.announced = true
 	n.announcing.Unlock()
 	n.onStop(func(ctx context.Context) error {
+		n.sqs.EndWaits()
 		return errors.Join(n.retract(ctx), n.closeDoors(ctx))
 	})
 	if err := n.writeEndpoints(); err != nil {

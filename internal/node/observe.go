@@ -16,6 +16,7 @@ func (n *Node) observe() {
 	n.observeMessages()
 	n.observeBrokers()
 	n.observeKeys()
+	n.observeQueues()
 	n.observeBackups()
 }
 

@@ -119,7 +119,7 @@ func (f *fleet) open(b *instance, domain *keyring.Domain) error {
 	server10, err := amqp10.New(amqp10.Config{
 		Engine: amqp10Engine{rabbit}, Space: f.n.engine, Logger: f.n.log,
 		Events: events10(f.n.clients, f.n.log),
-		Lead:   amqp091.Lead, Topology: topology10(server),
+		Lead:   amqp091.Lead, Topology: topology10(server), Tracer: f.n.tracer,
 		Cluster: "b-" + b.run.ID.String(), MaxMessage: f.n.cfg.maxMessageBytes,
 	})
 	if err != nil {

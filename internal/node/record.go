@@ -73,7 +73,7 @@ func (r recorder) Selected(a *broker.Actor, queue string) (selected broker.Deeds
 	for _, d := range deeds {
 		if r.n.cloudtrail.Selects(&cloudtrail.DataEvent{
 			Account: at.account, Region: at.region, Source: mqSource, Name: d.name,
-			ReadOnly: d.readOnly, Resource: at.queue,
+			ReadOnly: d.readOnly, Type: audit.TypeQueue, Resource: at.queue,
 		}) {
 			selected |= d.kind
 		}

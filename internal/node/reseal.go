@@ -10,14 +10,8 @@ import (
 	"coffer/internal/store"
 )
 
-// The work beside the others': it rests three times as long as it works, at least for a
-// moment and at most for a while. What failed is tried again after an hour.
-const (
-	restFactor  = 3
-	restLeast   = time.Millisecond
-	restMost    = time.Second
-	resealAgain = time.Hour
-)
+// resealAgain is when what failed is tried again.
+const resealAgain = time.Hour
 
 // resealing seals anew what is stored under older platform keys.
 type resealing struct {
@@ -90,7 +84,7 @@ func (r *resealing) all(ctx context.Context) (before int, err error) {
 	from := time.Now()
 	rest := func(ctx context.Context, at store.ShardID, sealed int) error {
 		r.show(true, at, before+sealed)
-		err := r.pause(ctx, time.Since(from))
+		err := r.n.pause(ctx, time.Since(from))
 		from = time.Now()
 		return err
 	}
@@ -108,22 +102,6 @@ func (r *resealing) all(ctx context.Context) (before int, err error) {
 		return before, damaged
 	}
 	return before, r.n.db.Resealed(ctx, epoch)
-}
-
-// pause leaves the shards to others for a time, and the disk while it is short of room.
-func (r *resealing) pause(ctx context.Context, worked time.Duration) error {
-	wait := min(max(restFactor*worked, restLeast), restMost)
-	for {
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-		if r.n.engine.Room() == nil {
-			return nil
-		}
-		wait = restMost
-	}
 }
 
 func (r *resealing) show(active bool, at store.ShardID, sealed int) {

@@ -17,6 +17,7 @@ import (
 	iamapi "coffer/internal/aws/api/iam"
 	kmsapi "coffer/internal/aws/api/kms"
 	mqapi "coffer/internal/aws/api/mq"
+	sqsapi "coffer/internal/aws/api/sqs"
 	stsapi "coffer/internal/aws/api/sts"
 	"coffer/internal/aws/gateway"
 	"coffer/internal/control"
@@ -26,6 +27,7 @@ import (
 	"coffer/internal/service/iam"
 	"coffer/internal/service/kms"
 	"coffer/internal/service/mq"
+	"coffer/internal/service/sqs"
 	"coffer/internal/service/sts"
 )
 
@@ -58,18 +60,23 @@ func (n *Node) openServices(ctx context.Context) error {
 	n.fleet = newFleet(n)
 	n.onStop(n.fleet.stop)
 	n.mq = mq.New(n.db, &keyService{node: n, keys: keys}, n.fleet)
-	own := coffer.New(&storeState{n, n.restored}, n.backups, n.fleet, keys,
-		&keyUsers{keys, n.mq}, n.trail, accounts{n.iam, n.showCredentials}, Account)
+	n.sqs = sqs.New(n.db, n.core, n.ring, &queueKeys{node: n, keys: keys}, sqs.Config{
+		Logger: n.log, ExplainDenials: n.cfg.ExplainDenials,
+	})
+	n.onStop(n.sqs.Close)
+	own := coffer.New(&storeState{n, n.restored}, n.backups, n.fleet, queues{n.sqs}, keys,
+		&keyUsers{keys, n.mq, n.sqs}, n.trail, accounts{n.iam, n.showCredentials}, Account)
 	sessions := sts.New(n.db, directory{n.iam})
 	n.gateway, err = gateway.New(n.db, n.trail, sessions, []gateway.Service{
 		{API: &kmsapi.API, Impl: keys, Access: keys},
 		{API: &mqapi.API, Impl: n.mq, Access: n.mq},
 		{API: &cloudtrailapi.API, Impl: n.cloudtrail, Access: n.cloudtrail},
+		{API: &sqsapi.API, Impl: n.sqs, Access: n.sqs, MaxBody: sqs.MaxBody},
 		{API: &stsapi.API, Impl: sessions, Access: sessions},
 		{API: &iamapi.API, Impl: n.iam, Access: n.iam},
 		{API: &cofferapi.API, Impl: own, Access: own},
 	}, gateway.Config{Logger: n.log, Used: n.iam.NoteUse,
-		Lint: n.cfg.lintMode, Tracer: n.tracer, Events: gateway.Events{
+		Selected: n.selects, Lint: n.cfg.lintMode, Tracer: n.tracer, Events: gateway.Events{
 			Answered: n.counts.request, Recorded: n.counts.recorded,
 		}})
 	if err != nil {

@@ -152,6 +152,9 @@ func compareBindings(a, b DefinedBinding) int {
 	)
 }
 
+// ExchangeType is RabbitMQ's word for a kind of address.
+func ExchangeType(k broker.AddressKind) string { return cmp.Or(exchangeTypes[k], "unknown") }
+
 // exchangeTypes are the names of the kinds of addresses.
 var exchangeTypes = map[broker.AddressKind]string{
 	broker.Direct: "direct", broker.Fanout: "fanout", broker.Pattern: "topic",

@@ -2,7 +2,7 @@
 // what `coffer env` prints. It is not the SDK, which would take longer to compile
 // than most tests that need a few calls.
 //
-// It keeps no connection and tries nothing again.
+// It keeps no connection, unless it is told to, and tries nothing again.
 package apiclient
 
 import (
@@ -25,6 +25,7 @@ type Client struct {
 	endpoint, region string
 	key              sigv4.Key
 	ca               string // file
+	kept             *http.Client
 }
 
 // New makes a client of what `coffer env` prints.
@@ -41,8 +42,23 @@ func New(env map[string]string) (*Client, error) {
 	return c, err
 }
 
+// Keep gives a client that keeps its connections until close is called, and trusts what
+// the file says now.
+func (a *Client) Keep() (c *Client, close func(), err error) {
+	c = &Client{endpoint: a.endpoint, region: a.region, key: a.key, ca: a.ca}
+	if c.kept, err = a.http(); err != nil {
+		return nil, nil, err
+	}
+	t := c.kept.Transport.(*http.Transport)
+	t.DisableKeepAlives = false
+	return c, t.CloseIdleConnections, nil
+}
+
 // http makes a client for one call, which trusts what the file says now.
 func (a *Client) http() (*http.Client, error) {
+	if a.kept != nil {
+		return a.kept, nil
+	}
 	pem, err := os.ReadFile(a.ca)
 	if err != nil {
 		return nil, err
@@ -64,6 +80,11 @@ func (a *Client) KMS(ctx context.Context, operation string, in, out any) error {
 func (a *Client) CloudTrail(ctx context.Context, operation string, in, out any) error {
 	const prefix = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101."
 	return a.json(ctx, "cloudtrail", prefix+operation, in, out)
+}
+
+// SQS calls an operation of SQS.
+func (a *Client) SQS(ctx context.Context, operation string, in, out any) error {
+	return a.json(ctx, "sqs", "AmazonSQS."+operation, in, out)
 }
 
 func (a *Client) json(ctx context.Context, service, target string, in, out any) error {

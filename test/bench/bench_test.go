@@ -52,6 +52,13 @@ func serve(t testing.TB) *target {
 // serveInside runs a node in this process, for profiles.
 func serveInside(t testing.TB) *target {
 	t.Helper()
+	env := startInside(t)
+	return &target{amqpclient.Config{URL: env["COFFER_AMQP_URL"], CA: env["COFFER_CA"]}, pairs}
+}
+
+// startInside gives what clients need of a node in this process.
+func startInside(t testing.TB) map[string]string {
+	t.Helper()
 	data := filepath.Join(t.TempDir(), "data")
 	n, err := node.Start(t.Context(), node.Config{
 		Data: data, AutoPorts: true, Logger: slog.New(slog.DiscardHandler),
@@ -68,16 +75,11 @@ func serveInside(t testing.TB) *target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	to := &target{queues: pairs}
+	env := map[string]string{}
 	for _, v := range list {
-		switch v.Name {
-		case "COFFER_AMQP_URL":
-			to.URL = v.Value
-		case "COFFER_CA":
-			to.CA = v.Value
-		}
+		env[v.Name] = v.Value
 	}
-	return to
+	return env
 }
 
 // measure gives how many messages a second pass with the load of pairs.

@@ -22,13 +22,16 @@ type running struct {
 	stop func() error
 }
 
-// startCoffer starts a built binary.
-func startCoffer(ctx context.Context, binary string) (*running, error) {
-	dir, err := os.MkdirTemp("", "coffer-bench-*")
+// startCoffer starts a built binary, whose data lie in a directory; "" is that of the
+// system for what is temporary.
+func startCoffer(
+	ctx context.Context, binary, in string, flags ...string,
+) (*running, error) {
+	dir, err := os.MkdirTemp(in, "coffer-bench-*")
 	if err != nil {
 		return nil, err
 	}
-	p, err := process.Start(ctx, binary, filepath.Join(dir, "data"))
+	p, err := process.Start(ctx, binary, filepath.Join(dir, "data"), flags...)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -61,18 +64,18 @@ type starter func(ctx context.Context) (*running, error)
 func beside(
 	ctx context.Context, s *settings, load bench.Config, starters ...starter,
 ) (results [][]*bench.Result, idle []int64, err error) {
-	var all []amqpclient.Config
+	if load.Preload == 0 {
+		load.Warmup, load.Duration = s.warmup, s.duration
+	}
+	var all []bench.Measure
 	for _, start := range starters {
 		r, err := start(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
 		defer func() { err = errors.Join(err, r.stop()) }()
-		all, idle = append(all, r.to), append(idle, r.idle)
+		all, idle = append(all, load.Of(r.to)), append(idle, r.idle)
 	}
-	if load.Preload == 0 {
-		load.Warmup, load.Duration = s.warmup, s.duration
-	}
-	results, err = bench.Compare(ctx, load, all, s.runs, nil)
+	results, err = bench.Compare(ctx, all, s.runs, nil)
 	return results, idle, err
 }

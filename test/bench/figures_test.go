@@ -36,14 +36,14 @@ func check(t *testing.T, err error) {
 }
 
 func cofferAt(binary string) starter {
-	return func(ctx context.Context) (*running, error) { return startCoffer(ctx, binary) }
+	return func(ctx context.Context) (*running, error) { return startCoffer(ctx, binary, "") }
 }
 
 // TestTable measures RabbitMQ and Coffer in turn with every shape, and writes the table
 // and the chart. Without COFFER_BENCH it measures Coffer beside itself for a moment.
 func TestTable(t *testing.T) {
 	s := newSettings(t)
-	if s.suite == "growth" {
+	if s.suite != "" && s.suite != "table" {
 		t.Skip("another suite is asked for")
 	}
 	other := startRabbitMQ
@@ -128,68 +128,14 @@ func costs(t *testing.T, s *settings, generator, reached float64) string {
 		number(r.rabbitmq), number(r.coffer), 100*(1-r.ratio()))
 }
 
-// TestGrowth measures Coffer with ever more queues, connections and queued messages.
-// Without COFFER_BENCH there are few of them.
-func TestGrowth(t *testing.T) {
-	s := newSettings(t)
-	if s.suite == "table" {
-		t.Skip("another suite is asked for")
-	}
-	text, all := machine("Coffer", s), []series(nil)
-	for _, g := range growths(s.most) {
-		if s.suite == "" {
-			g.steps = g.steps[:2]
-		}
-		var steps []grown
-		for _, step := range g.steps {
-			steps = append(steps, grow(t, s, step))
-		}
-		text += "\n" + growthMarkdown(g.name, steps)
-		all = append(all, panels(g.name, steps)...)
-		for _, c := range cliff(steps) {
-			if s.suite != "" {
-				t.Errorf("%s: %s", g.name, c)
-			}
-			text += "\n**A cliff** " + c + ".\n"
-		}
-	}
-	fmt.Fprint(t.Output(), text)
-	chart := lines(all)
-	wellFormed(t, chart)
-	check(t, s.write("growth.md", text))
-	check(t, s.write("growth.svg", chart))
-}
-
-// grow measures one step on a broker of its own.
-func grow(t *testing.T, s *settings, step step) grown {
-	t.Helper()
-	r, err := startCoffer(t.Context(), program)
-	check(t, err)
-	defer func() { check(t, r.stop()) }()
-	step.load.Target, step.load.Warmup, step.load.Duration = r.to, s.warmup, s.duration
-	var results []*bench.Result
-	for range s.runs {
-		res, err := bench.Run(t.Context(), step.load)
-		check(t, err)
-		results = append(results, res)
-	}
-	judge(t, fmt.Sprint(step.n), [][]*bench.Result{results})
-	g := grown{n: step.n}
-	for _, f := range bench.Figures() {
-		switch f.Name {
-		case "confirmed":
-			g.confirmed = bench.Median(results, &f)
-		case "confirm p99":
-			g.p99 = bench.Median(results, &f)
-		}
-	}
-	return g
-}
-
 // TestCliff finds a step that loses more than half, and only that.
 func TestCliff(t *testing.T) {
 	t.Parallel()
-	found := cliff([]grown{{1, 100, 1}, {10, 51, 1}, {100, 26, 1}, {1000, 12, 1}, {10_000, 500, 1}})
+	found := cliff([]grown{
+		{N: 1, Confirmed: 100, Delivered: 100}, {N: 10, Confirmed: 51, Delivered: 51},
+		{N: 100, Confirmed: 10, Delivered: 42}, {N: 1000, Confirmed: 12, Delivered: 12},
+		{N: 10_000, Confirmed: 500},
+	})
 	if len(found) != 1 || found[0] != "from 100 to 1000: from 26.0 to 12.0 a second" {
 		t.Errorf("got %q", found)
 	}

@@ -6,6 +6,7 @@
 //
 //	make bench                 # beside RabbitMQ; writes doc/figures/rabbitmq.*
 //	make bench SUITE=growth    # writes doc/figures/growth.*
+//	make bench SUITE=sqs       # beside ElasticMQ and moto; writes doc/figures/sqs.md
 //	go test ./test/bench -run '^$' -bench . -benchtime 5x
 //	go test ./test/bench -run '^$' -bench TLS -benchtime 10x -cpuprofile cpu.out
 //	go tool pprof -top -ignore 'internal/bench|internal/amqpclient' cpu.out

@@ -11,7 +11,7 @@ import (
 
 // settings say how much is measured.
 type settings struct {
-	suite    string // table or growth; empty: only that the harness works
+	suite    string // table, growth or sqs; empty: only that the harness works
 	runs     int    // of each broker, in turn
 	warmup   time.Duration
 	duration time.Duration
@@ -28,11 +28,14 @@ func readSettings() (s settings, err error) {
 		backlog: 1000, most: 1000}
 	switch s.suite {
 	case "":
-	case "table", "growth":
+	case "table", "growth", "sqs":
 		s.runs, s.warmup, s.duration = 5, 2*time.Second, 5*time.Second
 		s.backlog, s.most, s.out = 1_000_000, 10_000_000, "../../doc/figures"
+		if s.suite == "growth" { // its largest steps take minutes
+			s.runs = 3
+		}
 	default:
-		return s, fmt.Errorf("COFFER_BENCH is %q: neither table nor growth", s.suite)
+		return s, fmt.Errorf("COFFER_BENCH is %q: neither table, growth nor sqs", s.suite)
 	}
 	number := func(name string, n *int64) {
 		if text := os.Getenv("COFFER_BENCH_" + name); text != "" && err == nil {

@@ -11,10 +11,11 @@ import (
 )
 
 // What the broker adds to a message of bodySize where it is stored, and how it
-// fills batches: each message is set, and deleted lag messages later, and each
-// batch has a record of every queue.
+// fills batches: each message is inserted, envelope and record, and deleted lag
+// messages later, and each batch has a record of every queue.
 const (
-	storedOverhead = 180
+	envelopeSize   = 90
+	recordOverhead = 90
 	recordSize     = 70
 	batchMessages  = 400
 	lag            = 4000
@@ -24,7 +25,7 @@ const (
 type raw struct {
 	engine *embedded.Engine
 	shard  store.Shard
-	value  []byte
+	record []byte // of a message
 	next   uint64
 	pool   sync.Pool
 }
@@ -35,7 +36,7 @@ func openRaw(ctx context.Context, dir string, body []byte) (*raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &raw{engine: e, value: append(make([]byte, storedOverhead), body...)}
+	r := &raw{engine: e, record: append(make([]byte, recordOverhead), body...)}
 	r.pool.New = func() any { return &store.Batch{} }
 	r.shard, err = e.Open(ctx, 1)
 	return r, err
@@ -45,13 +46,13 @@ func openRaw(ctx context.Context, dir string, body []byte) (*raw, error) {
 func (r *raw) run(n int) error {
 	var work sync.WaitGroup
 	var first error // of the store's goroutine until work is done
-	record := make([]byte, recordSize)
+	envelope, queue := make([]byte, envelopeSize), make([]byte, recordSize)
 	for done := 0; done < n; {
 		b := r.pool.Get().(*store.Batch)
 		b.Reset()
 		for range min(batchMessages, n-done) {
 			var key [17]byte
-			b.Set(rawKey(&key, r.next), r.value)
+			b.InsertJoined(rawKey(&key, r.next), envelope, r.record)
 			if r.next >= lag {
 				b.Delete(rawKey(&key, r.next-lag))
 			}
@@ -59,7 +60,7 @@ func (r *raw) run(n int) error {
 			done++
 		}
 		for q := range pairs {
-			b.Set([]byte{1, byte(q)}, record)
+			b.Set([]byte{1, byte(q)}, queue)
 		}
 		work.Add(1)
 		r.shard.Propose(b, func(_ store.Position, err error) {

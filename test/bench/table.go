@@ -82,12 +82,17 @@ func budgetMarkdown(parts []part, cores int, reached float64) string {
 	return b.String()
 }
 
+// say gives what a command prints; without it: nothing.
+func say(name string, args ...string) string {
+	out, _ := exec.Command(name, args...).Output()
+	return strings.TrimSpace(string(out))
+}
+
+// revision is that of the sources.
+func revision() string { return say("git", "rev-parse", "--short", "HEAD") }
+
 // machine tells where the figures come from.
 func machine(brokers string, s *settings) string {
-	say := func(name string, args ...string) string {
-		out, _ := exec.Command(name, args...).Output() // without it: nothing
-		return strings.TrimSpace(string(out))
-	}
 	model := ""
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		_, model, _ = strings.Cut(string(text), "model name\t: ")
@@ -95,7 +100,7 @@ func machine(brokers string, s *settings) string {
 	}
 	return fmt.Sprintf("%s. %s, revision %s, %s; %d cores (%s); %s; data on %s. Medians of %d "+
 		"alternating runs of %v, load generator on the same cores.\n",
-		time.Now().UTC().Format(time.DateOnly), brokers, say("git", "rev-parse", "--short", "HEAD"),
+		time.Now().UTC().Format(time.DateOnly), brokers, revision(),
 		runtime.Version(), runtime.NumCPU(), model, say("uname", "-sr"),
 		say("findmnt", "-n", "-o", "FSTYPE", "-T", os.TempDir()), s.runs, s.duration)
 }

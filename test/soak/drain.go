@@ -31,6 +31,7 @@ func (t *traffic) measure(ctx context.Context) {
 		all += rate
 		f.pace.Store(max(1, int64(t.cfg.Share*rate/float64(f.publishers))))
 	}
+	t.possible, t.offered = all, t.cfg.Share*all
 	t.cfg.Logf("measured %.0f messages/s, going on with %.0f", all, t.cfg.Share*all)
 }
 

@@ -115,6 +115,7 @@ func (r *run) rotatePlatform(ctx context.Context) error {
 
 // rotateAuthority goes over to another authority. Clients read ca.pem when they connect.
 func (r *run) rotateAuthority(ctx context.Context) error {
+	defer r.weather.begin(signer)()
 	for _, step := range []string{"begin", "switch", "end"} {
 		_, err := r.host.command(ctx, "certificates", "rotate-ca", step, "--data", r.host.data)
 		if err != nil {

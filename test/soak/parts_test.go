@@ -99,6 +99,15 @@ func TestWeather(t *testing.T) {
 	if !explained(errRefused, begun) || !explained(one, begun) || explained(two, begun) {
 		t.Error("while it is locked")
 	}
+	unknown := errors.New("tls: failed to verify certificate: x509: " +
+		"certificate signed by unknown authority")
+	if explained(unknown, begun) {
+		t.Error("while the authority stays")
+	}
+	w.begin(signer)()
+	if !explained(unknown, begun) || explained(unknown, time.Now().Add(time.Second)) {
+		t.Error("while another authority comes")
+	}
 	if !explained(reset, begun) {
 		t.Error("of what began before the end")
 	}
@@ -154,7 +163,7 @@ func TestPlan(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		string(disableKey), string(denyKey), string(suspendBroker), string(suspendVolume),
+		string(none), string(denyKey), string(suspendBroker), string(suspendVolume),
 		string(nothing), string(restart), string(kill), string(backup), string(verify),
 		string(rotateRoot), string(createBroker), string(rotateKey), string(renew),
 		string(rotateCA), string(doctor),
@@ -172,7 +181,11 @@ func TestPlan(t *testing.T) {
 func TestTimeline(t *testing.T) {
 	t.Parallel()
 	rows := []row{
-		{number: 0, rate: 10, window: window{key: disableKey, host: kill}}, {number: 1, rate: 20},
+		{number: 0, rate: 10, window: window{key: denyKey, host: kill}}, {number: 1, rate: 20},
+	}
+	count := disturbances(rows)
+	if count[string(disableKey)] != 2 || count[string(denyKey)] != 1 || count[string(kill)] != 1 {
+		t.Errorf("counted %v", count)
 	}
 	var csv, svg strings.Builder
 	if err := errors.Join(writeCSV(&csv, rows), writeSVG(&svg, rows)); err != nil {

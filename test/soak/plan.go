@@ -7,15 +7,16 @@ type plan []window
 
 // window is a stretch of a run, at whose end is measured.
 type window struct {
-	key   keyStep
+	key   keyStep // beside disabling the key, which every window does
 	host  hostStep
 	quiet bool // no process ends in this window or after it
 }
 
-// keyStep is how the sealed broker loses its key, for a third of the window.
+// keyStep is how the sealed broker loses its key, for a fifth of the window.
 type keyStep string
 
 const (
+	none          keyStep = ""
 	disableKey    keyStep = "disable key"
 	denyKey       keyStep = "deny by policy"
 	suspendBroker keyStep = "suspend mq_grant"
@@ -29,7 +30,7 @@ const (
 	nothing      hostStep = ""
 	restart      hostStep = "restart"
 	kill         hostStep = "kill -9"
-	backup       hostStep = "backup, check"
+	backup       hostStep = "backup and check"
 	verify       hostStep = "verify the trail"
 	rotateRoot   hostStep = "rotate the root key"
 	rotateKey    hostStep = "rotate the platform key"
@@ -44,7 +45,7 @@ const quietShare = 3
 
 // newPlan makes a plan of n windows.
 func newPlan(rng *rand.Rand, n int) plan {
-	keys := []keyStep{disableKey, suspendBroker, disableKey, suspendVolume, disableKey, denyKey}
+	keys := []keyStep{none, suspendBroker, none, suspendVolume, none, denyKey}
 	ends := []hostStep{kill, restart}
 	steps := []hostStep{
 		backup, createBroker, rotateRoot, renew, verify, rotateKey, doctor, rotateCA, nothing,

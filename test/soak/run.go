@@ -5,14 +5,16 @@
 // connections, queues, brokers and grants that come and go; backups, other root keys,
 // the APIs, and scrapes of metrics.
 //
-//	make soak-serve                 # two hours
-//	make soak-serve LENGTH=2m       # whether the harness works
+//	make soak-serve                      # two hours at 70 %
+//	make soak-serve HOURS=0.2 LOAD=20    # whether the harness works
 //
-// It reports: what package ledger finds, that is loss, doubles, missing marks and order;
-// every error of a client that no disturbance of that moment explains; a secret or an
-// error in the log, and a log that grows with something else than connections; counters
-// that become less; what does not stay flat: memory, descriptors, goroutines, disk use;
-// a trail with a gap, and whatever `coffer check` finds, in backups and at the end.
+// The load is a share of what the machine does, which is measured first, and a report is
+// written into doc/figures. It finds: what package ledger finds, that is loss, doubles,
+// missing marks and order; every error of a client that no disturbance of that moment
+// explains; a secret or an error in the log, and a log that grows with something else than
+// connections; counters that become less; what does not stay flat: memory, descriptors,
+// goroutines, disk use; a trail with a gap, and whatever `coffer check` finds, in backups
+// and at the end.
 //
 // It cannot tell a slow leak from noise in a run that is short.
 package soak
@@ -21,6 +23,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -45,6 +48,8 @@ type Config struct {
 	Share   float64
 	Measure time.Duration
 	Logf    func(format string, args ...any)
+	// Out is a directory for the report, soak.md and soak.svg; empty: there is none.
+	Out string
 
 	faults []fault
 }
@@ -60,6 +65,8 @@ type run struct {
 	excused atomic.Int64
 	own     string // key of the API calls
 	rows    []row
+
+	possible, offered float64 // messages per second: measured, and of it offered
 }
 
 // Run soaks, writes the timeline, and gives the findings. The error says why a run could
@@ -123,8 +130,8 @@ func (r *run) soak(ctx context.Context) error {
 	t := &traffic{run: r, flows: newFlows(), stopping: make(chan struct{})}
 	defer t.wait()
 	defer cancel()
-	if r.cfg.Rate > 0 {
-		setPace(t.flows, r.cfg.Rate)
+	if r.offered = r.cfg.Rate; r.offered > 0 {
+		setPace(t.flows, r.offered)
 	}
 	if err := t.start(ctx); err != nil {
 		return err
@@ -193,7 +200,13 @@ const (
 func (r *run) window(ctx context.Context, n int, w window) {
 	r.faults.quiet.Store(w.quiet)
 	var lanes sync.WaitGroup
-	lanes.Go(func() { r.lock(ctx, w.key, r.cfg.Window/3) })
+	lanes.Go(func() {
+		r.lock(ctx, disableKey, r.cfg.Window/5)
+		if w.key != none {
+			wait(ctx, r.cfg.Window/10)
+			r.lock(ctx, w.key, r.cfg.Window/5)
+		}
+	})
 	lanes.Go(func() {
 		wait(ctx, time.Duration(r.random(1, n).Int64N(int64(r.cfg.Window/2))))
 		r.operate(ctx, w.host)
@@ -211,16 +224,25 @@ func (r *run) window(ctx context.Context, n int, w window) {
 
 // report writes the timeline and judges the trends.
 func (r *run) report() error {
-	for _, line := range trends(r.rows, r.addf) {
-		r.cfg.Logf("%s", line)
+	flat := trends(r.rows, r.addf)
+	text := r.markdown(flat)
+	r.cfg.Logf("%s\n%s", text, table(r.rows))
+	files := map[string]func(io.Writer) error{
+		filepath.Join(r.cfg.Dir, "timeline.csv"): func(f io.Writer) error {
+			return writeCSV(f, r.rows)
+		},
 	}
-	r.cfg.Logf("%d messages confirmed, %d errors explained, %d processes\n%s",
-		r.ledger.Confirmed(), r.excused.Load(), r.host.lives, table(r.rows))
-	for name, write := range map[string]func(*os.File) error{
-		"timeline.csv": func(f *os.File) error { return writeCSV(f, r.rows) },
-		"timeline.svg": func(f *os.File) error { return writeSVG(f, r.rows) },
-	} {
-		f, err := os.Create(filepath.Join(r.cfg.Dir, name))
+	if r.cfg.Out != "" {
+		files[filepath.Join(r.cfg.Out, "soak.md")] = func(f io.Writer) error {
+			_, err := io.WriteString(f, text)
+			return err
+		}
+		files[filepath.Join(r.cfg.Out, "soak.svg")] = func(f io.Writer) error {
+			return writeSVG(f, r.rows)
+		}
+	}
+	for name, write := range files {
+		f, err := os.Create(name)
 		if err != nil {
 			return err
 		}

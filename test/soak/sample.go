@@ -29,6 +29,7 @@ type footprint struct {
 type sampler struct {
 	*run
 	coffer, rabbit counters
+	told           int // findings of the ledger, of which was told when they came
 
 	mu    sync.Mutex
 	least *footprint
@@ -46,6 +47,10 @@ func (s *sampler) watch(ctx context.Context, every time.Duration) {
 		}
 		s.judge("scrape", err, begun)
 		s.ledger.Sweep()
+		for _, f := range s.ledger.Findings()[s.told:] {
+			s.cfg.Logf("%s the ledger says: %s", time.Now().Format(time.TimeOnly), f)
+			s.told++
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -50,6 +50,10 @@ func configured(t *testing.T) Config {
 	if rate, err := strconv.ParseFloat(os.Getenv("COFFER_SOAK_RATE"), 64); err == nil {
 		cfg.Rate = rate
 	}
+	if load, err := strconv.ParseFloat(os.Getenv("COFFER_SOAK_LOAD"), 64); err == nil {
+		cfg.Share = load / 100
+	}
+	cfg.Out = os.Getenv("COFFER_SOAK_OUT")
 	if dir := os.Getenv("COFFER_SOAK_DIR"); dir != "" {
 		if cfg.Dir, err = filepath.Abs(dir); err == nil {
 			err = os.MkdirAll(cfg.Dir, 0o700)
@@ -58,8 +62,9 @@ func configured(t *testing.T) Config {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("COFFER_SOAK=%s COFFER_SOAK_SEED=%d COFFER_SOAK_RATE=%g, %d windows of %v, in %s",
-		length, cfg.Seed, cfg.Rate, cfg.Windows, cfg.Window, cfg.Dir)
+	t.Logf("COFFER_SOAK=%s COFFER_SOAK_SEED=%d COFFER_SOAK_RATE=%g COFFER_SOAK_LOAD=%g, "+
+		"%d windows of %v, in %s", length, cfg.Seed, cfg.Rate, 100*cfg.Share, cfg.Windows,
+		cfg.Window, cfg.Dir)
 	return cfg
 }
 

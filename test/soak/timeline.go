@@ -25,9 +25,11 @@ type row struct {
 
 // what names the disturbances of a window.
 func (r *row) what() string {
-	text := string(r.key)
-	if r.host != nothing {
-		text += ", " + string(r.host)
+	text := string(disableKey)
+	for _, more := range []string{string(r.key), string(r.host)} {
+		if more != "" {
+			text += ", " + more
+		}
 	}
 	return text
 }

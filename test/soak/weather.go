@@ -12,6 +12,7 @@ type effect string
 const (
 	down   effect = "down"   // the process ends and starts again
 	locked effect = "locked" // the sealed broker's key cannot be used
+	signer effect = "signer" // certificates come to be of another authority
 )
 
 // excuses says which errors of clients an effect explains. All others are findings.
@@ -22,6 +23,8 @@ var excuses = map[effect]*regexp.Regexp{
 		`|amqp: connection closed|server closed`),
 	locked: regexp.MustCompile(`RESOURCE_ERROR.*(disabled|suspended|policy)` +
 		`|the message is refused|(?s)broker\.state.* 1 errors,`),
+	// A client may have read ca.pem before there were two in it.
+	signer: regexp.MustCompile(`certificate signed by unknown authority`),
 }
 
 // weather knows which effects there are when.

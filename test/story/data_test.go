@@ -85,7 +85,8 @@ func TestDataEvents_CT06_D05(t *testing.T) {
 	}
 }
 
-// round publishes three messages to a queue, gets them and settles them.
+// round publishes three messages to a queue, gets them and settles them. A settlement
+// has no answer: that of the last get tells that the broker has done them.
 func round(t *testing.T, ch *amqp.Channel, queue string) {
 	t.Helper()
 	declare(t, ch, queue)
@@ -110,10 +111,13 @@ func round(t *testing.T, ch *amqp.Channel, queue string) {
 			t.Fatal(err)
 		}
 	}
+	if _, ok, err := ch.Get(queue, false); err != nil || ok {
+		t.Fatal("a fourth message:", ok, err)
+	}
 }
 
 // onRecord waits until as many messages as wanted are on record as published,
-// delivered and settled; a settlement has no answer.
+// delivered and settled.
 func onRecord(t *testing.T, a *kit.AWS, arn, want string) {
 	t.Helper()
 	kit.Wait(t, want+" messages on record", func() bool {

@@ -15,7 +15,8 @@ import (
 
 // fixture reads a sample event. Those in testdata are the samples of the
 // Amazon MQ Developer Guide, "Data protection", repaired to valid JSON; their
-// values contradict each other, their shape does not.
+// values contradict each other, their shape does not. That of SQS is what users
+// have published of theirs, a part of an event.
 func fixture(t *testing.T, name string) kit.Event {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", name))
@@ -36,12 +37,12 @@ var samples = map[string]bool{
 	"type": true, "eventTime": true, "awsRegion": true, "sourceIPAddress": true,
 	"userAgent": true, "keyId": true, "grantId": true, "requestID": true, "eventID": true,
 	"recipientAccountId": true, "sharedEventID": true, "aws:ebs:id": true,
-	"retiringPrincipal": true,
+	"retiringPrincipal": true, "aws:sqs:arn": true,
 }
 
-// exact are the values of those fields that the events of a volume keep.
+// exact are the values of those fields that the events of services keep.
 var exact = []string{"mq.amazonaws.com", "ExampleDesktop/1.0 (V1; OS)", "AWSService",
-	"AWS::KMS::Key"}
+	"AWS::KMS::Key", "sqs.amazonaws.com", "AWSAccount"}
 
 // compare requires the fixture's names at every level, no others, and its
 // values where they are not samples; lists keep their order. It gives what is

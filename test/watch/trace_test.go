@@ -136,7 +136,7 @@ func TestTraces(t *testing.T) {
 		})
 	}
 	const parent = "4bf92f3577b34da6a3ce929d0e0e4736"
-	const began = "00-" + parent + "-00f067aa0ba902b7-01"
+	began := parentOf(parent)
 	exchange(t, s, began)
 	for _, name := range []string{"publish", "deliver"} {
 		kit.Wait(t, name, func() bool { return c.find(name, "") != nil })

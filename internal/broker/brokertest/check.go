@@ -27,7 +27,8 @@ func checked(t testing.TB, e store.Engine, id store.ShardID) (broker.Checked, []
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum, err := broker.Check(t.Context(), state, snaps[1], id, func(row string, err error) {
+	anyKey := func(broker.NamespaceID, uint32) error { return nil }
+	sum, err := broker.Check(t.Context(), state, snaps[1], id, anyKey, func(row string, err error) {
 		if !errors.Is(err, store.ErrDamaged) {
 			t.Errorf("%s: %v is not told as damage", row, err)
 		}

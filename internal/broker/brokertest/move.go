@@ -9,7 +9,8 @@ import (
 	"coffer/internal/fault"
 )
 
-// move plays the commands about moves: "move m from to max=n rate=n" begins one,
+// move plays the commands about moves: "move m from to max=n rate=n fresh=1" begins one,
+// to where each message died last if to is "home",
 // "moved m" waits for its end and shows how many messages were moved, and why it
 // ended early; "moving m" shows how many are so far; "cancel-move m" ends it.
 func (p *player) move(command, name string, args []string) (string, error) {
@@ -17,7 +18,11 @@ func (p *player) move(command, name string, args []string) (string, error) {
 		set, _ := options(args[2:])
 		spec := broker.MoveSpec{From: p.world.Queue(args[0])}
 		var err error
-		if spec.To, err = p.named(args[1]); err != nil {
+		if args[1] == "home" {
+			if spec.Home, err = p.home(); err != nil {
+				return "", err
+			}
+		} else if spec.To, err = p.named(args[1]); err != nil {
 			return "", err
 		}
 		for name, value := range set {
@@ -25,9 +30,12 @@ func (p *player) move(command, name string, args []string) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			if name == "rate" {
+			switch name {
+			case "rate":
 				spec.Rate = int(n)
-			} else {
+			case "fresh":
+				spec.Fresh = true
+			default:
 				spec.Max = n
 			}
 		}
@@ -55,4 +63,23 @@ func (p *player) move(command, name string, args []string) (string, error) {
 		return text + " " + err.Error(), nil
 	}
 	return text, nil
+}
+
+// home gives the queue in which a message died last.
+func (p *player) home() (func(*broker.History) (*broker.Queue, error), error) {
+	own := p.world.Namespace
+	first, err := p.world.open("first")
+	return func(h *broker.History) (*broker.Queue, error) {
+		if h == nil {
+			return nil, fault.New(fault.Conflict, "it never died")
+		}
+		n, d := own, h.Deaths[0]
+		if d.Namespace == first.ID() {
+			n = first
+		}
+		if q, ok := n.Topology().Queue(d.Queue); ok {
+			return q, nil
+		}
+		return nil, fault.New(fault.NotFound, "no queue %q", d.Queue)
+	}, err
 }

@@ -66,6 +66,8 @@ func specifyFlag(spec *broker.QueueSpec, word string) {
 		spec.SingleActive = true
 	case "keepall":
 		spec.KeepAll = true
+	case "fair":
+		spec.Fair = true
 	}
 }
 
@@ -105,8 +107,11 @@ func limit(l *broker.Limits, name, value string) error {
 }
 
 // deadLetter reads address or address/key, in another namespace with its name and a
-// colon before.
+// colon before, and how they go, each with a plus before.
 func deadLetter(value string) (d broker.DeadLetter) {
+	value, how, _ := strings.Cut(value, "+")
+	d.KeepTime = strings.Contains(how, "keeptime")
+	d.Rounds = strings.Contains(how, "rounds")
 	if name, rest, ok := strings.Cut(value, ":"); ok {
 		d.Namespace, value = namespaces()[name], rest
 	}

@@ -124,17 +124,27 @@ func TestRelocateCrash(t *testing.T) {
 	if len(list) < 40 {
 		t.Fatalf("only %d images were taken", len(list))
 	}
-	for i, x := range list {
-		more := c.finish(t, fmt.Sprintf("image %d", i), x.disk, i)
-		for k, y := range more {
-			c.finish(t, fmt.Sprintf("image %d, second crash %d", i, k), y.disk, -1)
-		}
+	eachImage(t, list, func(t *testing.T, disk *storetest.Disk, i int) {
+		eachImage(t, c.finish(t, disk, i), func(t *testing.T, disk *storetest.Disk, _ int) {
+			c.finish(t, disk, -1)
+		})
+	})
+}
+
+// eachImage calls f for every stride-th image, and lets go of it.
+func eachImage(
+	t *testing.T, list []image, f func(t *testing.T, disk *storetest.Disk, i int),
+) {
+	t.Helper()
+	for i := 0; i < len(list); i += stride {
+		t.Run(fmt.Sprintf("image %d", i), func(t *testing.T) { f(t, list[i].disk, i) })
+		list[i].disk = nil
 	}
 }
 
 // finish opens what the i-th crash left and ends the move, every third time under a locked
 // domain. For some it gives images of the disk while the move went on.
-func (c crashed) finish(t *testing.T, name string, disk *storetest.Disk, i int) []image {
+func (c crashed) finish(t *testing.T, disk *storetest.Disk, i int) []image {
 	t.Helper()
 	e := openEmbedded(t, disk)
 	healthy(t, e)
@@ -151,13 +161,8 @@ func (c crashed) finish(t *testing.T, name string, disk *storetest.Disk, i int) 
 	list := images.stop()
 	p.leases = maps.Clone(c.leases)
 	if t.Failed() {
-		t.Fatal(name)
+		t.FailNow()
 	}
-	defer func() {
-		if t.Failed() {
-			t.Log(name)
-		}
-	}()
 	if i%3 == 0 {
 		p.run("unlock")
 	}

@@ -319,7 +319,7 @@ func (p *player) session(command, name string, args []string) (string, error) {
 		return p.send(c, m, texts)
 	case "tx":
 		return p.transact(name, c, args)
-	case "fill": // session queue count: bodies are numbers from 1
+	case "fill": // session queue count [name=value]… [transient]: bodies are numbers from 1
 		return "", p.fill(c, args)
 	case "take":
 		return p.take(name, c, args)
@@ -354,11 +354,15 @@ func (p *player) fill(c *Client, args []string) error {
 	for i := range texts {
 		texts[i] = strconv.Itoa(i + 1)
 	}
-	durable := len(args) < 3
+	set, rest := options(args[2:])
+	like := broker.Message{Key: args[0], Durable: len(rest) == 0}
+	if err == nil {
+		err = describe(&like, set)
+	}
 	for len(texts) > 0 && err == nil {
 		part := texts[:min(1000, len(texts))]
 		texts = texts[len(part):]
-		err = c.Send("", args[0], durable, part...)
+		err = c.SendLike(like, part...)
 	}
 	return err
 }

@@ -202,6 +202,7 @@ func (c *conn) answerGet(
 	if !noAck {
 		ch.unacked.push(ch.lastTag, d, c.now)
 	}
+	c.traceDelivery(ch, "get", noAck, content)
 	ch.countGet(noAck, d.Redelivered)
 	c.out.Buf = buf
 	c.out.Notify()

@@ -209,8 +209,8 @@ func (c *conn) deliver(p *parcel) {
 	ch.lastTag++
 	if !cons.noAck {
 		ch.unacked.push(ch.lastTag, d, c.taken)
-		c.traceDelivery(ch, &p.content)
 	}
+	c.traceDelivery(ch, "deliver", cons.noAck, &p.content)
 	ch.countDelivery(cons.noAck, d.Redelivered, c.taken)
 	c.fillScratch(d, &p.content)
 	m := wire.BasicDeliver{

@@ -2,7 +2,6 @@ package amqp091
 
 import (
 	"bytes"
-	"context"
 
 	"coffer/internal/broker"
 	"coffer/internal/fault"
@@ -10,16 +9,8 @@ import (
 	"coffer/internal/telemetry/trace"
 )
 
-// traceHeader is the header of a message in which a client says what trace it belongs to.
-//
-// Source: W3C Trace Context: AMQP protocol, "traceparent".
-const traceHeader = "traceparent"
-
-// Bounds of tracing.
-const (
-	maxTraceParent = 64   // octets that are looked at; the form in use has 55
-	maxTraced      = 1024 // spans of a channel that have not ended, of each kind
-)
+// maxTraced bounds the spans of a channel that have not ended, of each kind.
+const maxTraced = 1024
 
 // traces are the spans of a channel that have not ended: of publishings until their
 // confirm, by their number, and of deliveries until their settlement, by their tag. What
@@ -53,41 +44,31 @@ func (t *traces) confirmed(seq uint64, err error) {
 func (t *traces) settled(tag uint64, multiple bool, o broker.Outcome) {
 	for n, s := range t.delivered {
 		if n == tag || multiple && (n < tag || tag == 0) {
-			s.Set("messaging.rabbitmq.outcome", outcomeNames[o])
-			s.End("")
+			s.Outcome(o.String())
 			delete(t.delivered, n)
 		}
 	}
 }
 
-// outcomeNames are what spans call outcomes.
-var outcomeNames = map[broker.Outcome]string{
-	broker.Accept: "accepted", broker.Release: "released", broker.Reject: "rejected",
-}
-
 // span begins the span of a message with such headers, which are encoded.
 func (c *conn) span(name string, kind trace.Kind, headers []byte, size int) *trace.Span {
-	_, s := c.srv.cfg.Tracer.Start(context.Background(), trace.Beginning{
+	return c.srv.cfg.Tracer.Message(trace.Beginning{
 		Name: name, Kind: kind, Parent: traceParent(headers),
-	})
-	s.Set("messaging.system", "rabbitmq")
-	s.Set("coffer.broker", c.srv.cfg.Cluster)
-	s.Count("messaging.message.body.size", size)
-	return s
+	}, c.srv.cfg.Cluster, size)
 }
 
 // traceParent gives the header that names a trace; "" when there is none.
 func traceParent(headers []byte) string {
-	if !bytes.Contains(headers, []byte(traceHeader)) {
+	if !bytes.Contains(headers, []byte(trace.TraceParent)) {
 		return ""
 	}
 	table, err := wire.ParseTable(headers)
 	if err != nil {
 		return ""
 	}
-	v, _ := table.Get(traceHeader)
+	v, _ := table.Get(trace.TraceParent)
 	text, ok := v.Text()
-	if !ok || len(text) > maxTraceParent {
+	if !ok || len(text) > trace.MaxTraceParent {
 		return ""
 	}
 	return text
@@ -105,9 +86,9 @@ func (c *conn) tracePublish(ch *channel, size int) {
 	}
 }
 
-// traceDelivery begins the span of the last delivery, which waits for its settlement. The
-// caller holds the lock.
-func (c *conn) traceDelivery(ch *channel, content *broker.Content) {
+// traceDelivery begins the span of the last delivery, or get, which waits for its
+// settlement if there is to be one. The caller holds the lock.
+func (c *conn) traceDelivery(ch *channel, name string, noAck bool, content *broker.Content) {
 	var props wire.Properties
 	if c.srv.cfg.Tracer == nil || ch.tx != nil || props.Parse(content.Header) != nil {
 		return
@@ -116,7 +97,11 @@ func (c *conn) traceDelivery(ch *channel, content *broker.Content) {
 	if props.Has(wire.FlagHeaders) {
 		headers = props.Headers
 	}
-	if s := c.span("deliver", trace.Consumer, headers, len(content.Body)); s != nil {
+	switch s := c.span(name, trace.Consumer, headers, len(content.Body)); {
+	case s == nil:
+	case noAck:
+		s.Outcome(broker.Accept.String())
+	default:
 		note(&ch.traces.delivered, ch.lastTag, s)
 	}
 }

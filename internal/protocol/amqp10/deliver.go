@@ -151,6 +151,7 @@ func (c *conn) choose() (size int) {
 			c.heldBytes += len(e.Delivery.Record)
 			continue
 		}
+		l.opening++
 		c.parcels = append(c.parcels, parcel{event: e, link: l, held: held{delivery: e.Delivery}})
 		size += e.Delivery.Size
 	}
@@ -170,6 +171,9 @@ func (c *conn) chooseHeld() (size int) {
 			if len(c.parcels) == parcelCount || size > 0 && size+h.delivery.Size > parcelBytes {
 				c.out.Notify()
 				return size
+			}
+			if h.sent == 0 {
+				l.opening++
 			}
 			c.parcels = append(c.parcels, parcel{link: l, held: *h})
 			size += h.delivery.Size
@@ -243,6 +247,7 @@ func (c *conn) giveBack(i int) {
 		if p.held.sent > 0 {
 			c.putBack(p.link, p.held)
 		} else {
+			p.link.opening--
 			c.giveBackOne(p.link, &p.held)
 		}
 		p.link, p.event = nil, nil
@@ -298,6 +303,9 @@ func (c *conn) encode(p *parcel) {
 func (c *conn) deliver(p *parcel) {
 	l, h := p.link, &p.held
 	s := l.session
+	if h.sent == 0 {
+		l.opening--
+	}
 	if l.detached {
 		c.letGo(h)
 		return
@@ -328,10 +336,12 @@ func (c *conn) deliver(p *parcel) {
 		p.wait = true
 		return
 	}
+	span := c.traceDelivery(&p.content)
 	if l.settled {
 		c.settled = append(c.settled, broker.Settlement{Ref: d.Ref, Outcome: broker.Accept})
+		span.Outcome(broker.Accept.String())
 	} else {
-		s.unsettled.push(h.id, l, d.Ref)
+		s.unsettled.push(unsettledDelivery{h.id, l, d.Ref, span})
 	}
 	c.went++
 	c.ask(l)

@@ -90,7 +90,9 @@ func (c *conn) credited(l *link, m *wire.Flow) {
 }
 
 // wanted is how many deliveries the broker should push.
-func (l *link) wanted() int { return max(min(int(l.credit), pushAhead)-len(l.held), 0) }
+func (l *link) wanted() int {
+	return max(min(int(l.credit)-l.opening, pushAhead)-len(l.held), 0)
+}
 
 // ask lets the broker push as many deliveries as the link can take soon. The caller
 // holds the lock.

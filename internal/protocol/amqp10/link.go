@@ -38,6 +38,7 @@ type link struct {
 	credit        uint32   // messages that the sender may still send
 	unconfirmed   int      // that came and the broker has not decided
 	asked         int      // deliveries that the broker may still push
+	opening       int      // deliveries among the parcels, whose credit is not yet used
 	held          []held   // deliveries that await credit or the window
 	woken         bool     // it is in conn.resume
 	draining      bool     // the receiver waits to hear that it has all there is

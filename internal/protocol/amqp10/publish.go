@@ -7,6 +7,7 @@ import (
 	"coffer/internal/fault"
 	"coffer/internal/protocol/amqp10/wire"
 	"coffer/internal/seal"
+	"coffer/internal/telemetry/trace"
 )
 
 // ContentFormat is [broker.Content]'s Format for messages of AMQP 1.0: Header holds the
@@ -67,6 +68,7 @@ type incoming struct {
 	link    *link
 	id      uint32
 	settled bool // nobody hears of it
+	span    *trace.Span
 }
 
 // route is where a link sent to last, as it was then. Names are kept so that sending
@@ -84,7 +86,7 @@ type route struct {
 
 // publish sends a complete message on its way. payload is not kept.
 func (c *conn) publish(l *link, id uint32, settled bool, payload []byte) error {
-	in := incoming{l, id, settled}
+	in := incoming{link: l, id: id, settled: settled}
 	if l.management {
 		return c.answer(l, in, payload)
 	}
@@ -237,7 +239,7 @@ func (c *conn) seal(in incoming, targets []*broker.Queue) error {
 	}
 	p := broker.Publishing{Message: m, Targets: targets}
 	if !in.settled {
-		p.Confirm = true
+		p.Confirm, in.span = true, c.tracePublish()
 		c.marks = append(c.marks, in)
 	}
 	c.pubs = append(c.pubs, p)

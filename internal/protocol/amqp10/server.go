@@ -10,6 +10,7 @@ import (
 	"coffer/internal/broker"
 	"coffer/internal/protocol/amqp10/wire"
 	"coffer/internal/protocol/buffer"
+	"coffer/internal/telemetry/trace"
 )
 
 // Kinds of things that a user needs a permission for, and RabbitMQ's permissions.
@@ -63,6 +64,9 @@ type Config struct {
 	Space  Space        // nil: there always is room
 	Logger *slog.Logger // for what is our fault; default slog.Default
 	Events Events       // default: nobody is told
+	// Tracer traces messages from their transfer to their outcome, as far as there is to
+	// be one, and deliveries until they are settled; nil: none.
+	Tracer *trace.Tracer
 
 	// Lead gives what leads a message beside its routing key: it is asked when an
 	// exchange wants to know. Default: nothing.

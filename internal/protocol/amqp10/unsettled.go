@@ -4,6 +4,7 @@ import (
 	"sort"
 
 	"coffer/internal/broker"
+	"coffer/internal/telemetry/trace"
 )
 
 // unsettled are the deliveries of a session that the client has not settled, in the
@@ -18,15 +19,16 @@ type unsettledDelivery struct {
 	id   uint32
 	link *link
 	ref  broker.DeliveryRef
+	span *trace.Span
 }
 
-func (u *unsettled) push(id uint32, l *link, ref broker.DeliveryRef) {
+func (u *unsettled) push(d unsettledDelivery) {
 	if u.head > 64 && u.head > len(u.list)/2 {
 		n := copy(u.list, u.list[u.head:])
 		clear(u.list[n:])
 		u.list, u.head = u.list[:n], 0
 	}
-	u.list = append(u.list, unsettledDelivery{id, l, ref})
+	u.list = append(u.list, d)
 }
 
 // take removes the deliveries from first to last and appends their settlements.
@@ -57,7 +59,8 @@ func (d *unsettledDelivery) settle(
 		return dst
 	}
 	s.Ref = d.ref
-	d.ref, d.link = broker.DeliveryRef{}, nil
+	d.span.Outcome(s.Outcome.String())
+	*d = unsettledDelivery{id: d.id}
 	return append(dst, s)
 }
 

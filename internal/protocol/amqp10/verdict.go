@@ -55,6 +55,7 @@ func (c *conn) decided(e *broker.Event) {
 	}
 	l := in.link
 	l.unconfirmed--
+	decidedSpan(in.span, e.Err)
 	if l.detached || c.live[l.session.channel] != l.session {
 		return
 	}

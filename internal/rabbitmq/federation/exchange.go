@@ -10,7 +10,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"coffer/internal/broker"
+	"coffer/internal/rabbitmq"
 	"coffer/internal/rabbitmq/peer"
 	"coffer/internal/rabbitmq/relay"
 )
@@ -184,7 +184,7 @@ func (e *ends) ensureExchange() error {
 	if err != nil {
 		return err
 	}
-	kind := kindName(a.Kind)
+	kind := rabbitmq.ExchangeType(a.Kind)
 	err = ch.ExchangeDeclarePassive(u.exchange, kind, a.Durable, a.AutoDelete, a.Internal,
 		false, nil)
 	if err == nil {
@@ -202,22 +202,6 @@ func (e *ends) ensureExchange() error {
 	}
 	return cmp.Or(ch.ExchangeDeclare(u.exchange, kind, a.Durable, a.AutoDelete, a.Internal,
 		false, table(args)), ch.Close())
-}
-
-func kindName(k broker.AddressKind) string {
-	switch k {
-	case broker.Fanout:
-		return "fanout"
-	case broker.Pattern:
-		return "topic"
-	case broker.Matched:
-		return "headers"
-	case broker.Hashed:
-		return "x-consistent-hash"
-	case broker.Drawn:
-		return "x-local-random"
-	}
-	return "direct"
 }
 
 // keep follows the bindings here until ctx ends.

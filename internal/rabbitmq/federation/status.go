@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"time"
+
+	"coffer/internal/rabbitmq/peer"
 )
 
 // What a link may be doing.
@@ -39,23 +41,12 @@ func (s Status) compare(o Status) int {
 // Down reports whether the link neither runs nor is about to.
 func (s Status) Down() bool { return s.State != Running && s.State != Starting }
 
-// timeFormat is RabbitMQ's: local time, the hour without a leading zero.
-const timeFormat = "2006-01-02 15:04:05"
-
-func stamp(t time.Time) string {
-	s := t.Local().Format(timeFormat)
-	if s[11] == '0' {
-		return s[:11] + s[12:]
-	}
-	return s
-}
-
 // MarshalJSON gives RabbitMQ's fields.
 func (s Status) MarshalJSON() ([]byte, error) {
 	o := map[string]any{
 		"node": s.Node, s.Type: s.Name, "upstream_" + s.Type: s.Far, "type": s.Type,
 		"vhost": s.Vhost, "upstream": s.Upstream, "id": s.ID, "status": s.State,
-		"uri": s.URI, "timestamp": stamp(s.Since),
+		"uri": s.URI, "timestamp": peer.Stamp(s.Since),
 	}
 	if s.Type == queueLink {
 		o["consumer_tag"] = s.ConsumerTag

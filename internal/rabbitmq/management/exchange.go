@@ -24,24 +24,6 @@ func exchangeTypes() []object {
 	return list
 }
 
-func exchangeType(k broker.AddressKind) string {
-	switch k {
-	case broker.Direct:
-		return "direct"
-	case broker.Fanout:
-		return "fanout"
-	case broker.Pattern:
-		return "topic"
-	case broker.Matched:
-		return "headers"
-	case broker.Hashed:
-		return "x-consistent-hash"
-	case broker.Drawn:
-		return "x-local-random"
-	}
-	return "unknown"
-}
-
 // builtIn are the exchanges of every virtual host. Those but the first are made when a
 // client first enters it.
 func builtIn() []broker.Address {
@@ -141,7 +123,7 @@ func (c *call) shownExchange(vhost string, x broker.Address) (object, error) {
 		return nil, err
 	}
 	o := object{
-		"name": x.Name, "vhost": vhost, "type": exchangeType(x.Kind), "durable": x.Durable,
+		"name": x.Name, "vhost": vhost, "type": rabbitmq.ExchangeType(x.Kind), "durable": x.Durable,
 		"auto_delete": x.AutoDelete, "internal": x.Internal, "arguments": arguments,
 	}
 	for _, b := range builtIn() {

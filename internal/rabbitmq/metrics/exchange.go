@@ -1,10 +1,6 @@
 package metrics
 
-import (
-	"strings"
-
-	"coffer/internal/broker"
-)
+import "strings"
 
 // exchangeRow is one exchange as of the request.
 type exchangeRow struct {
@@ -12,25 +8,6 @@ type exchangeRow struct {
 	kind     string
 	in, out  int64
 	bindings int
-}
-
-// exchangeType gives RabbitMQ's word.
-func exchangeType(k broker.AddressKind) string {
-	switch k {
-	case broker.Direct:
-		return "direct"
-	case broker.Fanout:
-		return "fanout"
-	case broker.Pattern:
-		return "topic"
-	case broker.Matched:
-		return "headers"
-	case broker.Hashed:
-		return "x-consistent-hash"
-	case broker.Drawn:
-		return "x-local-random"
-	}
-	return "unknown"
 }
 
 func exchangeFamilies() []family[exchangeRow] {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"coffer/internal/broker"
+	"coffer/internal/rabbitmq"
 )
 
 // scene is what is shown, as of one request.
@@ -122,7 +123,7 @@ func (h *Handler) enter(
 		in, out := a.Counts.Load()
 		s.exchanges = append(s.exchanges, exchangeRow{
 			labels: pairs(e, "vhost", vhost, "exchange", a.Name),
-			kind:   exchangeType(a.Kind), in: in, out: out, bindings: bindings[a.Name],
+			kind:   rabbitmq.ExchangeType(a.Kind), in: in, out: out, bindings: bindings[a.Name],
 		})
 		return true
 	})

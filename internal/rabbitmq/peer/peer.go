@@ -67,6 +67,31 @@ func (d *Dialer) Check(u *URI) error {
 		"%q: other machines are reached over TLS only; use amqps://", u.String())
 }
 
+// CheckURI refuses what is no URI, would be dialled in clear, or acts for another user than
+// by who sets it: fault.Invalid.
+func (d *Dialer) CheckURI(text, by string) error {
+	u, err := ParseURI(text, "/")
+	if err == nil {
+		err = d.Check(u)
+	}
+	if err == nil {
+		err = u.ActFor(by)
+	}
+	return err
+}
+
+// stampFormat is RabbitMQ's: local time, the hour without a leading zero.
+const stampFormat = "2006-01-02 15:04:05"
+
+// Stamp is a time as RabbitMQ's API shows it of shovels and links.
+func Stamp(t time.Time) string {
+	s := t.Local().Format(stampFormat)
+	if s[11] == '0' {
+		return s[:11] + s[12:]
+	}
+	return s
+}
+
 // loopback reports whether a host is this machine, whatever a resolver says.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)

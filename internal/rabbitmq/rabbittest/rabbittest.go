@@ -37,6 +37,26 @@ import (
 // Patience is how long a test waits for what is to happen.
 const Patience = 2 * time.Minute
 
+// Log keeps what is logged, for many goroutines. The zero value is ready.
+type Log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write adds a part.
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// String gives all so far.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 // The administrator of each broker.
 const (
 	User     = "admin"

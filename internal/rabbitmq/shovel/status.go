@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"time"
+
+	"coffer/internal/rabbitmq/peer"
 )
 
 // What a shovel may be doing.
@@ -38,21 +40,10 @@ func (s Status) compare(o Status) int {
 	return cmp.Or(cmp.Compare(s.Vhost, o.Vhost), cmp.Compare(s.Name, o.Name))
 }
 
-// timeFormat is RabbitMQ's: local time, the hour without a leading zero.
-const timeFormat = "2006-01-02 15:04:05"
-
-func stamp(t time.Time) string {
-	s := t.Local().Format(timeFormat)
-	if s[11] == '0' {
-		return s[:11] + s[12:]
-	}
-	return s
-}
-
 // MarshalJSON gives RabbitMQ's fields.
 func (s Status) MarshalJSON() ([]byte, error) {
 	o := map[string]any{
-		"node": s.Node, "timestamp": stamp(s.Since), "name": s.Name, "vhost": s.Vhost,
+		"node": s.Node, "timestamp": peer.Stamp(s.Since), "name": s.Name, "vhost": s.Vhost,
 		"type": "dynamic", "state": s.State,
 	}
 	switch s.State {

@@ -160,14 +160,7 @@ func checkURI(dialer *peer.Dialer, by string) parameter.Check {
 }
 
 func oneURI(dialer *peer.Dialer, s, by string) []string {
-	u, err := peer.ParseURI(s, "/")
-	if err == nil {
-		err = dialer.Check(u)
-	}
-	if err == nil {
-		err = u.ActFor(by)
-	}
-	if err != nil {
+	if err := dialer.CheckURI(s, by); err != nil {
 		return []string{err.Error()}
 	}
 	return nil

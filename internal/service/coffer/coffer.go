@@ -76,6 +76,7 @@ type Service struct {
 	store   Describer
 	backups Backups
 	brokers Brokers
+	queues  Queues
 	keys    Keys
 	users   KeyUsers
 
@@ -88,11 +89,11 @@ var _ api.Service = (*Service)(nil)
 
 // New makes the service. operator is the account whose root user runs the process.
 func New(
-	store Describer, backups Backups, brokers Brokers, keys Keys, users KeyUsers,
+	store Describer, backups Backups, brokers Brokers, queues Queues, keys Keys, users KeyUsers,
 	trail Trail, accounts Accounts, operator string,
 ) *Service {
-	return &Service{store: store, backups: backups, brokers: brokers, keys: keys, users: users,
-		trail: trail, accounts: accounts, operator: operator}
+	return &Service{store: store, backups: backups, brokers: brokers, queues: queues, keys: keys,
+		users: users, trail: trail, accounts: accounts, operator: operator}
 }
 
 // DescribeStore tells which store this is, and how it stands.

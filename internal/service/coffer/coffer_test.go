@@ -120,7 +120,7 @@ func newWorld(t *testing.T, room int) *world {
 	}
 	t.Cleanup(log.Close)
 	w := &world{shelf: &shelf{room: room}}
-	own := New(w.shelf, w.shelf, &w.fleet, nil, nil, log, &w.ledger, account)
+	own := New(w.shelf, w.shelf, &w.fleet, rekeyed{}, nil, nil, log, &w.ledger, account)
 	w.gateway, err = gateway.New(db, log, nobody{}, []gateway.Service{
 		{API: &api.API, Impl: own, Access: own},
 	}, gateway.Config{Events: gateway.Events{Recorded: func(e *audit.Event) {

@@ -44,7 +44,8 @@ func (s *Service) Access(ctx context.Context, _ *wire.Op, in any) ([]gateway.Che
 		return s.keys.UsageChecks(ctx, in.KeyId)
 	case *api.ExplainRequestInput:
 		return s.explainChecks(ctx, in), nil
-	case *api.ListOwnedKeysInput, *api.RekeyBrokerInput: // of the caller's account
+	case *api.ListOwnedKeysInput, *api.RekeyBrokerInput, *api.RekeyQueueInput:
+		// of the caller's account
 		return []gateway.Check{{}}, nil
 	}
 	return []gateway.Check{{Account: s.operator}}, nil

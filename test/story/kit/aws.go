@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/mq"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go/middleware"
@@ -26,6 +27,7 @@ type AWS struct {
 	Trail *cloudtrail.Client
 	STS   *sts.Client
 	IAM   *iam.Client
+	SQS   *sqs.Client
 }
 
 // AWS gives clients that sign as the root user. They do not try again: an
@@ -65,7 +67,7 @@ func (s *Server) clients(id, secret, token string) *AWS {
 	return &AWS{
 		KMS: kms.NewFromConfig(cfg), MQ: mq.NewFromConfig(cfg),
 		Trail: cloudtrail.NewFromConfig(cfg), STS: sts.NewFromConfig(cfg),
-		IAM: iam.NewFromConfig(cfg),
+		IAM: iam.NewFromConfig(cfg), SQS: sqs.NewFromConfig(cfg),
 	}
 }
 

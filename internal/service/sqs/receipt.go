@@ -1,0 +1,63 @@
+package sqs
+
+import (
+	"crypto/hmac"
+	"encoding/base64"
+	"encoding/binary"
+	"time"
+
+	api "coffer/internal/aws/api/sqs"
+	"coffer/internal/aws/wire"
+	"coffer/internal/broker"
+)
+
+// receipt is one receive of a message.
+type receipt struct {
+	received time.Time // in milliseconds; visibility in all is counted from it
+	lease    broker.LeaseRef
+}
+
+// A receipt handle is version (1), time of the receive in milliseconds (8), reference of
+// the lease, then a MAC over all of it and the queue: nobody can make one up, or use it at
+// another queue.
+const (
+	receiptVersion = 1
+	macSize        = 16
+	receiptSize    = 1 + 8 + broker.LeaseRefSize + macSize
+)
+
+// receipt gives the handle of a message that was received.
+func (s *Service) receipt(q *queue, d *broker.Delivery) string {
+	b := append(make([]byte, 0, receiptSize), receiptVersion)
+	b = d.Lease.Append(binary.BigEndian.AppendUint64(b, uint64(d.LeasedAt)))
+	return base64.StdEncoding.EncodeToString(append(b, s.receiptMAC(q, b)...))
+}
+
+func (s *Service) receiptMAC(q *queue, b []byte) []byte {
+	return s.db.MAC("sqs/receipt", string(q.id[:]), string(b))
+}
+
+func (s *Service) parseReceipt(q *queue, handle string) (r receipt, err error) {
+	if handle == "" {
+		return r, wire.Missing("ReceiptHandle")
+	}
+	if len(handle) != base64.StdEncoding.EncodedLen(receiptSize) { // else it may have line feeds
+		return r, badReceipt(handle)
+	}
+	b, err := base64.StdEncoding.Strict().DecodeString(handle)
+	if err != nil || len(b) != receiptSize || b[0] != receiptVersion ||
+		!hmac.Equal(b[receiptSize-macSize:], s.receiptMAC(q, b[:receiptSize-macSize])) {
+		return r, badReceipt(handle)
+	}
+	r.received = time.UnixMilli(int64(binary.BigEndian.Uint64(b[1:])))
+	if r.lease, err = broker.ParseLeaseRef(b[9 : receiptSize-macSize]); err != nil {
+		return r, badReceipt(handle)
+	}
+	return r, nil
+}
+
+func badReceipt(handle string) error {
+	return &api.ReceiptHandleIsInvalid{
+		Message: `The input receipt handle "` + handle + `" is not a valid receipt handle.`,
+	}
+}
