@@ -95,4 +95,55 @@ is retired "$(aws kms list-grants --key-id "$key" --query 'length(Grants)')" 0
 refused NotFoundException aws mq describe-broker --broker-id "$broker"
 is denials "$(aws cloudtrail lookup-events --query 'length(Events)' --lookup-attributes \
 	AttributeKey=EventName,AttributeValue=RebootBroker)" 1
+# Of SQS, it takes the endpoint from its arguments alone.
+sqs() { aws sqs --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }
+jobs=$(sqs create-queue --queue-name jobs.fifo --query QueueUrl \
+	--attributes FifoQueue=true,ContentBasedDeduplication=true)
+sqs send-message --queue-url "$jobs" --message-body aaa --message-group-id one >"$dir/out"
+got=$(sqs receive-message --queue-url "$jobs" --wait-time-seconds 20 \
+	--query 'Messages[0].[Body,MD5OfBody,ReceiptHandle]')
+is message "$(cut -f1,2 <<<"$got")" "$(printf 'aaa\t47bce5c74f589f4867dbd57e9ca9f808')"
+sqs delete-message --queue-url "$jobs" --receipt-handle "$(cut -f3 <<<"$got")"
+refused MissingParameter sqs send-message --queue-url "$jobs" --message-body x
+sqs delete-queue --queue-url "$jobs"
+refused AWS.SimpleQueueService.NonExistentQueue sqs purge-queue --queue-url "$jobs"
+
+# Root of another account receives: SSE-SQS has one gate, the queue's policy; SSE-KMS a
+# second one, the key's, which the default key opens to nobody (acceptance SQS-05 to SQS-11).
+read -r id secret < <("$binary" accounts create --account 111111111111 --data "$dir/data" \
+	--output json | python3 -c 'import json, sys; a = json.load(sys.stdin)
+print(a["AccessKeyId"], a["SecretAccessKey"])')
+guest() { AWS_ACCESS_KEY_ID=$id AWS_SECRET_ACCESS_KEY=$secret sqs "$@"; }
+allow() { # principals, action
+	printf '{"Effect":"Allow","Principal":{"AWS":[%s]},"Action":"%s","Resource":"*"}' "$@"
+}
+notyours='(KMS.AccessDeniedException) when calling the ReceiveMessage operation: The ciphertext
+ refers to a customer master key that does not exist, does not exist in this region, or you are
+ not allowed to access. (Service: AWSKMS; Status Code: 400; Error Code: AccessDeniedException;
+ Request ID: '
+shared=$(sqs create-queue --queue-name shared --query QueueUrl --attributes VisibilityTimeout=0)
+seal() { # attributes of encryption; the message that is sent then
+	sqs set-queue-attributes --queue-url "$shared" --attributes "$1"
+	sqs send-message --queue-url "$shared" --message-body aaaa >"$dir/out"
+}
+receive() {
+	"$1" receive-message --queue-url "$shared" --wait-time-seconds 20 --query 'Messages[0].Body'
+}
+seal '{"SqsManagedSseEnabled":"true","KmsMasterKeyId":""}'
+refused '(AccessDenied) when calling the ReceiveMessage operation' receive guest
+python3 -c 'import json, sys; print(json.dumps({"Policy": sys.argv[1]}))' \
+	"{\"Statement\":[$(allow '"111111111111"' sqs:ReceiveMessage)]}" >"$dir/policy"
+sqs set-queue-attributes --queue-url "$shared" --attributes "file://$dir/policy"
+is shared "$(receive guest)" aaaa
+sqs purge-queue --queue-url "$shared"
+seal '{"SqsManagedSseEnabled":"false","KmsMasterKeyId":"alias/aws/sqs",
+	"KmsDataKeyReusePeriodSeconds":"300"}'
+refused "${notyours//$'\n'/}" receive guest
+sqs delete-message --queue-url "$shared" --receipt-handle "$(sqs receive-message \
+	--queue-url "$shared" --wait-time-seconds 20 --query 'Messages[0].ReceiptHandle')"
+seal "{\"KmsMasterKeyId\":\"$key\"}"
+refused "${notyours//$'\n'/}" receive guest
+aws kms put-key-policy --key-id "$key" --policy "{\"Statement\":[
+	$(allow '"000000000000"' 'kms:*'),$(allow '"111111111111"' kms:Decrypt)]}"
+is opened "$(receive guest)" aaaa
 echo "ok: the AWS CLI, $passed checks"

@@ -163,6 +163,15 @@ class Broker:
         return endpoint.replace("://", f"://story:{self.password}@") + "/%2f"
 
 
+def another_authority(directory):
+    """The certificate of an authority that has signed nothing, in a file."""
+    path = os.path.join(directory, "other.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj",
+                    "/CN=Another CA", "-keyout", path + ".key", "-out", path],
+                   check=True, capture_output=True)
+    return path
+
+
 def scan(directory, word: bytes):
     """The files below a directory that hold the word."""
     found = []

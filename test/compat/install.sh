@@ -29,27 +29,34 @@ once() { # name, command that fills the folder given to it, file…
 }
 
 modules() {
-	cp node/package.json node/package-lock.json "$1"
+	cp "$source/package.json" "$source/package-lock.json" "$1"
 	(cd "$1" && npm ci --ignore-scripts --no-audit --no-fund)
 }
-client_node() {
+node_program() { # name, folder
+	source=$2
 	node --version && npm --version || debian nodejs npm
-	once node modules node/package.json node/package-lock.json
-	echo "env NODE_PATH=$folder/node_modules node node/main.js" >"$said/node"
+	once "$1" modules "$2/package.json" "$2/package-lock.json"
+	echo "env NODE_PATH=$folder/node_modules node $2/main.js" >"$said/$1"
 }
+client_node() { node_program node node; }
+client_rhea() { node_program rhea rhea; }
+client_sqs() { node_program sqs sqs/node; }
 
 jars() {
-	mvn -q -B -f "$name/pom.xml" dependency:copy-dependencies -DoutputDirectory="$1"
+	mvn -q -B -f "$source/pom.xml" dependency:copy-dependencies -DoutputDirectory="$1"
 }
-java_program() { # name
-	name=$1
+java_program() { # name, folder, what javac need not tell
+	source=$2
 	javac -version && mvn -version || debian default-jdk-headless maven
-	once "$name" jars "$name/pom.xml"
-	javac -Xlint:all -Werror -cp "$folder/*" -d "$said/$name.classes" "$name"/*.java
-	echo "java -cp '$said/$name.classes:$folder/*' Main" >"$said/$name"
+	once "$1" jars "$2/pom.xml"
+	javac -Xlint:all"${3:-}" -Werror -cp "$folder/*" -d "$said/$1.classes" "$2"/*.java
+	echo "java -cp '$said/$1.classes:$folder/*' Main" >"$said/$1"
 }
-client_java() { java_program java; }
-client_spring() { java_program spring; }
+client_java() { java_program java java; }
+client_spring() { java_program spring spring; }
+# Their classes have annotations that are not among their dependencies.
+client_rabbitamqp() { java_program rabbitamqp rabbitamqp ,-classfile; }
+client_sqsjava() { java_program sqsjava sqs/java ,-classfile; }
 
 client_ruby() {
 	ruby -rbunny -e '' || debian ruby ruby-bunny
@@ -59,16 +66,6 @@ client_ruby() {
 client_prometheus() {
 	prometheus --version && promtool --version || debian prometheus
 	echo "prometheus" >"$said/prometheus"
-}
-
-client_rabbitamqp() {
-	name=rabbitamqp
-	javac -version && mvn -version || debian default-jdk-headless maven
-	once rabbitamqp jars rabbitamqp/pom.xml
-	# Its classes have annotations that are not among its dependencies.
-	javac -Xlint:all,-classfile -Werror -cp "$folder/*" -d "$said/rabbitamqp.classes" \
-		rabbitamqp/Main.java
-	echo "java -cp '$said/rabbitamqp.classes:$folder/*' Main" >"$said/rabbitamqp"
 }
 
 client_proton() {
@@ -81,16 +78,26 @@ client_php() {
 	echo "php php/main.php" >"$said/php"
 }
 
+client_sqsphp() {
+	php -r 'require "Symfony/Component/Messenger/Bridge/AmazonSqs/autoload.php";' ||
+		debian php-cli php-async-aws-sqs php-symfony-amazon-sqs-messenger
+	echo "php sqs/php/main.php" >"$said/sqsphp"
+}
+
 venv() {
 	python3 -m venv "$1"
 	"$1/bin/pip" install --quiet --disable-pip-version-check -r "$name/requirements.txt"
 }
-client_celery() {
-	name=celery
-	once "celery-py$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')" \
-		venv celery/requirements.txt
-	echo "$folder/bin/python celery/main.py" >"$said/celery"
+python_program() { # name, folder
+	name=$2
+	once "$1-py$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')" \
+		venv "$2/requirements.txt"
+	echo "$folder/bin/python $2/main.py" >"$said/$1"
 }
+client_celery() { python_program celery celery; }
+client_aiopika() { python_program aiopika aiopika; }
+client_celerysqs() { python_program celerysqs sqs/celery; }
+client_sqsasync() { python_program sqsasync sqs/async; }
 
 if [ "$1" = --one ]; then
 	"client_$2"

@@ -1,5 +1,5 @@
 """AMQP 1.0 against the built binary: the integration tests of Azure's go-amqp, as
-they are in its module, and programs with Qpid Proton and RabbitMQ's own client.
+they are in its module, and programs with Qpid Proton, rhea and RabbitMQ's own client.
 """
 
 import json
@@ -81,6 +81,11 @@ class Program(unittest.TestCase):
 
 class Proton(Program):
     name = "proton"
+    parts = ["work-queue", "outcomes", "publish-subscribe", "rpc", "bodies", "mistakes"]
+
+
+class Rhea(Program):
+    name = "rhea"
     parts = ["work-queue", "outcomes", "publish-subscribe", "rpc", "bodies", "mistakes"]
 
 

@@ -16,7 +16,7 @@ import threading
 import unittest
 import urllib.parse
 
-from coffer import Broker, Server, clean_environment
+from coffer import Broker, Server, another_authority, clean_environment
 from relay import Relay
 
 HERE = pathlib.Path(__file__).parent
@@ -84,11 +84,7 @@ class Client(unittest.TestCase):
         self.finish(self.launch("patterns"), self.patterns)
 
     def test_mistakes(self):
-        other = os.path.join(self.server.home.name, "other.pem")
-        key = os.path.join(self.server.home.name, "other.key")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj",
-                        "/CN=Another CA", "-keyout", key, "-out", other],
-                       check=True, capture_output=True)
+        other = another_authority(self.server.home.name)
         self.finish(self.launch("mistakes", OTHER_CA=other), self.mistakes)
 
     def aws(self, *words):
@@ -138,6 +134,10 @@ class Recovering(Client):
 
 class Node(Revocable, Recovering):
     name = "node"
+
+
+class AioPika(Recovering):
+    name = "aiopika"
 
 
 class Java(Revocable, Recovering):

@@ -66,6 +66,6 @@ shown=$(curl --silent --show-error --fail --cacert "$COFFER_CA" \
 	{ echo "the queue has $shown"; exit 1; }
 play playbook.yml 2 absent
 
-play aws.yml 7 present
+play aws.yml 9 present
 play aws.yml 0 present
-play aws.yml 6 absent
+play aws.yml 8 absent

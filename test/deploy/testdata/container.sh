@@ -11,7 +11,9 @@ buildah add --quiet "$base" "$TREE" /
 buildah add --quiet "$base" "$(go env GOROOT)" /usr/local/go
 buildah config --env PATH=/usr/local/go/bin:/usr/bin:/bin "$base"
 buildah commit --quiet --rm "$base" localhost/builder
+version=$("$SOURCE/deploy/version.sh")
 buildah build --quiet --isolation=chroot --format=docker --build-arg=BUILDER=localhost/builder \
+	--build-arg=VERSION="$version" \
 	--volume="$(go env GOMODCACHE)":/root/go/pkg/mod \
 	--volume="$(go env GOCACHE)":/root/.cache/go-build \
 	--file="$SOURCE/deploy/container/Containerfile" --tag=localhost/coffer "$SOURCE"
@@ -51,6 +53,9 @@ podman rm coffer
 od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n' | podman secret create coffer-root-key -
 run --secret=coffer-root-key,uid=65532,mode=0400 localhost/coffer
 well
+podman exec coffer /usr/bin/coffer version | grep -F "coffer $version "
+podman inspect --format '{{index .Config.Labels "org.opencontainers.image.version"}}' coffer |
+	grep -Fx "$version"
 grep -x "Uid:[^0]*65532.*" /proc/"$(podman inspect --format '{{.State.Pid}}' coffer)"/status
 grep -x "CapBnd:[^0-9]*0*" /proc/"$(podman inspect --format '{{.State.Pid}}' coffer)"/status
 as_client put one

@@ -8,6 +8,7 @@ as_client() { # verb, text
 }
 
 dpkg -i /trial/1/coffer_*.deb
+coffer version | grep -E '^coffer v[0-9]'
 systemctl is-active coffer
 systemctl is-enabled coffer
 systemctl show -p StatusText coffer | grep -x StatusText=serving
@@ -18,10 +19,11 @@ absent $data/root.key
 as_client put one
 
 # It comes back when it was killed, with what it had.
-before=$(systemctl show -p MainPID --value coffer)
 systemctl kill -s KILL coffer
-until [ "$(systemctl show -p ActiveState --value coffer)" = active ] &&
-	[ "$(systemctl show -p MainPID --value coffer)" != "$before" ]; do read -rt 0.1 <> <(:) || :; done
+back='NRestarts=1 ActiveState=active'
+until [ "$(systemctl show -p NRestarts -p ActiveState coffer | sort -r | xargs)" = "$back" ]; do
+	read -rt 0.1 <> <(:) || :
+done
 as_client take one
 
 # A wrong setting is told, and not tried again and again.
