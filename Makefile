@@ -17,7 +17,10 @@ LENGTH ?= 1000000
 CLIENTS ?= quick
 SUITE ?= table
 RATE ?=
+HOURS ?= 2
+LOAD ?= 70
 DIR ?=
+PEERS ?= $(HOME)/.cache/coffer-bench
 
 ifndef SEED # of make soak, soak-serve and differential
 SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
@@ -28,7 +31,7 @@ FIPS_MODULE ?= v1.0.0
 FIPS := $(addprefix ./internal/,seal/... keyring/... policy/... service/kms/... rootkey/...)
 CORE := store seal control keyring audit broker protocol/amqp091 protocol/amqp10
 
-.PHONY: help run build build-fips test fips race fuzz bench benchmarks crash damage soak soak-serve \
+.PHONY: help run build build-fips test fips race fuzz bench benchmarks crash damage soak soak-sqs soak-serve \
 	differential scale lookup mutants compat deb packages generate
 
 help: ## show the targets
@@ -47,7 +50,7 @@ build-fips: ## build bin/coffer on Go's validated FIPS 140-3 module
 test: ## vet, house rules, all tests, and those of the generators
 	$(GO) vet ./...
 	$(GO) test $(TESTFLAGS) ./internal/tidy
-	RAPID_SEED=1 COFFER_CRASH_SEED=1 COFFER_MODEL_STEPS=200000 \
+	RAPID_SEED=1 COFFER_CRASH_SEED=1 COFFER_MODEL_STEPS=200000 COFFER_SQS_STEPS=100000 \
 		$(GO) test -timeout 1h $(TESTFLAGS) ./...
 	$(MAKE) fips
 	for dir in $(TOOLS); do $(GO) -C $$dir vet ./... && $(GO) -C $$dir test $(TESTFLAGS) ./...; done
@@ -73,14 +76,15 @@ benchmarks: ## every Go benchmark; BENCH=Start BENCHTIME=10x, BENCH=Revocation B
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./internal/... ./test/...
 
 # Debian would start the broker that it installs; this one is started by the test.
-bench: ## Coffer beside RabbitMQ, into doc/figures; SUITE=growth RUNS=1 DURATION=1s SHAPES=transient
+bench: ## Coffer beside RabbitMQ, into doc/figures; SUITE=growth|sqs RUNS=1 DURATION=1s SHAPES=transient
+	@[ '$(SUITE)' != sqs ] || test/bench/peers/install.sh '$(PEERS)'
 	@[ '$(SUITE)' != table ] || [ -e /usr/lib/rabbitmq/bin/rabbitmq-server ] || \
 		command -v rabbitmq-server >/dev/null || { \
 		apt-get update -qq && RUNLEVEL=1 apt-get install -qq -y rabbitmq-server; }
 	COFFER_BENCH='$(SUITE)' COFFER_BENCH_RUNS='$(RUNS)' COFFER_BENCH_DURATION='$(DURATION)' \
 		COFFER_BENCH_BACKLOG='$(BACKLOG)' COFFER_BENCH_MOST='$(MOST)' \
-		COFFER_BENCH_ONLY='$(SHAPES)' COFFER_BENCH_OUT='$(OUT)' \
-		$(GO) test -count=1 -timeout 6h -v -run '^Test(Table|Growth|Unsealed)$$' ./test/bench
+		COFFER_BENCH_ONLY='$(SHAPES)' COFFER_BENCH_OUT='$(OUT)' COFFER_BENCH_PEERS='$(PEERS)' \
+		$(GO) test -count=1 -timeout 6h -v -run '^Test(Table|Growth|Unsealed|SQS)$$' ./test/bench
 
 crash: ## load, kill, restart, drain; nothing confirmed is lost; ROUNDS=50
 	COFFER_CRASH_ROUNDS=$(ROUNDS) $(GO) test -count=1 -timeout 12h -v ./test/crash/...
@@ -93,10 +97,16 @@ soak: ## random histories of the queue core against its model; STEPS=1000000 SEE
 	RAPID_SEED=$(SEED) COFFER_MODEL_STEPS=$(STEPS) $(GO) test -count=1 -timeout 24h -v \
 		-run '^TestModel$$' ./internal/broker/brokertest | grep -v 'OK, passed'
 
-soak-serve: LENGTH = 2h
-soak-serve: ## the binary under load and disturbances for hours; LENGTH=2m RATE=500 DIR=/tmp/soak
-	@echo 'the same again: make soak-serve LENGTH=$(LENGTH) SEED=$(SEED) RATE=$(RATE)'
-	COFFER_SOAK=$(LENGTH) COFFER_SOAK_SEED=$(SEED) COFFER_SOAK_RATE=$(RATE) COFFER_SOAK_DIR=$(DIR) \
+soak-sqs: ## random histories of SQS queues against their model; STEPS=1000000 SEED=7
+	@echo 'the same again: make soak-sqs STEPS=$(STEPS) SEED=$(SEED)'
+	RAPID_SEED=$(SEED) COFFER_SQS_STEPS=$(STEPS) $(GO) test -count=1 -timeout 24h -v \
+		-run '^TestModel$$' ./internal/service/sqs | grep -v 'OK, passed'
+
+soak-serve: OUT = $(CURDIR)/doc/figures
+soak-serve: ## the binary under load and disturbances for hours; HOURS=0.2 LOAD=20 DIR=/tmp/soak
+	@echo 'the same again: make soak-serve HOURS=$(HOURS) LOAD=$(LOAD) SEED=$(SEED) RATE=$(RATE)'
+	COFFER_SOAK=$(HOURS)h COFFER_SOAK_SEED=$(SEED) COFFER_SOAK_LOAD=$(LOAD) COFFER_SOAK_RATE=$(RATE) \
+		COFFER_SOAK_DIR=$(DIR) COFFER_SOAK_OUT=$(OUT) \
 		$(GO) test -count=1 -timeout 24h -v -run '^TestSoak$$' ./test/soak \
 		| sed -u -e 's/^ *[a-z_]*.go:[0-9]*: //' -e 's/^ *|/|/'
 
