@@ -35,11 +35,13 @@ type attempt struct {
 	leases []*lease
 }
 
-// keepAttempt notes what a receive took, durably.
+// keepAttempt notes what a receive took, durably. Its answer has the order that it will
+// have when it is made again.
 func (sh *shard) keepAttempt(r *receiver) {
 	if r.spec.Attempt == (AttemptID{}) || len(r.list) == 0 {
 		return
 	}
+	slices.SortFunc(r.list, func(x, y Delivery) int { return x.Lease.compare(y.Lease) })
 	l := &r.spec.Queue.state.leases
 	a := &attempt{id: r.spec.Attempt, at: sh.time, size: len(r.list)}
 	for i := range r.list {
@@ -86,6 +88,24 @@ func (l *leases) part(x *lease) {
 	}
 }
 
+// without lets a receive be made again without a message that goes back and was not told of.
+// The others are stored when all have gone.
+func (a *attempt) without(changed []*attempt) []*attempt {
+	if a == nil {
+		return changed
+	}
+	a.size--
+	if slices.Contains(changed, a) {
+		return changed
+	}
+	return append(changed, a)
+}
+
+// compare is the order in which a receive that can be made again gives its messages.
+func (r LeaseRef) compare(x LeaseRef) int {
+	return cmp.Or(-cmp.Compare(r.priority, x.priority), cmp.Compare(r.seq, x.seq))
+}
+
 // receiveAgain answers a receive that was made before. What it took is given once more,
 // with new ends of the leases, unless something of it was changed since. It returns false
 // when the receive is a new one.
@@ -100,15 +120,12 @@ func (sh *shard) receiveAgain(r *receiver) bool {
 		r.reply <- reply{err: attemptChanged(q)}
 		return true
 	}
-	slices.SortFunc(a.leases, func(x, y *lease) int {
-		return cmp.Or(-cmp.Compare(x.entry.lane.priority, y.entry.lane.priority),
-			cmp.Compare(x.entry.seq, y.entry.seq))
-	})
+	slices.SortFunc(a.leases, func(x, y *lease) int { return x.ref().compare(y.ref()) })
 	list := make([]Delivery, 0, a.size)
 	for _, x := range a.leases {
 		sh.prolong(x, r.spec.Lease)
 		d := q.delivery(x.entry)
-		d.session, d.Lease, d.LeasedAt = r.session, x.ref(), a.at
+		d.session, d.Lease, d.LeasedAt, d.Again = r.session, x.ref(), a.at, true
 		list = append(list, d)
 	}
 	r.again = true
@@ -141,7 +158,8 @@ func (q *Queue) readAgain(list []Delivery) (_ []Delivery, err error) {
 			seq: d.Sequence, record: f.record, size: len(f.record), facts: f.facts,
 			redelivered: d.Redelivered,
 		})
-		again.session, again.Lease, again.LeasedAt = d.session, d.Lease, d.LeasedAt
+		again.session, again.Lease = d.session, d.Lease
+		again.LeasedAt, again.Again = d.LeasedAt, true
 		*d = again
 	}
 	return list, nil

@@ -66,6 +66,7 @@ type Delivery struct {
 	Lease    LeaseRef
 	LeasedAt int64 // shard time of the receive, in milliseconds
 	Received int64 // likewise of the first one
+	Again    bool  // the receive was made again: somebody may have the reference already
 
 	session *Session
 	epoch   uint32 // Returns of the session that the owner knew of

@@ -24,8 +24,9 @@ type ReceiveSpec struct {
 	// same id gets the same messages under the same references and with new ends of their
 	// leases, or ErrAttempt when some of them were extended, settled or released since. When
 	// they all were, the leases have run out or it is older, the receive is a new one. It
-	// survives a restart.
+	// survives a restart. What ReturnLeases gives back is no part of it any more.
 	Attempt AttemptID
+	First   bool // it is a new one, and takes the place of one with the same Attempt
 }
 
 // receiver is a Receive that is not answered. All but spec and reply is the
@@ -116,7 +117,7 @@ func (sh *shard) receive(r *receiver) {
 		return
 	}
 	sh.use(q)
-	if sh.receiveAgain(r) {
+	if !r.spec.First && sh.receiveAgain(r) {
 		return
 	}
 	r.until = sh.time + milliseconds(r.spec.Wait)

@@ -98,8 +98,17 @@ func (sh *shard) settleLeases(r *request) {
 	for _, ref := range l.settle {
 		l.results = append(l.results, sh.settleLease(q, ref, l.outcome, l.late))
 	}
+	var shorter []*attempt
 	for _, ref := range l.unreceive {
+		if x, result := sh.leaseOf(q, ref); result == LeaseDone {
+			shorter = x.attempt.without(shorter)
+		}
 		l.results = append(l.results, sh.returnLease(q, ref, l.aside))
+	}
+	for _, a := range shorter {
+		for _, x := range a.leases {
+			sh.writeLease(x, false)
+		}
 	}
 	sh.say(sh.busy(), answering(r.reply, reply{}))
 }

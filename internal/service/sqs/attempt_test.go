@@ -97,3 +97,77 @@ func TestAttemptsEnd(t *testing.T) {
 		}
 	}
 }
+
+// TestAttemptsCut: an answer that was cut by its size is the same when the receive is made
+// again, though groups were taken out of the order in which messages came.
+func TestAttemptsCut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	url := w.fifo("orders.fifo", object{"VisibilityTimeout": "60"})
+	send := func(group, id string, size int) {
+		w.do("SendMessage", object{"QueueUrl": url, "MessageGroupId": group,
+			"MessageDeduplicationId": id, "MessageBody": strings.Repeat(id, size)})
+	}
+	send("a", "1", 2000)
+	send("b", "2", maxPayload-1000)
+	send("a", "3", 2000)
+	w.order(url, "c", "rest")
+	for range 3 { // the second of a is met, and waits for the first
+		w.receive(url, object{"MaxNumberOfMessages": 1})
+	}
+	w.pass(61 * time.Second)
+	in := object{"ReceiveRequestAttemptId": "cut"}
+	first := w.receive(url, in)
+	if n := len(first); n != 3 || slices.Contains(texts(first), "rest") {
+		t.Fatalf("received %d messages, not what fits", n)
+	}
+	w.again(url, in, first)
+	w.crash()
+	w.again(url, in, first)
+	w.want(url, "rest")
+}
+
+// again receives once more what was received before, and nothing else.
+func (w *world) again(url string, in object, first []object) {
+	w.t.Helper()
+	again := w.receive(url, in)
+	if !slices.EqualFunc(first, again, func(x, y object) bool {
+		return x["ReceiptHandle"] == y["ReceiptHandle"] && x["Body"] == y["Body"]
+	}) {
+		w.t.Fatalf("%d messages %.999v were received again as %d, %.999v", len(first), first,
+			len(again), again)
+	}
+}
+
+// TestAttemptsPassOver_SQS13: a receive that passed over messages which it cannot open is
+// the same when it is made again, as is one whose messages cannot be opened any more.
+func TestAttemptsPassOver_SQS13(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	keys := []string{w.key(""), w.key(""), w.key("")}
+	set := sseKMS(keys[0])
+	set["FifoQueue"] = "true"
+	url := w.create("orders.fifo", set)
+	delete(set, "FifoQueue")
+	w.sendMany(url, 15, "a")
+	for i, key := range keys[1:] {
+		set["KmsMasterKeyId"] = key
+		w.do("SetQueueAttributes", object{"QueueUrl": url, "Attributes": set})
+		w.sendMany(url, 8, string(rune('b'+i)))
+	}
+	w.change("DisableKey", keys[0])
+	in := object{"ReceiveRequestAttemptId": "x"}
+	first := w.receive(url, in)
+	if len(first) != maxBatch {
+		t.Fatalf("received %q", texts(first))
+	}
+	w.again(url, in, first)
+	w.crash()
+	w.again(url, in, first)
+	w.change("DisableKey", keys[1])
+	w.refused("ROOT", "ReceiveMessage", object{"QueueUrl": url, "ReceiveRequestAttemptId": "x"},
+		"KMS.DisabledException", keys[1])
+	w.change("EnableKey", keys[1])
+	w.again(url, in, first)
+	w.drop(url, first...)
+}

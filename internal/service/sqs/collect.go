@@ -32,7 +32,7 @@ func (s *Service) collect(
 	if err := s.endAside(ctx, p); err != nil {
 		return nil, err
 	}
-	want, size, until := spec.Max, 0, s.now().Add(spec.Wait)
+	want, until := spec.Max, s.now().Add(spec.Wait)
 	var taken, kept []broker.Delivery
 	var why error
 	for len(taken) < maxPassed {
@@ -41,27 +41,31 @@ func (s *Service) collect(
 			return nil, err // nothing was taken
 		}
 		if len(taken) == 0 {
-			want = max(want, len(list)) // made again, it brings what it took then
+			// Made again, it brings what it took then.
+			want = min(max(want, len(list)), maxBatch)
 		}
 		taken = append(taken, list...)
 		got = slices.Grow(got, min(len(list), want))
 		for i := range list {
-			if len(got) == want || size >= maxPayload {
+			if len(got) == want {
 				kept = append(kept, list[i])
 				continue
 			}
 			m, err := s.show(ctx, q, p, &list[i], show)
+			if err != nil && list[i].Again {
+				return nil, q.answer(err) // it stays as it was told
+			}
 			if err != nil {
 				kept, why = append(kept, list[i]), err
 				continue
 			}
-			got, size = append(got, *m), size+list[i].Size
+			got = append(got, *m)
 		}
 		if len(got) > 0 || len(list) == 0 || ctx.Err() != nil {
 			break
 		}
 		spec.Wait, spec.Max = max(until.Sub(s.now()), 0), passBatch
-		spec.Attempt = broker.AttemptID{} // made again, it would give the same
+		spec.First = true // made again, it would give the same
 	}
 	p.counts.took(len(got))
 	if err := ctx.Err(); err != nil { // nobody is there to be told
