@@ -3,6 +3,7 @@ package broker
 import (
 	"container/heap"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -21,6 +22,8 @@ const (
 	LeaseGone                              // the message is not in the queue any more
 	LeaseSuperseded                        // it was received again since
 	LeaseExpired                           // the lease ran out; nobody has received it since
+
+	leaseUnread LeaseResult = 0xff // LeaseExpired if the store has the message, or LeaseGone
 )
 
 // Extension gives a lease a new end, counted from now. Zero makes the message
@@ -82,7 +85,37 @@ func (n *Namespace) tellLeases(ctx context.Context, q *Queue, count int, l *leas
 	if _, err := n.shard.ask(ctx, request{kind: reqLeases, q: q, leases: l}); err != nil {
 		return nil, err
 	}
-	return l.results, nil
+	return l.results, q.lookUp(l)
+}
+
+// lookUp looks in the store for messages that wait outside memory, if they are there. What
+// was told to be gone is not in it.
+func (q *Queue) lookUp(l *leaseLetter) (err error) {
+	if !slices.Contains(l.results, leaseUnread) {
+		return nil
+	}
+	snap := q.namespace.shard.store.Snapshot()
+	defer func() { err = errors.Join(err, snap.Close()) }()
+	for i, r := range l.results {
+		if r != leaseUnread {
+			continue
+		}
+		ref := LeaseRef{}
+		if len(l.extend) > 0 {
+			ref = l.extend[i].Ref
+		} else {
+			ref = l.settle[i]
+		}
+		key := entryKey(nil, classDurable, q.id, ref.priority, ref.seq)
+		_, ok, err := snap.Get(key)
+		if err != nil {
+			return err
+		}
+		if l.results[i] = LeaseGone; ok {
+			l.results[i] = LeaseExpired
+		}
+	}
+	return nil
 }
 
 // settleLeases works on a batch of references.
@@ -176,7 +209,7 @@ func (sh *shard) settleLease(q *Queue, ref LeaseRef, o Outcome, late bool) Lease
 func (sh *shard) settleLapsed(q *Queue, ref LeaseRef, o Outcome, late bool) LeaseResult {
 	l, i, result := q.lapsed(ref)
 	switch {
-	case result != LeaseExpired, !late || l == nil:
+	case result != LeaseExpired, !late:
 		return result
 	case o == Release: // that is what it is
 		return LeaseDone
@@ -197,7 +230,7 @@ func (sh *shard) settleLapsed(q *Queue, ref LeaseRef, o Outcome, late bool) Leas
 }
 
 // lapsed finds where a message waits that has no lease. The lane is nil when it
-// may wait outside memory.
+// is not ready in memory.
 func (q *Queue) lapsed(ref LeaseRef) (*lane, int, LeaseResult) {
 	for _, l := range q.state.lanes {
 		if l.priority != ref.priority {
@@ -213,7 +246,7 @@ func (q *Queue) lapsed(ref LeaseRef) (*lane, int, LeaseResult) {
 			}
 			return nil, 0, LeaseSuperseded
 		case l.gap.count > 0 && ref.seq >= l.gap.from && ref.seq < l.gap.to:
-			return nil, 0, LeaseExpired
+			return nil, 0, leaseUnread
 		}
 	}
 	return nil, 0, LeaseGone

@@ -98,6 +98,50 @@ func TestGroups(t *testing.T) {
 		"InvalidParameterValue", "Reason: The receipt handle has expired.")
 }
 
+// TestDeleteAgain: a message of a FIFO queue that was deleted can be deleted again by any
+// handle that the queue gave for it, while others wait behind it, and after a restart or a
+// crash. A late handle of one that is there is refused.
+func TestDeleteAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	url := w.fifo("orders.fifo", object{"VisibilityTimeout": "60"})
+	w.order(url, "a", "a1", "a2", "a3")
+	w.order(url, "b", "b1", "b2")
+	late := w.want(url, "a1", "a2", "a3", "b1", "b2")
+	w.pass(61 * time.Second)
+	got := w.want(url, "a1", "a2", "a3", "b1", "b2")
+	w.drop(url, got[1], got[3])
+	w.pass(61 * time.Second)
+	check := func() {
+		t.Helper()
+		w.drop(url, got[1], got[3], late[1], late[3])
+		for _, m := range []object{got[0], got[2], got[4], late[0], late[4]} {
+			w.refused("ROOT", "DeleteMessage",
+				object{"QueueUrl": url, "ReceiptHandle": m["ReceiptHandle"]},
+				"InvalidParameterValue", "Reason: The receipt handle has expired.")
+		}
+		for m, why := range map[*object]string{
+			&got[1]: "InvalidParameterValue", &got[0]: "AWS.SimpleQueueService.MessageNotInflight",
+		} {
+			w.refused("ROOT", "ChangeMessageVisibility", object{"QueueUrl": url,
+				"ReceiptHandle": (*m)["ReceiptHandle"], "VisibilityTimeout": 5}, why, "")
+		}
+	}
+	check()
+	w.restart()
+	check()
+	w.crash()
+	check()
+	if n := w.attribute(url, "ApproximateNumberOfMessages"); n != "3" {
+		t.Errorf("%s messages are left", n)
+	}
+	for range 3 { // what is to be read may not come at once
+		w.drop(url, w.one(url, nil))
+	}
+	w.restart()
+	w.drop(url, append(got, late...)...)
+}
+
 // TestSequenceNumbers: 20 digits that grow, told at the send and at each receive.
 func TestSequenceNumbers(t *testing.T) {
 	t.Parallel()
