@@ -53,7 +53,7 @@ func RunSQS(ctx context.Context, cfg SQSConfig) (res *Result, err error) {
 	return res, err
 }
 
-// prepare makes the queues and connects everybody.
+// prepare makes the queues and connects who sends.
 func (r *sqsRun) prepare(ctx context.Context) (err error) {
 	if r.control, err = dialSQS(ctx, &r.cfg.Target); err != nil {
 		return err
@@ -63,16 +63,13 @@ func (r *sqsRun) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	r.senders = make([]*sender, r.cfg.Senders)
-	r.receivers = make([]*receiver, r.cfg.Receivers)
-	return errors.Join(
-		inParallel(len(r.senders), func(i int) (err error) {
-			r.senders[i], err = r.newSender(ctx, i)
-			return err
-		}),
-		inParallel(len(r.receivers), func(i int) (err error) {
-			r.receivers[i], err = r.newReceiver(ctx, i)
-			return err
-		}))
+	for i := range r.cfg.Receivers {
+		r.receivers = append(r.receivers, r.newReceiver(i))
+	}
+	return inParallel(len(r.senders), func(i int) (err error) {
+		r.senders[i], err = r.newSender(ctx, i)
+		return err
+	})
 }
 
 // measure goes through the phases.
@@ -90,18 +87,23 @@ func (r *sqsRun) measure(ctx context.Context) (*Result, error) {
 		}
 		res.Fill = r.mark().since(begin)
 	}
-	begin := r.mark()
 	if r.cfg.Duration > 0 {
 		if r.cfg.Together {
+			if err := r.connect(ctx); err != nil {
+				return nil, err
+			}
 			r.receive(ctx)
 		}
 		var err error
 		if res.Load, err = r.load(ctx); err != nil {
 			return nil, err
 		}
-		begin = r.mark()
 	}
 	if !r.cfg.Leave && r.cfg.Receivers > 0 {
+		if err := r.connect(ctx); err != nil {
+			return nil, err
+		}
+		begin := r.mark()
 		if err := r.drain(ctx); err != nil {
 			return nil, err
 		}

@@ -86,6 +86,29 @@ func TestSQSLoad(t *testing.T) {
 	}
 }
 
+// TestSQSIdle: servers close connections on which nothing comes for some seconds. None
+// that was opened before the fill, or before the load, has its first request after it.
+func TestSQSIdle(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]SQSConfig{
+		"fill":     {},
+		"load":     {Duration: 10 * time.Millisecond},
+		"together": {Duration: 10 * time.Millisecond, Together: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg.Senders, cfg.Receivers, cfg.Preload = 1, 3, 500
+			r, err := againstSQS(t, sqsFaults{idle: 500}, cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a := r.Messages; !a.Whole() || a.Received != a.Sent || a.Sent < 500 {
+				t.Errorf("got %+v", a)
+			}
+		})
+	}
+}
+
 // TestSQSLeave ends with the load: what waits is no loss.
 func TestSQSLeave(t *testing.T) {
 	t.Parallel()

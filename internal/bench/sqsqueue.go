@@ -39,7 +39,7 @@ func (r *sqsRun) cleanup(ctx context.Context) error {
 		}
 	}
 	for _, c := range r.receivers {
-		if c != nil {
+		if c.sqsConn != nil {
 			c.close()
 		}
 	}

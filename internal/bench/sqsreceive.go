@@ -9,8 +9,8 @@ import (
 // A receiver has one connection. It receives from one queue, or several in turn, and
 // deletes what it got before it asks again.
 type receiver struct {
-	*sqsConn
-	r     *sqsRun
+	*sqsConn // nil until it is needed
+	r        *sqsRun
 	index int
 	begun bool
 
@@ -23,19 +23,9 @@ type receiver struct {
 	took, woke  *latencies
 }
 
-func (r *sqsRun) newReceiver(ctx context.Context, i int) (*receiver, error) {
-	conn, err := dialSQS(ctx, &r.cfg.Target)
-	if err != nil {
-		return nil, err
-	}
-	remove := "DeleteMessage"
-	if r.cfg.Batch > 1 {
-		remove = "DeleteMessageBatch"
-	}
+func (r *sqsRun) newReceiver(i int) *receiver {
 	c := &receiver{
-		sqsConn: conn, r: r, index: i, books: map[int]*book{},
-		get: conn.operation("ReceiveMessage"), remove: conn.operation(remove),
-		took: newLatencies(), woke: newLatencies(),
+		r: r, index: i, books: map[int]*book{}, took: newLatencies(), woke: newLatencies(),
 	}
 	wait := r.cfg.Wait
 	if r.cfg.Receivers < r.cfg.Queues {
@@ -47,7 +37,27 @@ func (r *sqsRun) newReceiver(ctx context.Context, i int) (*receiver, error) {
 			`{"QueueUrl":%s,"MaxNumberOfMessages":%d,"WaitTimeSeconds":%d}`,
 			r.queues[q], r.cfg.Batch, wait))
 	}
-	return c, nil
+	return c
+}
+
+// connect opens the connections of all receivers that have none. That is just before they
+// make requests: servers close those that are idle for some seconds.
+func (r *sqsRun) connect(ctx context.Context) error {
+	return inParallel(len(r.receivers), func(i int) (err error) {
+		c := r.receivers[i]
+		if c.sqsConn != nil {
+			return nil
+		}
+		if c.sqsConn, err = dialSQS(ctx, &r.cfg.Target); err != nil {
+			return err
+		}
+		remove := "DeleteMessage"
+		if r.cfg.Batch > 1 {
+			remove = "DeleteMessageBatch"
+		}
+		c.get, c.remove = c.operation("ReceiveMessage"), c.operation(remove)
+		return nil
+	})
 }
 
 // receive asks until the run is over.

@@ -42,6 +42,9 @@ type sqsFaults struct {
 	// deliver decides how often message n comes, from 0.
 	deliver func(n int) (times int)
 	http10  bool // it closes the connection behind each answer
+	// idle is the message, from 1, at which it closes all connections but its sender's, as
+	// a server does whose clients were idle for too long.
+	idle int
 }
 
 // A textQueue holds texts until somebody receives them.

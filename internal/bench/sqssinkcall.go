@@ -137,13 +137,24 @@ func (c *sqsSinkConn) send(q *textQueue, s *scan) {
 		if f := c.s.faults.deliver; f != nil {
 			times = f(c.s.sends)
 		}
-		c.s.sends++
+		if c.s.sends++; c.s.sends == c.s.faults.idle {
+			c.s.cutOthers(c.conn)
+		}
 		for range times {
 			q.texts = append(q.texts, bytes.Clone(text))
 		}
 		c.text = append(c.text, `{"MessageId":"x","MD5OfMessageBody":"x"}`...)
 	}
 	q.wake()
+}
+
+// cutOthers closes all connections but one. The sink's lock is held.
+func (s *sqsSink) cutOthers(one net.Conn) {
+	for conn := range s.conns {
+		if conn != one {
+			conn.Close()
+		}
+	}
 }
 
 // receive gives up to n texts, and waits for the first of them.
