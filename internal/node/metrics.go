@@ -28,6 +28,7 @@ type counts struct {
 	blocked   telemetry.Gauges
 	blockings telemetry.Counters
 	unusable  telemetry.Gauges // by setting
+	sweeps    sweepCounts
 
 	control, queues, reads shards
 	last                   store.ShardID // of events of reads; set before it is opened
@@ -66,7 +67,8 @@ func newCounts(r *telemetry.Registry) *counts {
 			"Times that clients were told to publish nothing.", "reason"),
 		unusable: r.Gauges("coffer_tls_files_unusable",
 			"1 while files of certificates cannot be used, and older ones still are.", "setting"),
-		held: map[amqp091.Client]string{},
+		sweeps: newSweepCounts(r),
+		held:   map[amqp091.Client]string{},
 	}
 	commits := r.Histograms("coffer_store_commit_seconds",
 		"Time from handing a batch to the store until it was durable.", nil, "shards")

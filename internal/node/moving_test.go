@@ -70,6 +70,10 @@ func TestMoving(t *testing.T) {
 	w.moveMemory()
 	locked := w.moveKeys()
 	w.moveBackup()
+	const spans = "coffer_trace_spans_total"
+	waitFor(t, func() bool { // they go once a second
+		return w.coffers()[spans].values[spans+`{outcome="sent"}`] != "0"
+	})
 	after := w.coffers()
 	for name, f := range after {
 		moved := false

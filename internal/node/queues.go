@@ -14,6 +14,7 @@ import (
 	"coffer/internal/service/kms"
 	"coffer/internal/service/sqs"
 	"coffer/internal/store"
+	"coffer/internal/telemetry"
 )
 
 // When data keys are removed that no message needs: behind what a start has to do, and so
@@ -47,24 +48,58 @@ func (n *Node) sweepKeys(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		begun := time.Now()
-		from := begun
-		rest := func(ctx context.Context, _ store.ShardID, _ int) error {
-			err := n.pause(ctx, time.Since(from))
-			from = time.Now()
-			return err
-		}
-		removed, err := n.sqs.SweepKeys(ctx, rest)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			n.log.Error("data keys that no message needs could not be removed", "error", err)
-		case removed > 0:
+		n.sweepOnce(ctx)
+	}
+}
+
+func (n *Node) sweepOnce(ctx context.Context) {
+	begun := time.Now()
+	from := begun
+	rest := func(ctx context.Context, _ store.ShardID, _ int) error {
+		err := n.pause(ctx, time.Since(from))
+		from = time.Now()
+		return err
+	}
+	removed, err := n.sqs.SweepKeys(ctx, rest)
+	n.counts.sweeps.removed.Add(removed)
+	switch {
+	case ctx.Err() != nil: // the process stops
+	case err != nil:
+		n.counts.sweeps.runs.With(failed).Inc()
+		n.log.Error("data keys that no message needs could not be removed", "error", err)
+	default:
+		n.counts.sweeps.runs.With(done).Inc()
+		n.counts.sweeps.last.Set(float64(time.Now().Unix()))
+		if removed > 0 {
 			n.log.Info("data keys were removed that no message needs", "keys", removed,
 				"took", time.Since(begun))
 		}
 	}
+}
+
+// failed is the outcome of a sweep that met an error.
+const failed = "failed"
+
+// sweepCounts are the metrics of sweeps of data keys.
+type sweepCounts struct {
+	runs    telemetry.Counters
+	removed telemetry.Counter
+	last    telemetry.Gauge
+}
+
+func newSweepCounts(r *telemetry.Registry) sweepCounts {
+	c := sweepCounts{
+		runs: r.Counters("coffer_sqs_key_sweeps_total",
+			"Daily looks for data keys of SQS queues that no message needs.", "outcome"),
+		removed: r.Counter("coffer_sqs_data_keys_removed_total",
+			"Data keys of SQS queues that were removed because no message needed them."),
+		last: r.Gauge("coffer_sqs_key_sweep_last_timestamp_seconds",
+			"When the last look for unneeded data keys of SQS queues ended well; 0: none has yet."),
+	}
+	for _, outcome := range []string{done, failed} {
+		c.runs.With(outcome)
+	}
+	return c
 }
 
 // queueKeys is KMS as SQS reaches it.
