@@ -1,10 +1,10 @@
 package broker
 
 import (
-	"crypto/rand"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"math/rand/v2"
 	"slices"
 
 	"coffer/internal/fault"
@@ -93,10 +93,7 @@ func (n *Namespace) Seal(dst []byte, c Content, f seal.Facts) (Message, error) {
 			"message of %d bytes is larger than the limit of %d", size, n.core.cfg.MaxMessage)
 	}
 	now := n.core.cfg.Now().UnixMilli()
-	h := seal.Header{Facts: f}
-	if err := newMessageID(&h.ID, now); err != nil {
-		return Message{}, err
-	}
+	h := seal.Header{Facts: f, ID: newMessageID(now)}
 	h.Facts.SizeClass = uint8(bits.Len(uint(size - 1)))
 	if h.Facts.Enqueued == 0 {
 		h.Facts.Enqueued = now
@@ -176,16 +173,12 @@ func parseContent(p []byte) (Content, error) {
 	return Content{Format: p[0], Header: rest[:n:n], Body: rest[n:]}, nil
 }
 
-// newMessageID makes a UUIDv7 (RFC 9562, section 5.7).
-func newMessageID(id *[16]byte, milli int64) error {
-	if _, err := rand.Read(id[6:]); err != nil {
-		return fmt.Errorf("message id: %w", err)
-	}
-	binary.BigEndian.PutUint16(id[:], uint16(milli>>32))
-	binary.BigEndian.PutUint32(id[2:], uint32(milli))
-	id[6] = id[6]&0x0f | 0x70
-	id[8] = id[8]&0x3f | 0x80
-	return nil
+// newMessageID makes a UUIDv7 (RFC 9562, section 5.7). It must be unique and is no secret,
+// so its random bits need no call of the system for each message.
+func newMessageID(milli int64) (id [16]byte) {
+	binary.BigEndian.PutUint64(id[:], uint64(milli)<<16|0x7000|rand.Uint64()>>52)
+	binary.BigEndian.PutUint64(id[8:], 1<<63|rand.Uint64()>>2)
+	return id
 }
 
 // plainSize gives the bytes of the plaintext of a message.
