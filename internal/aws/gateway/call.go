@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"crypto/tls"
+	"net/http"
+	"time"
 
 	"coffer/internal/audit"
 	"coffer/internal/aws/sigv4"
@@ -27,6 +29,8 @@ type Call struct {
 
 	identity    *Identity
 	credential  *sigv4.Credential // of a request from outside, else nil
+	http        *http.Request     // the same
+	began       time.Time         // the same
 	event       *audit.Event
 	trail       *trail
 	tls         *tls.ConnectionState

@@ -3,7 +3,9 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
+	"time"
 
 	"coffer/internal/audit"
 	"coffer/internal/aws/wire"
@@ -38,13 +40,14 @@ func (g *Gateway) recordData(ctx context.Context, s *service, call *Call, err er
 	if call.unrecorded {
 		return err
 	}
-	e := call.event
+	e, status := call.event, http.StatusOK
 	list := []*audit.Event{e}
 	if err != nil {
 		f := g.fault(s, err)
-		e.ErrorCode, _ = f.Fault()
+		e.ErrorCode, status = f.Fault()
 		e.ErrorMessage = clip(message(f), maxErrorMessage)
 	}
+	call.addRequest(status)
 	if fault.KindOf(err) != fault.Denied {
 		list = append(list, copies(e)...)
 	}
@@ -59,6 +62,27 @@ func (g *Gateway) recordData(ctx context.Context, s *service, call *Call, err er
 		g.recorded(e)
 	}
 	return err
+}
+
+// maxPath bounds what a data event tells of a request's path, in bytes.
+const maxPath = 256
+
+// addRequest tells how the request came and was answered, the first two as S3's data events
+// do. A query is left out: messages may be in it.
+func (c *Call) addRequest(status int) {
+	c.AddEventData("SignatureVersion", "SigV4")
+	c.AddEventData("httpStatus", status)
+	if c.http == nil {
+		return
+	}
+	method := "AuthHeader"
+	if c.credential.Presigned {
+		method = "QueryString"
+	}
+	c.AddEventData("AuthenticationMethod", method)
+	c.AddEventData("requestURI", clip(c.http.Method, maxPath)+" "+
+		clip(c.http.URL.EscapedPath(), maxPath)+" "+c.http.Proto)
+	c.AddEventData("totalTimeMilliseconds", time.Since(c.began).Milliseconds())
 }
 
 // Recorded tells whether the call leaves an event that [Call.AddEventData] can add to.

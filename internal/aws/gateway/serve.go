@@ -215,6 +215,7 @@ func newCall(q *request, cred *sigv4.Credential, who *Identity) *Call {
 		Principal: who.Principal, UserAgent: clip(q.http.UserAgent(), maxUserAgent),
 		Host:     clip(q.http.Host, maxUserAgent),
 		identity: who, credential: cred, plain: q.http.TLS == nil, tls: q.http.TLS,
+		http: q.http, began: q.began,
 	}
 	c.SourceIP, _, _ = net.SplitHostPort(q.http.RemoteAddr)
 	if c.SourceIP == "" {

@@ -79,7 +79,7 @@ func (s *Service) SendMessageBatch(ctx context.Context, in *api.SendMessageBatch
 	}
 	total := 0
 	for i := range in.Entries {
-		total += sizeOf(&in.Entries[i])
+		total += sizeOf(in.Entries[i].MessageBody, in.Entries[i].MessageAttributes)
 	}
 	if total > maxPayload {
 		return nil, &api.BatchRequestTooLong{Message: fmt.Sprintf("Batch requests cannot be "+
@@ -104,19 +104,24 @@ func (s *Service) SendMessageBatch(ctx context.Context, in *api.SendMessageBatch
 	if err != nil {
 		return nil, q.answer(err)
 	}
+	t := tallyOf(ctx)
 	for i, x := range results {
 		if x.err != nil {
 			out.Failed = append(out.Failed, failed(good[i], q.answer(x.err)))
 			continue
 		}
+		id := x.id.String()
+		t.done(id, list[i].size)
 		out.Successful = append(out.Successful, api.SendMessageBatchResultEntry{
-			Id: good[i], MessageId: x.id.String(),
+			Id: good[i], MessageId: id,
 			MD5OfMessageBody:             hex.EncodeToString(list[i].sum[:]),
 			MD5OfMessageAttributes:       list[i].sums.attributes,
 			MD5OfMessageSystemAttributes: list[i].sums.system,
 			SequenceNumber:               r.sequenceNumber(x.sequence),
 		})
 	}
+	t.failed(out.Failed)
+	t.tell(bytesIn)
 	return out, nil
 }
 
@@ -140,6 +145,7 @@ func (s *Service) DeleteMessageBatch(ctx context.Context, in *api.DeleteMessageB
 	}
 	var refs []broker.LeaseRef
 	var good, handles []string
+	t := tallyOf(ctx)
 	for _, e := range in.Entries {
 		ref, err := s.parseReceipt(q, e.ReceiptHandle)
 		if err != nil {
@@ -148,6 +154,7 @@ func (s *Service) DeleteMessageBatch(ctx context.Context, in *api.DeleteMessageB
 		}
 		refs, good = append(refs, ref.lease), append(good, e.Id)
 		handles = append(handles, e.ReceiptHandle)
+		t.entry(e.Id, ref.message)
 	}
 	errs, err := p.delete(ctx, q.row.Load().rules, refs, handles)
 	if err != nil {
@@ -159,7 +166,10 @@ func (s *Service) DeleteMessageBatch(ctx context.Context, in *api.DeleteMessageB
 			continue
 		}
 		out.Successful = append(out.Successful, api.DeleteMessageBatchResultEntry{Id: id})
+		t.settled(id)
 	}
+	t.failed(out.Failed)
+	t.tell("")
 	return out, nil
 }
 
@@ -184,9 +194,11 @@ func (s *Service) ChangeMessageVisibilityBatch(
 	}
 	var list []broker.Extension
 	var good []*api.ChangeMessageVisibilityBatchRequestEntry
+	t := tallyOf(ctx)
 	for i := range in.Entries {
 		e := &in.Entries[i]
-		x, err := s.extension(q, e.ReceiptHandle, wire.Or(e.VisibilityTimeout, 0))
+		x, id, err := s.extension(q, e.ReceiptHandle, wire.Or(e.VisibilityTimeout, 0))
+		t.entry(e.Id, id)
 		if err != nil {
 			out.Failed = append(out.Failed, failed(e.Id, err))
 			continue
@@ -204,6 +216,9 @@ func (s *Service) ChangeMessageVisibilityBatch(
 		}
 		out.Successful = append(out.Successful,
 			api.ChangeMessageVisibilityBatchResultEntry{Id: e.Id})
+		t.settled(e.Id)
 	}
+	t.failed(out.Failed)
+	t.tell("")
 	return out, nil
 }

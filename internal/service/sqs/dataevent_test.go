@@ -65,3 +65,59 @@ func TestDataEvents_D05(t *testing.T) {
 		t.Errorf("events tell what is in messages: %s", text)
 	}
 }
+
+// TestDataEventSizes_D04_CT07: events tell how much of messages came and went, of which
+// message a receipt handle is, and the entries of a batch that failed; how a request came,
+// without its query.
+func TestDataEventSizes_D04_CT07(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	url := w.create("orders", nil)
+	w.data.Store(true)
+	last := func(name string) map[string]any {
+		t.Helper()
+		list, _, err := w.log.Lookup(t.Context(), audit.Query{Account: home, Region: here,
+			Attribute: "EventName", Value: name})
+		must(t, err)
+		if len(list) == 0 {
+			t.Fatalf("no %s", name)
+		}
+		return list[0].AdditionalEventData
+	}
+	shown := func(m map[string]any, names ...string) string {
+		var list []string
+		for _, n := range names {
+			list = append(list, fmt.Sprint(m[n]))
+		}
+		return strings.Join(list, " ")
+	}
+	out := w.do("SendMessageBatch", object{"QueueUrl": url, "Entries": []object{
+		{"Id": "a", "MessageBody": "four", "MessageAttributes": object{"n": object{
+			"DataType": "String", "StringValue": "vv"}}},
+		{"Id": "b", "MessageBody": "secret", "DelaySeconds": 901},
+	}})
+	id := out["Successful"].([]any)[0].(map[string]any)["MessageId"].(string)
+	m := w.one(url, nil)
+	w.do("ChangeMessageVisibility", object{"QueueUrl": url, "VisibilityTimeout": 30,
+		"ReceiptHandle": m["ReceiptHandle"]})
+	w.do("DeleteMessageBatch", object{"QueueUrl": url, "Entries": []object{
+		{"Id": "a", "ReceiptHandle": m["ReceiptHandle"]}, {"Id": "b", "ReceiptHandle": "x"},
+	}})
+	w.refused("ROOT", "DeleteMessage", object{"QueueUrl": url, "ReceiptHandle": "x"},
+		"ReceiptHandleIsInvalid", "")
+	failed := "[map[errorCode:%s httpStatus:400 id:b]]"
+	for _, c := range []struct{ name, fields, want string }{
+		{"SendMessageBatch", "messageIds messageBytes bytesTransferredIn failedEntries",
+			"[" + id + "] [13] 13 " + fmt.Sprintf(failed, "InvalidParameterValue")},
+		{"ReceiveMessage", "messageIds messageBytes bytesTransferredOut", "[" + id + "] [4] 4"},
+		{"ChangeMessageVisibility", "messageIds httpStatus", "[" + id + "] 200"},
+		{"DeleteMessageBatch", "messageIds bytesTransferredIn failedEntries",
+			"[" + id + "] <nil> " + fmt.Sprintf(failed, "ReceiptHandleIsInvalid")},
+		{"DeleteMessage", "httpStatus SignatureVersion AuthenticationMethod requestURI",
+			"404 SigV4 AuthHeader POST / HTTP/1.1"},
+	} {
+		if got := shown(last(c.name), strings.Fields(c.fields)...); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"time"
 
+	"github.com/google/uuid"
+
 	api "coffer/internal/aws/api/sqs"
 	"coffer/internal/aws/wire"
 	"coffer/internal/broker"
@@ -14,22 +16,25 @@ import (
 // receipt is one receive of a message.
 type receipt struct {
 	received time.Time // in milliseconds; visibility in all is counted from it
+	message  uuid.UUID // for the event of what is done with the handle
 	lease    broker.LeaseRef
 }
 
-// A receipt handle is version (1), time of the receive in milliseconds (8), reference of
-// the lease, then a MAC over all of it and the queue: nobody can make one up, or use it at
-// another queue.
+// A receipt handle is version (1), time of the receive in milliseconds (8), id of the
+// message (16), reference of the lease, then a MAC over all of it and the queue: nobody can
+// make one up, or use it at another queue.
 const (
-	receiptVersion = 1
+	receiptVersion = 2
 	macSize        = 16
-	receiptSize    = 1 + 8 + broker.LeaseRefSize + macSize
+	leaseAt        = 1 + 8 + len(uuid.UUID{})
+	receiptSize    = leaseAt + broker.LeaseRefSize + macSize
 )
 
 // receipt gives the handle of a message that was received.
-func (s *Service) receipt(q *queue, d *broker.Delivery) string {
+func (s *Service) receipt(q *queue, message uuid.UUID, d *broker.Delivery) string {
 	b := append(make([]byte, 0, receiptSize), receiptVersion)
-	b = d.Lease.Append(binary.BigEndian.AppendUint64(b, uint64(d.LeasedAt)))
+	b = binary.BigEndian.AppendUint64(b, uint64(d.LeasedAt))
+	b = d.Lease.Append(append(b, message[:]...))
 	return base64.StdEncoding.EncodeToString(append(b, s.receiptMAC(q, b)...))
 }
 
@@ -50,7 +55,8 @@ func (s *Service) parseReceipt(q *queue, handle string) (r receipt, err error) {
 		return r, badReceipt(handle)
 	}
 	r.received = time.UnixMilli(int64(binary.BigEndian.Uint64(b[1:])))
-	if r.lease, err = broker.ParseLeaseRef(b[9 : receiptSize-macSize]); err != nil {
+	r.message = uuid.UUID(b[9:leaseAt])
+	if r.lease, err = broker.ParseLeaseRef(b[leaseAt : receiptSize-macSize]); err != nil {
 		return r, badReceipt(handle)
 	}
 	return r, nil

@@ -14,7 +14,6 @@ import (
 	"github.com/google/uuid"
 
 	api "coffer/internal/aws/api/sqs"
-	"coffer/internal/aws/gateway"
 	"coffer/internal/broker"
 	"coffer/internal/fault"
 	"coffer/internal/seal"
@@ -54,12 +53,11 @@ func (s *Service) ReceiveMessage(ctx context.Context, in *api.ReceiveMessageInpu
 	if err != nil {
 		return nil, err
 	}
-	if call := gateway.From(ctx); call.Recorded() {
-		ids := []string{}
+	if t := tallyOf(ctx); t != nil {
 		for i := range got {
-			ids = append(ids, got[i].MessageId)
+			t.done(got[i].MessageId, sizeOf(got[i].Body, got[i].MessageAttributes))
 		}
-		call.AddEventData("messageIds", ids)
+		t.tell(bytesOut)
 	}
 	return &api.ReceiveMessageOutput{Messages: got}, nil
 }
@@ -172,7 +170,7 @@ func (s *Service) show(
 		return nil, fmt.Errorf("message of queue %s: %w", q.id, err)
 	}
 	out := &api.Message{
-		MessageId: uuid.UUID(h.ID).String(), ReceiptHandle: s.receipt(q, d),
+		MessageId: uuid.UUID(h.ID).String(), ReceiptHandle: s.receipt(q, h.ID, d),
 		Body: string(c.Body), MD5OfBody: hex.EncodeToString(m.sum[:]),
 	}
 	for name, v := range m.attributes {

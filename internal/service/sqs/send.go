@@ -25,6 +25,7 @@ const (
 type outgoing struct {
 	message
 	body  []byte
+	size  int // in bytes, as it counts towards the limits
 	delay time.Duration
 	sums  sums
 }
@@ -63,8 +64,11 @@ func (s *Service) SendMessage(ctx context.Context, in *api.SendMessageInput) (
 	if err != nil {
 		return nil, q.answer(err)
 	}
+	id, t := sent[0].id.String(), tallyOf(ctx)
+	t.done(id, m.size)
+	t.tell(bytesIn)
 	return &api.SendMessageOutput{
-		MessageId: sent[0].id.String(), MD5OfMessageBody: hex.EncodeToString(m.sum[:]),
+		MessageId: id, MD5OfMessageBody: hex.EncodeToString(m.sum[:]),
 		MD5OfMessageAttributes: m.sums.attributes, MD5OfMessageSystemAttributes: m.sums.system,
 		SequenceNumber: r.sequenceNumber(sent[0].sequence),
 	}, nil
@@ -100,7 +104,8 @@ func (q *queue) outgoing(
 	if err != nil {
 		return nil, err
 	}
-	if sizeOf(e) > r.maxSize {
+	m.size = sizeOf(e.MessageBody, e.MessageAttributes)
+	if m.size > r.maxSize {
 		return nil, invalid("One or more parameters %s. Reason: Message must be shorter than %d "+
 			"bytes.", flaw, r.maxSize)
 	}
@@ -136,9 +141,9 @@ func (m *outgoing) takeSystem(set map[string]api.MessageSystemAttributeValue) (
 }
 
 // sizeOf is what counts towards the limits: system attributes do not.
-func sizeOf(e *api.SendMessageBatchRequestEntry) int {
-	n := len(e.MessageBody)
-	for name, v := range e.MessageAttributes {
+func sizeOf(body string, attributes map[string]api.MessageAttributeValue) int {
+	n := len(body)
+	for name, v := range attributes {
 		n += len(name) + len(v.DataType) + len(v.StringValue) + len(v.BinaryValue)
 	}
 	return n
@@ -172,7 +177,6 @@ func (s *Service) send(
 	err := p.publish(ctx, pubs, func(e *broker.Event) {
 		out[e.Tag] = sent{id: uuid.UUID(e.MessageID), sequence: e.Sequence, err: e.Err}
 	})
-	noteMessages(ctx, out)
 	return out, err
 }
 
@@ -204,19 +208,4 @@ func (p *place) seal(r *rules, now time.Time, list []*outgoing) (
 		})
 	}
 	return out, pubs, locked
-}
-
-// noteMessages tells the event of a send which messages it made.
-func noteMessages(ctx context.Context, list []sent) {
-	call := gateway.From(ctx)
-	if !call.Recorded() {
-		return
-	}
-	ids := []string{}
-	for _, m := range list {
-		if m.err == nil {
-			ids = append(ids, m.id.String())
-		}
-	}
-	call.AddEventData("messageIds", ids)
 }

@@ -3,6 +3,8 @@ package sqs
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	api "coffer/internal/aws/api/sqs"
 	"coffer/internal/broker"
 )
@@ -20,6 +22,9 @@ func (s *Service) DeleteMessage(ctx context.Context, in *api.DeleteMessageInput)
 	if err != nil {
 		return nil, err
 	}
+	t := tallyOf(ctx)
+	t.named(ref.message)
+	t.tell("")
 	errs, err := p.delete(ctx, q.row.Load().rules,
 		[]broker.LeaseRef{ref.lease}, []string{in.ReceiptHandle})
 	if err != nil {
@@ -36,7 +41,12 @@ func (s *Service) ChangeMessageVisibility(
 	if err != nil {
 		return nil, err
 	}
-	x, err := s.extension(q, in.ReceiptHandle, in.VisibilityTimeout)
+	x, id, err := s.extension(q, in.ReceiptHandle, in.VisibilityTimeout)
+	if id != uuid.Nil {
+		t := tallyOf(ctx)
+		t.named(id)
+		t.tell("")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -50,17 +60,20 @@ func (s *Service) ChangeMessageVisibility(
 	return &api.ChangeMessageVisibilityOutput{}, nil
 }
 
-func (s *Service) extension(q *queue, handle string, seconds int32) (broker.Extension, error) {
+// extension gives the new end of a lease, and the id of its message once that is known.
+func (s *Service) extension(q *queue, handle string, seconds int32) (
+	broker.Extension, uuid.UUID, error,
+) {
 	by, err := visibility(seconds)
 	if err != nil {
-		return broker.Extension{}, err
+		return broker.Extension{}, uuid.Nil, err
 	}
 	r, err := s.parseReceipt(q, handle)
 	if err == nil && s.now().Add(by).Sub(r.received) > maxVisibility {
 		err = badValue(seconds, "VisibilityTimeout", "Total VisibilityTimeout for the message "+
 			"is beyond the limit [43200 seconds]")
 	}
-	return broker.Extension{Ref: r.lease, By: by}, err
+	return broker.Extension{Ref: r.lease, By: by}, r.message, err
 }
 
 // notInFlight is the error of a lease that was not there to be extended.
