@@ -24,7 +24,8 @@ func auditCommand() *cobra.Command {
 		Short: "Verify the audit trail, export it, and show the key that signs it",
 		Args:  cobra.NoArgs,
 	}
-	c.AddCommand(auditVerifyCommand(), auditExportCommand(), auditKeyCommand())
+	c.AddCommand(auditVerifyCommand(), auditExportCommand(), auditAccessLogCommand(),
+		auditKeyCommand())
 	return c
 }
 
