@@ -95,8 +95,11 @@ func TestDataEventSizes_D04_CT07(t *testing.T) {
 		{"Id": "a", "MessageBody": "four", "MessageAttributes": object{"n": object{
 			"DataType": "String", "StringValue": "vv"}}},
 		{"Id": "b", "MessageBody": "secret", "DelaySeconds": 901},
+		{"Id": "c", "MessageBody": "xy", "DelaySeconds": 900},
 	}})
-	id := out["Successful"].([]any)[0].(map[string]any)["MessageId"].(string)
+	sent := out["Successful"].([]any)
+	id := sent[0].(map[string]any)["MessageId"].(string)
+	later := sent[1].(map[string]any)["MessageId"].(string)
 	m := w.one(url, nil)
 	w.do("ChangeMessageVisibility", object{"QueueUrl": url, "VisibilityTimeout": 30,
 		"ReceiptHandle": m["ReceiptHandle"]})
@@ -108,7 +111,7 @@ func TestDataEventSizes_D04_CT07(t *testing.T) {
 	failed := "[map[errorCode:%s httpStatus:400 id:b]]"
 	for _, c := range []struct{ name, fields, want string }{
 		{"SendMessageBatch", "messageIds messageBytes bytesTransferredIn failedEntries",
-			"[" + id + "] [13] 13 " + fmt.Sprintf(failed, "InvalidParameterValue")},
+			"[" + id + " " + later + "] [13 2] 15 " + fmt.Sprintf(failed, "InvalidParameterValue")},
 		{"ReceiveMessage", "messageIds messageBytes bytesTransferredOut", "[" + id + "] [4] 4"},
 		{"ChangeMessageVisibility", "messageIds httpStatus", "[" + id + "] 200"},
 		{"DeleteMessageBatch", "messageIds bytesTransferredIn failedEntries",
