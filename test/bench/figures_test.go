@@ -121,11 +121,7 @@ func costs(t *testing.T, s *settings, generator, reached float64) string {
 	results, _, err := beside(t.Context(), s, main.load, cofferAt(unsealed), cofferAt(program))
 	check(t, err)
 	judge(t, "without sealing", results)
-	r := rowsOf(&main, results)[0]
-	return text + fmt.Sprintf("\nThe same load on a binary that seals nothing: %s messages a "+
-		"second, on the ordinary one in turn with it %s: sealing costs %.1f %% "+
-		"(wanted: under 10).\n",
-		number(r.rabbitmq), number(r.coffer), 100*(1-r.ratio()))
+	return text + sealingMarkdown(rowsOf(&main, results))
 }
 
 // TestCliff finds a step that loses more than half, and only that.
@@ -166,6 +162,20 @@ func TestVerdicts(t *testing.T) {
 	if !strings.Contains(budget, "2 cores allow 200000 messages a second of it; "+
 		"150000 were reached, 75 %") {
 		t.Error(budget)
+	}
+	sealing := sealingMarkdown([]row{
+		{want: want{figure: "delivered"}, rabbitmq: 200_000, coffer: 190_000},
+		{want: want{figure: "broker CPU"}, rabbitmq: 6.5, coffer: 7.5},
+		{want: want{figure: "bench CPU"}, rabbitmq: 2, coffer: 2.5},
+		{want: want{figure: "memory at most"}, rabbitmq: 100, coffer: 100},
+	})
+	for _, said := range []string{
+		"nothing: 200000 messages", "with it 190000: sealing costs 5.0 % (",
+		"generator: 8.50 and 10.0 µs, so sealing takes 15.0 %.",
+	} {
+		if !strings.Contains(sealing, said) {
+			t.Errorf("%q is not in\n%s", said, sealing)
+		}
 	}
 }
 

@@ -82,6 +82,27 @@ func budgetMarkdown(parts []part, cores int, reached float64) string {
 	return b.String()
 }
 
+// sealingMarkdown tells what sealing costs by the figures of a binary without it, in the
+// place of RabbitMQ's, and of the ordinary one. Processor time does not know how long
+// either waited for the disk and for others on the machine.
+func sealingMarkdown(rows []row) string {
+	var rate, cpu row
+	for _, r := range rows {
+		switch r.want.figure {
+		case "delivered":
+			rate = r
+		case "broker CPU", "bench CPU":
+			cpu.rabbitmq += r.rabbitmq
+			cpu.coffer += r.coffer
+		}
+	}
+	return fmt.Sprintf("\nThe same load on a binary that seals nothing: %s messages a second, "+
+		"on the ordinary one in turn with it %s: sealing costs %.1f %% (wanted: under 10). "+
+		"Processor time for a message, with that of the generator: %s and %s µs, so sealing "+
+		"takes %.1f %%.\n", number(rate.rabbitmq), number(rate.coffer), 100*(1-rate.ratio()),
+		number(cpu.rabbitmq), number(cpu.coffer), 100*(1-cpu.rabbitmq/cpu.coffer))
+}
+
 // say gives what a command prints; without it: nothing.
 func say(name string, args ...string) string {
 	out, _ := exec.Command(name, args...).Output()
