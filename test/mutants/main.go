@@ -2,7 +2,8 @@
 // notices. The list beside it, testdata/*.txt, names each seeded fault, the lines
 // it changes, and the tests that must fail.
 //
-// It changes no file: the compiler is given the broken text as an overlay. A
+// It changes no file: the compiler is given the broken text as an overlay, also of the
+// coffer that tests build and kill. A
 // fault that survives, no longer applies or does not build fails the run.
 package main
 

@@ -30,10 +30,13 @@ func Try(ctx context.Context, m *Mutant, scratch string, number int) error {
 	defer cancel()
 	args := append([]string{
 		"test", "-count=1", "-short", "-failfast", "-vet=off", "-ldflags=-s -w",
-		"-overlay", overlay, "-timeout", limit.String(),
+		"-timeout", limit.String(),
 	}, m.Test...)
 	c := exec.CommandContext(ctx, "go", args...)
-	c.Env = append(os.Environ(), "COFFER_PATIENCE="+patience.String())
+	// The environment has the overlay, so that it reaches a coffer that a test builds; one
+	// that was built before has no fault.
+	c.Env = append(os.Environ(), "COFFER_PATIENCE="+patience.String(), "COFFER_BINARY=",
+		strings.TrimSpace("GOFLAGS="+os.Getenv("GOFLAGS")+" '-overlay="+overlay+"'"))
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
 	err = c.Run()
