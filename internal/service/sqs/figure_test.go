@@ -47,3 +47,34 @@ func TestFigures(t *testing.T) {
 		t.Errorf("%d figures, the last %+v", len(list), rest)
 	}
 }
+
+// TestOldestOfTenants: the age of the oldest message is that of all tenants of a standard
+// queue, whoever has his turn, also when a start must read them.
+func TestOldestOfTenants(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	url := w.create("orders", nil)
+	age := func(want time.Duration) {
+		t.Helper()
+		w.until(func() bool { return w.svc.Figures()[0].Visible == 2 })
+		if got := w.svc.Figures()[0].Oldest; got != want {
+			t.Errorf("the oldest message waits for %v, want %v", got, want)
+		}
+	}
+	tenant := func(group, body string) {
+		w.do("SendMessage", object{"QueueUrl": url, "MessageBody": body, "MessageGroupId": group})
+	}
+	w.send(url, "of nobody") // has its turn behind all tenants
+	w.pass(5 * time.Second)
+	tenant("a", "a1")
+	age(5 * time.Second)
+	w.pass(2 * time.Second)
+	w.restart()
+	w.until(func() bool { return w.svc.Figures()[0].Oldest == 7*time.Second })
+	if got := w.bodies(url, 1); got[0] != "a1" {
+		t.Errorf("received %q first", got)
+	}
+	w.pass(time.Second)
+	tenant("b", "b1")
+	age(8 * time.Second)
+}
