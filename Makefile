@@ -135,6 +135,7 @@ deb: ## build the Debian package into bin
 # It takes root on Debian, and debootstrap, systemd-container, debhelper, po-debconf,
 # lintian, buildah, podman and crun; a test whose programs are not there is skipped.
 packages: ## install and run each way to deploy it, on machines that are made for it
+	@test/deploy/install.sh
 	COFFER_PACKAGES=1 $(GO) test -count=1 -timeout 1h -v ./test/deploy
 	$(GO) -C test/chart vet ./... && $(GO) -C test/chart test ./...
 

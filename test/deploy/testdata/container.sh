@@ -12,6 +12,7 @@ buildah add --quiet "$base" "$(go env GOROOT)" /usr/local/go
 buildah config --env PATH=/usr/local/go/bin:/usr/bin:/bin "$base"
 buildah commit --quiet --rm "$base" localhost/builder
 version=$("$SOURCE/deploy/version.sh")
+go -C "$SOURCE" mod download # all modules, as the recipe does, which finds them here
 buildah build --quiet --isolation=chroot --format=docker --build-arg=BUILDER=localhost/builder \
 	--build-arg=VERSION="$version" \
 	--volume="$(go env GOMODCACHE)":/root/go/pkg/mod \
