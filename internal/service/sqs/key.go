@@ -74,7 +74,10 @@ func keyID(m MACs, k *keyRow) []byte {
 
 func realmID(m MACs, n realmName) []byte { return m.MAC("sqs/realm", n.account, n.region) }
 
+// scanKeys reads all data keys. Many name the same account, queue and KMS key: those texts
+// are in memory once.
 func scanKeys(tx *control.Tx, fn func(*keyRow)) error {
+	texts := map[string]string{}
 	return tx.Scan(control.TableSQSKey, nil, func(_, value []byte) error {
 		k := &keyRow{}
 		if err := json.Unmarshal(value, k); err != nil {
@@ -82,6 +85,12 @@ func scanKeys(tx *control.Tx, fn func(*keyRow)) error {
 		}
 		if k.Version != rowVersion {
 			return fmt.Errorf("data key %s: row version %d", k.ID, k.Version)
+		}
+		for _, s := range []*string{&k.Account, &k.Region, &k.Key, &k.Named, &k.Context} {
+			if _, ok := texts[*s]; !ok {
+				texts[*s] = *s
+			}
+			*s = texts[*s]
 		}
 		fn(k)
 		return nil
