@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"coffer/internal/fault"
+	"coffer/internal/listen/listentest"
 )
 
 // TestPlaintext allows plaintext on loopback addresses only.
@@ -61,12 +62,12 @@ func TestInUse(t *testing.T) {
 // nothing bound, and looks for another where the system chooses.
 func TestInUseOnOne(t *testing.T) {
 	t.Parallel()
-	six, err := net.Listen("tcp", "[::1]:0")
+	port := listentest.Ports(t, 1) // and not the system's choice: it may be taken on 127.0.0.1
+	six, err := net.Listen("tcp", fmt.Sprintf("[::1]:%d", port))
 	if err != nil {
 		t.Skip("no IPv6 here")
 	}
 	defer six.Close()
-	port := six.Addr().(*net.TCPAddr).Port
 	_, err = Open(Config{Name: "amqp", Port: port})
 	if fault.KindOf(err) != fault.Conflict {
 		t.Fatalf("opened: %v", err)

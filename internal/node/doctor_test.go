@@ -18,6 +18,7 @@ import (
 	"coffer/internal/aws/gateway"
 	"coffer/internal/control"
 	"coffer/internal/doctor"
+	"coffer/internal/listen/listentest"
 	"coffer/internal/service/iam"
 )
 
@@ -206,7 +207,7 @@ func TestDoctorStopped(t *testing.T) {
 	defer l.Close()
 	port := l.Addr().(*net.TCPAddr).Port
 	r = look(func(c *Config) {
-		low := freeRange(t, 3)
+		low := listentest.Ports(t, 3)
 		c.AutoPorts, c.MetricsPort, c.APIPort = false, low, low+1
 		c.ManagementPort, c.AMQPPort = low+2, port
 	})

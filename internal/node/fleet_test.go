@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"coffer/internal/listen/listentest"
 	"coffer/internal/service/mq"
 	"coffer/internal/tlsx"
 )
@@ -56,13 +56,12 @@ func TestNothingIsLeft(t *testing.T) {
 // for life, until there is none.
 func TestPorts(t *testing.T) {
 	t.Parallel()
-	low := freeRange(t, 2)
+	low := listentest.Ports(t, 6)
 	w := newWorld(t, func(c *Config) {
 		c.AutoPorts = false
 		c.BrokerPorts = fmt.Sprintf("%d-%d", low, low+1)
-		ports := freeRange(t, 4)
-		c.APIPort, c.AMQPPort, c.MetricsPort = ports, ports+1, ports+2
-		c.ManagementPort = ports + 3
+		c.APIPort, c.AMQPPort, c.MetricsPort = low+2, low+3, low+4
+		c.ManagementPort = low + 5
 	})
 	one, port1 := w.create("one")
 	two, port2 := w.create("two")
@@ -95,31 +94,6 @@ func TestPorts(t *testing.T) {
 			t.Errorf("port %d leads to %q, want %q", port, name, id)
 		}
 	}
-}
-
-// freeRange finds ports in a row that nothing listens on, below those that systems give
-// to who asks for any: nobody gets them by chance while the test has them closed.
-func freeRange(t *testing.T, n int) int {
-	t.Helper()
-	for range 100 {
-		low := 16384 + rand.IntN(3600)
-		var open []net.Listener
-		for i := range n {
-			l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(low+i)))
-			if err != nil {
-				break
-			}
-			open = append(open, l)
-		}
-		for _, l := range open {
-			l.Close()
-		}
-		if len(open) == n {
-			return low
-		}
-	}
-	t.Fatal("no free ports in a row")
-	return 0
 }
 
 // TestServerName: the standard port leads to the broker that the server name

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"coffer/internal/fault"
+	"coffer/internal/listen/listentest"
 )
 
 // TestBrokerPortTaken: a broker whose own port is taken is shown as failed while
@@ -16,7 +17,7 @@ import (
 func TestBrokerPortTaken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *Config) {
-		low := freeRange(t, 6)
+		low := listentest.Ports(t, 6)
 		c.AutoPorts, c.BrokerPorts = false, strconv.Itoa(low+3)+"-"+strconv.Itoa(low+4)
 		c.APIPort, c.AMQPPort, c.MetricsPort = low, low+1, low+2
 		c.ManagementPort = low + 5

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"coffer/internal/fault"
+	"coffer/internal/listen/listentest"
 )
 
 // TestFirstStart sets everything up, and a second start keeps it.
@@ -128,14 +129,6 @@ func TestPortInUse(t *testing.T) {
 	}
 	defer taken.Close()
 	port := taken.Addr().(*net.TCPAddr).Port
-	free := func() int {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		return l.Addr().(*net.TCPAddr).Port
-	}
 	for flag, set := range map[string]func(*Config){
 		"--api-port":        func(c *Config) { c.APIPort = port },
 		"--amqp-port":       func(c *Config) { c.AMQPPort = port },
@@ -143,8 +136,9 @@ func TestPortInUse(t *testing.T) {
 		"--metrics-port":    func(c *Config) { c.MetricsPort = port },
 		"--management-port": func(c *Config) { c.ManagementPort = port },
 	} {
-		cfg := Config{Data: t.TempDir(), InsecureLoopback: true, APIPort: free(), AMQPPort: free(),
-			AMQPPlainPort: free(), MetricsPort: free(), ManagementPort: free()}
+		low := listentest.Ports(t, 5)
+		cfg := Config{Data: t.TempDir(), InsecureLoopback: true, APIPort: low, AMQPPort: low + 1,
+			AMQPPlainPort: low + 2, MetricsPort: low + 3, ManagementPort: low + 4}
 		set(&cfg)
 		err := refused(t, cfg)
 		if fault.KindOf(err) != fault.Conflict || !strings.Contains(err.Error(), flag) ||

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"io/fs"
 	"maps"
-	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"coffer/internal/listen/listentest"
 	"coffer/test/story/kit"
 )
 
@@ -142,11 +142,12 @@ func TestPortInUse(t *testing.T) {
 	} {
 		data := filepath.Join(t.TempDir(), "data")
 		args := []string{"--data", data}
-		for _, f := range []string{"--api-port", "--amqp-port", "--metrics-port",
+		low := listentest.Ports(t, 4)
+		for i, f := range []string{"--api-port", "--amqp-port", "--metrics-port",
 			"--management-port"} {
 			port := used
 			if f != flag {
-				port = free(t)
+				port = strconv.Itoa(low + i)
 			}
 			args = append(args, f, port)
 		}
@@ -155,22 +156,6 @@ func TestPortInUse(t *testing.T) {
 			t.Errorf("%s: coffer env prints %q", flag, r.Out)
 		}
 	}
-}
-
-// free gives a port that nobody listens on, out of the range that the system
-// gives to those who ask for any.
-func free(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		port := strconv.Itoa(20000 + rand.IntN(10000))
-		l, err := net.Listen("tcp", "127.0.0.1:"+port)
-		if err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return ""
 }
 
 // TestEnvWithoutProcess: env has nothing to print, and says so, even when a
