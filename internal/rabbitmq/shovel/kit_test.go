@@ -126,6 +126,22 @@ func (w *world) awaitGone(name string) {
 	})
 }
 
+// end removes a shovel and waits until it has ended: one that is listed no more may still
+// be about to consume.
+func (w *world) end(name string) {
+	w.t.Helper()
+	w.set.mu.Lock()
+	ended := w.set.workers[key{"/", name}].ended
+	w.set.mu.Unlock()
+	w.remove(name)
+	w.awaitGone(name)
+	select {
+	case <-ended:
+	case <-time.After(rabbittest.Patience):
+		w.t.Fatalf("%s does not end", name)
+	}
+}
+
 // client is a channel with what tests do.
 type client struct {
 	t testing.TB

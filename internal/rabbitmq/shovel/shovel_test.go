@@ -180,8 +180,7 @@ func TestFollowsItsParameter(t *testing.T) {
 	w.set.Close()
 	w.run() // as after a restart of the process
 	w.awaitState("s", Running, "")
-	w.remove("s")
-	w.awaitGone("s")
+	w.end("s")
 	await(t, "the consumer to be gone", func() bool {
 		q, err := here.QueueDeclarePassive("q", true, false, false, false, nil)
 		return err == nil && q.Consumers == 0
