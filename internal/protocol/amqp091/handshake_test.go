@@ -184,8 +184,8 @@ func TestChannelMax(t *testing.T) {
 func TestHeartbeats(t *testing.T) {
 	t.Parallel()
 	p := dialPeer(t, serveTest(t, newEngine(t), Config{}))
+	begin, beats := time.Now(), 0 // the client's silence begins later
 	p.open("/", 1)
-	begin, beats := time.Now(), 0
 	for {
 		f, err := p.frame()
 		if err != nil {
