@@ -37,7 +37,7 @@ func parseFooter(b []byte, size int64) error {
 	rest := b[1:footerVersion]
 	for i := range at {
 		v, n := binary.Uvarint(rest)
-		if n <= 0 || v > uint64(size) {
+		if n <= 0 || v > uint64(size) || n > 1 && rest[n-1] == 0 { // a longer form of the number
 			return errFooter
 		}
 		at[i], rest = v, rest[n:]
