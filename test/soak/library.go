@@ -3,6 +3,7 @@ package soak
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -33,7 +34,7 @@ func dialLibrary(ctx context.Context, to amqpclient.Config) (*link, error) {
 	}
 	conn, err := amqp.DialTLS(to.URL, cfg)
 	if err != nil {
-		return nil, err
+		return nil, unsaid(err)
 	}
 	ch, err := conn.Channel()
 	if err == nil {
@@ -46,6 +47,16 @@ func dialLibrary(ctx context.Context, to amqpclient.Config) (*link, error) {
 	ch.NotifyClose(l.gone)
 	l.stop = context.AfterFunc(ctx, func() { conn.CloseDeadline(time.Now().Add(farewell)) })
 	return l, nil
+}
+
+// unsaid gives the library's guesses their right name: a socket that was closed
+// during the handshake without a word is to it a wrong password or virtual host. What
+// a broker refuses has the broker's own text (handshakeError of amqp091-go).
+func unsaid(err error) error {
+	if err == error(amqp.ErrCredentials) || err == error(amqp.ErrVhost) {
+		return fmt.Errorf("%w: amqp: connection closed in the handshake", err)
+	}
+	return err
 }
 
 // ended gives why the channel ended.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 // TestTrends: what grows is found, each by its own bound, and noise is not.
@@ -197,5 +199,24 @@ func TestTimeline(t *testing.T) {
 	if strings.Count(svg.String(), "<polyline") != len(panels) ||
 		strings.Count(svg.String(), string(kill)) != len(panels) {
 		t.Errorf("chart: %s", svg.String())
+	}
+}
+
+// TestUnsaid: a handshake that ended without a word is an end of the connection, which
+// an end of the process explains; a password that the broker refuses is a finding.
+func TestUnsaid(t *testing.T) {
+	t.Parallel()
+	var w weather
+	start := time.Now()
+	defer w.begin(down)()
+	for _, guess := range []*amqp.Error{amqp.ErrCredentials, amqp.ErrVhost} {
+		if _, ok := w.excused(unsaid(guess), start); !ok {
+			t.Errorf("%v is not explained", guess)
+		}
+		said := *guess
+		said.Server = true
+		if _, ok := w.excused(unsaid(&said), start); ok {
+			t.Errorf("what the broker said is explained: %v", guess)
+		}
 	}
 }
