@@ -163,6 +163,15 @@ func (c *modernConsumer) ack(delivery) error {
 	return nil
 }
 
+// close ends the session first if all is well: the end of a connection is not waited for by
+// the library, so that what was held could come back behind what the next one got.
+func (c *modernConsumer) close(inOrder bool) (err error) {
+	if inOrder {
+		err = c.session.Close(c.ctx)
+	}
+	return errors.Join(err, c.link10.close(inOrder))
+}
+
 // release puts back the last one that came.
 func (c *modernConsumer) release(delivery) error {
 	last := len(c.held) - 1
