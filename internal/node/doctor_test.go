@@ -254,7 +254,7 @@ func TestDoctorAges(t *testing.T) {
 	e := &examination{r: &doctor.Report{}, now: time.Now}
 	for days, want := range map[int]string{7: "", 9: "the newest backup is 9 days old"} {
 		e.r = &doctor.Report{}
-		row, err := json.Marshal(copiedBackup{Created: time.Now().AddDate(0, 0, -days)})
+		row, err := json.Marshal(copiedBackup{Created: time.Now().Add(-time.Duration(days) * day)})
 		must(t, err)
 		must(t, e.backup(func(control.Table, []byte) ([]byte, bool, error) {
 			return row, true, nil
