@@ -147,13 +147,14 @@ func TestManagementSamples(t *testing.T) {
 		}
 		return o
 	}
-	ask("PUT", "queues/%2F/q", "")
 	list := w.n.fleet.allFigures()
 	if len(list) != 1 {
 		t.Fatalf("%d brokers", len(list))
 	}
 	later := time.Now().Add(time.Hour) // the process does not take samples of the past
-	list[0].samples.Sample(later)
+	list[0].samples.Sample(later.Add(-time.Second))
+	ask("PUT", "queues/%2F/q", "")
+	list[0].samples.Sample(later) // the first of this queue
 	for range 4 {
 		ask("POST", "exchanges/%2F/amq.default/publish",
 			`{"routing_key":"q","payload":"x","payload_encoding":"string","properties":{}}`)
