@@ -124,7 +124,8 @@ func TestLogbook(t *testing.T) {
 	f := &findings{logf: t.Logf}
 	l := &logbook{to: io.Discard, findings: f}
 	l.secret("", "hidden")
-	for _, piece := range []string{"level=INFO a\nlevel=INFO hid", "den\n", "level=ERROR", " b\n"} {
+	for _, piece := range []string{"level=INFO a\nlevel=INFO hid", "den\n",
+		"level=INFO msg=\"client opened\" x=y\n", "level=ERROR", " b\n"} {
 		if _, err := l.Write([]byte(piece)); err != nil {
 			t.Fatal(err)
 		}

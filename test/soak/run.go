@@ -189,11 +189,11 @@ func (r *run) windows(ctx context.Context, t *traffic) {
 	}
 }
 
-// What the log may have of a window beside the signed head of each second: lines for
-// connections, a process that starts, a key that goes and comes.
+// What the log may have of a window beside the visits of clients: lines for the signed
+// heads of the trail, a process that starts, a key that goes and comes.
 const (
-	maxLines       = 600
-	linesPerSecond = 4
+	maxLines       = 150
+	linesPerSecond = 2
 )
 
 // window lets happen what the plan says, and lasts its time.
