@@ -346,7 +346,9 @@ func TestKill(t *testing.T) {
 const stalled = "the disk is full, writes wait until there is room"
 
 // stall takes the reserve away and almost all of the room, and publishes until a
-// write waits. ended is closed when the publisher has noticed the end.
+// write waits. Where the log made itself longer by all that was left, the disk counts as
+// almost full before, and publishes are not read any more: what then fills the log are
+// declarations. ended is closed when both have noticed the end.
 func stall(t *testing.T, d *disk, s *kit.Server) (ended <-chan struct{}) {
 	t.Helper()
 	before := strings.Count(s.Log(), stalled)
@@ -354,14 +356,26 @@ func stall(t *testing.T, d *disk, s *kit.Server) (ended <-chan struct{}) {
 		t.Fatal(err)
 	}
 	d.fill(1 << 20)
-	ch, done := open(t, s.Dial(s.Main())), make(chan struct{})
-	go func() {
-		defer close(done)
+	ch, other := open(t, s.Dial(s.Main())), open(t, s.Dial(s.Main()))
+	var busy sync.WaitGroup
+	busy.Go(func() {
+		for err := error(nil); err == nil; {
+			if _, err = other.QueueDeclare("stall", true, false, false, false, nil); err == nil {
+				_, err = other.QueueDelete("stall", false, false, false)
+			}
+		}
+	})
+	busy.Go(func() {
 		body := make([]byte, 200<<10)
 		for err := error(nil); err == nil; {
 			err = ch.PublishWithContext(context.Background(), "", "lost", false, false,
 				amqp.Publishing{DeliveryMode: amqp.Persistent, Body: body})
 		}
+	})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		busy.Wait()
 	}()
 	for end := time.Now().Add(4 * kit.Patience); strings.Count(s.Log(), stalled) == before; {
 		if runtime.Gosched(); time.Now().After(end) {
