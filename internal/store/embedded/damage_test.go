@@ -9,6 +9,7 @@ import (
 	"path"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -31,6 +32,7 @@ func filled(t *testing.T, flushBytes int64) *storetest.Disk {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var durable sync.WaitGroup
 	for id := range store.ShardID(3) {
 		s, err := e.Open(context.Background(), id)
 		if err != nil {
@@ -39,14 +41,19 @@ func filled(t *testing.T, flushBytes int64) *storetest.Disk {
 		for n := range damageBatches {
 			b := new(store.Batch)
 			b.Set(fmt.Appendf(nil, "key%03d", n), []byte(strings.Repeat(fmt.Sprint(n, " "), 400)))
-			s.Propose(b, nil)
+			durable.Add(1)
+			s.Propose(b, func(store.Position, error) { durable.Done() })
 		}
 	}
-	for e.Work().MemTableBytes >= uint64(flushBytes) {
-		runtime.Gosched() // until what is full is flushed
-	}
-	if _, err := e.Open(context.Background(), 3); err != nil { // so that the log has something
-		t.Fatal(err)
+	durable.Wait()
+	// The log has something, also where that filled it and was flushed.
+	for first := true; first || e.Work().MemTableBytes == 0; first = false {
+		if _, err := e.Open(context.Background(), 3); err != nil {
+			t.Fatal(err)
+		}
+		for !e.Settled() {
+			runtime.Gosched()
+		}
 	}
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
