@@ -11,8 +11,8 @@ import (
 type receiver struct {
 	*sqsConn // nil until it is needed
 	r        *sqsRun
-	index int
-	begun bool
+	index    int
+	begun    bool
 
 	get, remove *sqsCall
 	asks        [][]byte // bodies of the requests that receive, by place in queues
