@@ -42,7 +42,7 @@ type bound struct {
 const mib = 1 << 20
 
 // grown is the age of a process from which on nothing fills for the first time. Before,
-// the store's tables in memory do, which take 128 MiB.
+// the store's tables in memory do, of up to 256 MiB of its log.
 const grown = 10 * time.Minute
 
 // bounds are judged over the windows in which no process ends. The trail grows for ever,

@@ -53,7 +53,8 @@ type Config struct {
 	// once: the system's page cache is enough for the rest.
 	CacheBytes int64
 	// FlushBytes is how much the log grows until what is live in it is written to sorted
-	// tables; it is kept twice at most. 0 means 128 MiB.
+	// tables; it is kept twice at most. 0 means a 64th of the file system, at least
+	// 32 MiB, at most 256 MiB.
 	FlushBytes int64
 	// Writer is the version of the program, one line; a directory that a newer
 	// program wrote names that one. "" means unknown.
@@ -107,9 +108,6 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.CacheBytes == 0 {
 		c.CacheBytes = 8 << 20
-	}
-	if c.FlushBytes == 0 {
-		c.FlushBytes = 128 << 20
 	}
 	if c.PollSpace == 0 {
 		c.PollSpace = time.Second

@@ -22,6 +22,27 @@ const (
 	maxLevels = 64        // that a read may have to look into; with so many a flush waits
 )
 
+// Bounds of Config.FlushBytes where it is not given. The longer the log may be, the more
+// of what comes also goes before anything writes it a second time; but a start after a
+// crash reads it, and the disk holds it three times, with the files to use again.
+const (
+	flushShare = 64 // of the file system
+	leastFlush = 32 << 20
+	mostFlush  = 256 << 20
+)
+
+// sizeLog sets FlushBytes where it is not given. The directory is there.
+func (e *Engine) sizeLog() {
+	if e.cfg.FlushBytes != 0 {
+		return
+	}
+	e.cfg.FlushBytes = mostFlush
+	if usage, err := e.cfg.FS.GetDiskUsage(e.cfg.Dir); err == nil {
+		share := min(usage.TotalBytes/flushShare, mostFlush) &^ (1<<20 - 1)
+		e.cfg.FlushBytes = max(int64(share), leastFlush)
+	}
+}
+
 // A flusher brings what is live in memory into sorted tables on the disk, so that
 // the log before it is superfluous. One flush runs at a time; while it does, the
 // shards go on with new tables in memory until those are full as well.

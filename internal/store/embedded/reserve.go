@@ -22,7 +22,6 @@ const reserveName = "RESERVE"
 type reserve struct {
 	fs    vfs.FS
 	path  string
-	size  uint64        // wanted
 	spent atomic.Bool   // it was given up and not made again
 	held  atomic.Uint64 // bytes that this process took for it; written under mu
 

@@ -85,9 +85,7 @@ func newSpace(e *Engine) *space {
 		watchers: map[*func()]struct{}{},
 	}
 	s.end = sync.OnceFunc(func() { close(s.closing) })
-	s.reserve = &reserve{
-		fs: e.cfg.FS, path: e.path(reserveName), size: uint64(e.cfg.FlushBytes),
-	}
+	s.reserve = &reserve{fs: e.cfg.FS, path: e.path(reserveName)}
 	return s
 }
 
@@ -149,7 +147,7 @@ func (s *space) look(quick bool) {
 		s.mark.Store(mark)
 		s.low = usage.AvailBytes < mark || s.low && usage.AvailBytes < high
 	}
-	size := s.reserve.size
+	size := uint64(e.cfg.FlushBytes)
 	if !s.blind {
 		size = min(size, usage.TotalBytes/reserveShare)
 	}

@@ -30,6 +30,7 @@ func (e *Engine) start() error {
 	if err := e.acquire(); err != nil {
 		return err
 	}
+	e.sizeLog()
 	if err := e.gate(); err != nil {
 		return err
 	}
