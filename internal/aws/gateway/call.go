@@ -80,7 +80,8 @@ func (c *Call) AccessKeyID() string {
 
 // Permitted decides the call ahead of its unit of work, for a Prepare that costs much:
 // it need not be done for those who may not ask for it. The decision that counts is the
-// one in the unit of work.
+// one in the unit of work. An operation on data, which has none, asks when it has waited:
+// whoever lost the right meanwhile is refused.
 func (c *Call) Permitted(ctx context.Context) error { return c.permitted(ctx) }
 
 // EventID is the id of the call's event.

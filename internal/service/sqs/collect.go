@@ -8,6 +8,7 @@ import (
 	"time"
 
 	api "coffer/internal/aws/api/sqs"
+	"coffer/internal/aws/gateway"
 	"coffer/internal/broker"
 	"coffer/internal/fault"
 	"coffer/internal/seal"
@@ -36,6 +37,7 @@ func (s *Service) collect(
 	var taken, kept []broker.Delivery
 	var why error
 	for len(taken) < maxPassed {
+		waits := spec.Wait > 0
 		list, err := s.take(ctx, q, p, spec)
 		if err != nil && why == nil {
 			return nil, err // nothing was taken
@@ -45,6 +47,11 @@ func (s *Service) collect(
 			want = min(max(want, len(list)), maxBatch)
 		}
 		taken = append(taken, list...)
+		if len(list) > 0 && waits { // as of now, not as of when the wait began
+			if err := gateway.From(ctx).Permitted(ctx); err != nil {
+				return nil, p.refuse(ctx, taken, err)
+			}
+		}
 		got = slices.Grow(got, min(len(list), want))
 		for i := range list {
 			if len(got) == want {
@@ -99,6 +106,16 @@ func (p *place) giveBack(ctx context.Context, list []broker.Delivery, aside time
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// refuse gives back what was taken for a caller who may not have it, and gives err. What
+// was told before stays as it was told.
+func (p *place) refuse(ctx context.Context, taken []broker.Delivery, err error) error {
+	taken = slices.DeleteFunc(taken, func(d broker.Delivery) bool { return d.Again })
+	if failed := p.giveBack(ctx, taken, 0); failed != nil {
+		return errors.Join(failed, err)
+	}
+	return err
 }
 
 // passOver gives messages back. Those that nobody can open now let the others of a standard
