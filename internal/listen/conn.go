@@ -30,6 +30,7 @@ func (c *tracked) Close() error {
 		l.mu.Lock()
 		delete(l.open, c)
 		l.mu.Unlock()
+		l.cfg.Budget.release()
 		if c.opened.Load() {
 			l.cfg.Events.closed(c.info, time.Since(c.since))
 		}

@@ -44,7 +44,7 @@ type Events struct {
 	Closed func(c Connection, open time.Duration)
 	// HandshakeFailed: the client was refused, gave up or was too slow.
 	HandshakeFailed func(Connection, error)
-	// Refused: Config.MaxConnections are open.
+	// Refused: Config.MaxConnections are open, or the Budget is spent.
 	Refused func(Connection)
 	// AcceptFailed: the system gave no connection; it is tried again.
 	AcceptFailed func(listener string, err error)

@@ -58,6 +58,9 @@ type Config struct {
 	// MaxConnections that are open at a time, those in their handshake too;
 	// more are closed at once. Default: 20000.
 	MaxConnections int
+	// Budget bounds the connections of this listener and others together. nil: nothing
+	// does.
+	Budget *Budget
 	// HandshakeTimeout bounds the TLS handshake. Default: 10 seconds.
 	HandshakeTimeout time.Duration
 	// Events are told what happens. Default: nobody.
@@ -178,7 +181,7 @@ func (l *Listener) admit(raw net.Conn, deliver func(net.Conn)) {
 	c := &tracked{Conn: raw, listener: l, since: time.Now()}
 	c.info = Connection{Listener: l.cfg.Name, Remote: remote(raw)}
 	l.mu.Lock()
-	if l.closing || len(l.open) >= l.cfg.MaxConnections {
+	if l.closing || len(l.open) >= l.cfg.MaxConnections || !l.cfg.Budget.take() {
 		closing := l.closing
 		l.mu.Unlock()
 		raw.Close()

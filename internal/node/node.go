@@ -76,6 +76,7 @@ type Node struct {
 	metrics  *telemetry.Registry
 	tracer   *trace.Tracer // nil: nothing is traced
 	events   listen.Events
+	budget   *listen.Budget // of all listeners that others than this machine reach
 	clients  amqp091.Events
 	counts   *counts
 	health   telemetry.Health // since the doors are open
@@ -116,7 +117,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 func newNode(cfg Config) *Node {
 	n := &Node{
 		cfg: cfg, log: cfg.Logger, metrics: telemetry.NewRegistry(), started: time.Now(),
-		unusable: map[string]string{},
+		unusable: map[string]string{}, budget: listen.NewBudget(budget(maxFiles())),
 	}
 	n.watching = newWatching()
 	n.events = listen.Observe(n.log, n.metrics)
@@ -257,6 +258,9 @@ func (n *Node) openState(ctx context.Context) error {
 	return nil
 }
 
+// metricsName is the listener of metrics and health.
+const metricsName = "metrics"
+
 // openDoors opens the API, and metrics for the machine itself.
 func (n *Node) openDoors(context.Context) error {
 	var err error
@@ -276,7 +280,7 @@ func (n *Node) openDoors(context.Context) error {
 	}
 	n.serveHTTP(n.api, &http.Server{Handler: handler})
 	n.metricsDoor, err = n.listen(listen.Config{
-		Name: "metrics", Address: "127.0.0.1", Port: n.cfg.MetricsPort, Flag: "--metrics-port",
+		Name: metricsName, Address: "127.0.0.1", Port: n.cfg.MetricsPort, Flag: "--metrics-port",
 	})
 	if err != nil {
 		return err
@@ -330,6 +334,11 @@ func (n *Node) bind(cfg listen.Config) (*listen.Listener, error) {
 		cfg.Address = n.cfg.Listen
 	}
 	cfg.Events = n.events
+	if cfg.Name != metricsName { // only this machine reaches that, and must when all is taken
+		most := budget(maxFiles())
+		cfg.Budget = n.budget
+		cfg.MaxConnections = min(listen.DefaultMaxConnections, most-most/4)
+	}
 	return listen.Open(cfg)
 }
 

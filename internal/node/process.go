@@ -3,18 +3,37 @@ package node
 import (
 	"bufio"
 	"io"
+	"math"
 	"os"
 	"strconv"
 	"strings"
 	"syscall"
 )
 
+// filesBeside is how many files the process needs beside its connections.
+const filesBeside = 1024
+
+// maxFiles gives how many files the process may have open; 0: the system does not tell.
+func maxFiles() int64 {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+		return 0
+	}
+	return int64(min(limit.Cur, 1<<30))
+}
+
+// budget gives how many connections all listeners together may have with so many files:
+// all but what the store needs, or half of few.
+func budget(files int64) int {
+	if files <= 0 {
+		return math.MaxInt32
+	}
+	return int(max(files-filesBeside, files/2))
+}
+
 // descriptors gives how many files the process has open, and how many it may.
 func descriptors() (open, most int64) {
-	var limit syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
-		most = int64(min(limit.Cur, 1<<62))
-	}
+	most = maxFiles()
 	dir, err := os.Open("/proc/self/fd")
 	if err != nil {
 		return 0, most

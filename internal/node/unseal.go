@@ -98,7 +98,7 @@ func (s *sealed) tell(
 ) (shut func(context.Context) error, err error) {
 	n := s.n
 	l, err := n.bind(listen.Config{
-		Name: "metrics", Address: "127.0.0.1", Port: n.cfg.MetricsPort, Flag: "--metrics-port",
+		Name: metricsName, Address: "127.0.0.1", Port: n.cfg.MetricsPort, Flag: "--metrics-port",
 	})
 	if err != nil {
 		return nil, err
