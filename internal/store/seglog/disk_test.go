@@ -18,38 +18,41 @@ import (
 // and synced before anything else, so that it can be relied on.
 func TestConfirm(t *testing.T) {
 	t.Parallel()
-	disk := newDisk(t)
-	cfg := config(disk)
-	l, p := open(t, cfg, newTape().marks())
-	fill(t, l, p, 5)
-	disk.OnChange(func(c storetest.Change) error {
-		if c.Op == "sync" {
-			return errDisk
+	synctest.Test(t, func(t *testing.T) {
+		disk := newDisk(t)
+		cfg := config(disk)
+		l, p := open(t, cfg, newTape().marks())
+		fill(t, l, p, 5)
+		synctest.Wait() // until nothing is made ahead: that syncs, too
+		disk.OnChange(func(c storetest.Change) error {
+			if c.Op == "sync" {
+				return errDisk
+			}
+			return nil
+		})
+		if _, err := p.append(l); err != nil {
+			t.Fatal(err)
 		}
-		return nil
+		if err := p.wait(l); err == nil {
+			t.Fatal("the disk did not fail")
+		}
+		closed(t, l)
+		var changes []string
+		disk.OnChange(func(c storetest.Change) error {
+			changes = append(changes, c.Op)
+			return nil
+		})
+		l, p = open(t, cfg, p.marks())
+		disk.OnChange(nil)
+		if p.acked != 6 || strings.Join(changes, " ") != "create write sync sync" {
+			t.Errorf("%d records, %v", p.acked, changes)
+		}
+		image := disk.Image(0, 1)
+		closed(t, l)
+		if _, _, _, err := scan(config(image), p.marks()); err != nil {
+			t.Error(err)
+		}
 	})
-	if _, err := p.append(l); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.wait(l); err == nil {
-		t.Fatal("the disk did not fail")
-	}
-	closed(t, l)
-	var changes []string
-	disk.OnChange(func(c storetest.Change) error {
-		changes = append(changes, c.Op)
-		return nil
-	})
-	l, p = open(t, cfg, p.marks())
-	disk.OnChange(nil)
-	if p.acked != 6 || strings.Join(changes, " ") != "create write sync sync" {
-		t.Errorf("%d records, %v", p.acked, changes)
-	}
-	image := disk.Image(0, 1)
-	closed(t, l)
-	if _, _, _, err := scan(config(image), p.marks()); err != nil {
-		t.Error(err)
-	}
 }
 
 // TestPadding: behind a group are zeros, whatever its buffer held before.
