@@ -197,8 +197,11 @@ func TestReleaseAfterFailure(t *testing.T) {
 		}
 		return nil
 	})
+	release := disk.Hold() // what is made ahead must not fail before there is a record
 	second := l.Roll()
-	if _, err := p.append(l); err != nil {
+	_, err := p.append(l)
+	release()
+	if err != nil {
 		t.Fatal(err)
 	}
 	if err := p.wait(l); err == nil {
