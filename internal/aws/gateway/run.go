@@ -98,7 +98,7 @@ func (g *Gateway) runData(
 	call.trail, call.unrecorded = newTrail(), true
 	call.event = &audit.Event{}
 	ctx = context.WithValue(ctx, callKey{}, call)
-	call.permitted = func(ctx context.Context) error { return g.decideAgain(ctx, s, op, in, call) }
+	call.permitted = func(ctx context.Context) error { return g.foresee(ctx, s, op, in, call) }
 	err := g.db.Peek(ctx, func(ctx context.Context, tx *control.Tx) error {
 		call.event.EventTime = tx.Time()
 		if err := g.renew(ctx, s.API, call); err != nil {
@@ -117,9 +117,8 @@ func (g *Gateway) runData(
 	return out, nil
 }
 
-// decideAgain looks up the caller of an operation on data that has waited and decides as of
-// now. What the operation does from then on is done as who was found.
-func (g *Gateway) decideAgain(
+// foresee decides the call as of now, for the caller as he is now, and leaves no event.
+func (g *Gateway) foresee(
 	ctx context.Context, s *service, op *wire.Op, in any, call *Call,
 ) error {
 	return g.db.Peek(ctx, func(ctx context.Context, tx *control.Tx) error {
@@ -131,17 +130,6 @@ func (g *Gateway) decideAgain(
 		err := g.authorize(context.WithValue(ctx, callKey{}, &try), s, op, in, &try)
 		call.sealed = try.sealed
 		return err
-	})
-}
-
-// foresee decides the call and leaves no trace of that.
-func (g *Gateway) foresee(
-	ctx context.Context, s *service, op *wire.Op, in any, call *Call,
-) error {
-	return g.db.Peek(ctx, func(ctx context.Context, tx *control.Tx) error {
-		try := *call
-		try.event = &audit.Event{EventTime: tx.Time()}
-		return g.authorize(context.WithValue(ctx, callKey{}, &try), s, op, in, &try)
 	})
 }
 
