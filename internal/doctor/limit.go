@@ -2,8 +2,8 @@ package doctor
 
 import "math"
 
-// forStore is how many files the process needs beside its connections.
-const forStore = 1024
+// FilesBeside is how many files the process needs beside its connections.
+const FilesBeside = 1024
 
 // Bounds of what a machine should allow.
 const (
@@ -40,10 +40,10 @@ type Limits struct {
 func (l Limits) Check(r *Report) {
 	const files = "limit.files"
 	switch {
-	case l.Files < forStore:
+	case l.Files < FilesBeside:
 		r.Find(files, Error, "raise the limit of open files (LimitNOFILE of systemd, ulimit -n)",
-			"%d files may be open; the store alone may need %d", l.Files, forStore)
-	case l.Files < forStore+l.Connections:
+			"%d files may be open; the store alone may need %d", l.Files, FilesBeside)
+	case l.Files < FilesBeside+l.Connections:
 		r.Find(files, Warning, "raise the limit of open files (LimitNOFILE of systemd, ulimit -n)",
 			"%d files may be open; a listener takes %d connections", l.Files, l.Connections)
 	case l.Serving && l.Open > l.Files/10*8:

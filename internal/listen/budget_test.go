@@ -31,3 +31,19 @@ func TestBudget(t *testing.T) {
 	wait(t, closed)
 	expect(t, connect(t, b, nil), "third", "third")
 }
+
+// TestShare: one listener leaves a quarter of a budget to others.
+func TestShare(t *testing.T) {
+	t.Parallel()
+	refused := make(chan Connection, 1)
+	cfg := Config{Budget: NewBudget(4), Events: Events{
+		Refused: func(c Connection) { refused <- c },
+	}}
+	a, b := start(t, cfg, echo), start(t, cfg, echo)
+	for range 3 {
+		expect(t, connect(t, a, nil), "hello", "hello")
+	}
+	connect(t, a, nil)
+	wait(t, refused)
+	expect(t, connect(t, b, nil), "hello", "hello")
+}

@@ -98,6 +98,7 @@ func Open(cfg Config) (*Listener, error) {
 	if cfg.MaxConnections == 0 {
 		cfg.MaxConnections = DefaultMaxConnections
 	}
+	cfg.MaxConnections = int(min(int64(cfg.MaxConnections), cfg.Budget.share()))
 	if cfg.HandshakeTimeout == 0 {
 		cfg.HandshakeTimeout = defaultHandshakeTimeout
 	}

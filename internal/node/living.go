@@ -5,7 +5,6 @@ import (
 	"math"
 	"os"
 	"runtime/debug"
-	"syscall"
 
 	"coffer/internal/protocol/amqp091"
 	"coffer/internal/protocol/amqp10"
@@ -105,14 +104,10 @@ func (m *managed) Machine() management.Machine {
 	free, mark := n.engine.Space()
 	shown := management.Machine{
 		DiskFree: free, DiskLimit: mark, DiskAlarm: n.engine.Room() != nil,
-		Memory: min(totalMemory(), uint64(debug.SetMemoryLimit(-1))),
+		Memory: min(totalMemory(), uint64(debug.SetMemoryLimit(-1))), MaxFiles: int(maxFiles()),
 	}
 	if list, err := os.ReadDir("/proc/self/fd"); err == nil {
 		shown.Files = len(list)
-	}
-	var limit syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
-		shown.MaxFiles = int(min(limit.Cur, 1<<31-1))
 	}
 	if n.files != nil {
 		shown.Certificate = n.files.NotAfter()

@@ -117,7 +117,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 func newNode(cfg Config) *Node {
 	n := &Node{
 		cfg: cfg, log: cfg.Logger, metrics: telemetry.NewRegistry(), started: time.Now(),
-		unusable: map[string]string{}, budget: listen.NewBudget(budget(maxFiles())),
+		unusable: map[string]string{}, budget: listen.NewBudget(connectionBudget(maxFiles())),
 	}
 	n.watching = newWatching()
 	n.events = listen.Observe(n.log, n.metrics)
@@ -335,9 +335,7 @@ func (n *Node) bind(cfg listen.Config) (*listen.Listener, error) {
 	}
 	cfg.Events = n.events
 	if cfg.Name != metricsName { // only this machine reaches that, and must when all is taken
-		most := budget(maxFiles())
 		cfg.Budget = n.budget
-		cfg.MaxConnections = min(listen.DefaultMaxConnections, most-most/4)
 	}
 	return listen.Open(cfg)
 }

@@ -8,10 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-)
 
-// filesBeside is how many files the process needs beside its connections.
-const filesBeside = 1024
+	"coffer/internal/doctor"
+)
 
 // maxFiles gives how many files the process may have open; 0: the system does not tell.
 func maxFiles() int64 {
@@ -22,13 +21,13 @@ func maxFiles() int64 {
 	return int64(min(limit.Cur, 1<<30))
 }
 
-// budget gives how many connections all listeners together may have with so many files:
+// connectionBudget gives how many connections all listeners together may have with so many files:
 // all but what the store needs, or half of few.
-func budget(files int64) int {
+func connectionBudget(files int64) int {
 	if files <= 0 {
 		return math.MaxInt32
 	}
-	return int(max(files-filesBeside, files/2))
+	return int(max(files-doctor.FilesBeside, files/2))
 }
 
 // descriptors gives how many files the process has open, and how many it may.
